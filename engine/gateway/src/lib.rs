@@ -1,0 +1,1 @@
+//! The inference pipeline: retrieval, prompts, answers with citations.

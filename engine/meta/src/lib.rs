@@ -1,0 +1,1 @@
+//! Metadata in SQL: runs, tasks, attempts, events, approvals.

@@ -1,0 +1,1 @@
+//! The scheduler: dispatcher, executors, retries, cache, events.

@@ -1,0 +1,1 @@
+//! The operators, and the registry that lists them.

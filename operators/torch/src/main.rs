@@ -1,0 +1,2 @@
+//! The binary `twinloom-torch`.
+fn main() {}
