@@ -1,0 +1,66 @@
+//! The event log and the audit log.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Kinds of events.
+pub mod event_kind {
+    /// A dataset version was published; subject `name@version`.
+    pub const DATASET_PUBLISHED: &str = "dataset.published";
+    /// A model version was registered; subject `name@version`.
+    pub const MODEL_REGISTERED: &str = "model.registered";
+    /// An alias or tag was moved; subject `name@alias`.
+    pub const ALIAS_MOVED: &str = "alias.moved";
+    /// A run started; subject its id.
+    pub const RUN_STARTED: &str = "run.started";
+    /// A run ended; subject its id.
+    pub const RUN_ENDED: &str = "run.ended";
+    /// A task asks for a decision; subject `run/task`.
+    pub const APPROVAL_OPENED: &str = "approval.opened";
+    /// A person decided; subject `run/task`.
+    pub const APPROVAL_DECIDED: &str = "approval.decided";
+}
+
+/// An event to be written with its cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// One of [`event_kind`].
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// The rest.
+    pub payload: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An event in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Its place: ids grow in the order in which events become visible, so a cursor misses none.
+    pub id: i64,
+    /// One of [`event_kind`].
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// The rest.
+    pub payload: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who did what, for ever.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// `approve`, `reject`, `cancel`, `alias.move`.
+    pub action: String,
+    /// On what.
+    pub subject: String,
+    /// With what.
+    pub detail: Value,
+}
