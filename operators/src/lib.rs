@@ -1,1 +1,3 @@
 //! The operators, and the registry that lists them.
+
+pub mod split;
