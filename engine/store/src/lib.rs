@@ -1,7 +1,27 @@
 //! The feature store: versioned Parquet datasets and model versions on object storage.
+//!
+//! Writers stage (blobs that nothing refers to yet); a commit puts the manifest with put-if-absent, and that alone makes
+//! a version. Readers therefore see whole versions or none, whatever crashes.
 
+mod backend;
+mod care;
+mod commit;
 mod error;
+mod exchange;
+mod labels;
+mod location;
 mod model;
+mod read;
+mod store;
+// Switched on with its code: pub mod vectors;
+mod write;
 
-pub use error::StoreError;
+pub use care::{
+    GcOptions, GcReport, Lineage, LineageEdge, LineageNode, Problem, ProblemKind, VerifyProgress, VerifyReport,
+};
+pub use error::{Cause, StoreError};
+pub use exchange::{ExportFormat, ExportReport};
+pub use location::StoreLocation;
 pub use model::*;
+pub use store::FeatureStore;
+pub use write::{DatasetWriter, DeltaWriter, ModelWriter};

@@ -46,14 +46,25 @@ pub struct Part {
     /// Smallest and largest entity key in the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_range: Option<(String, String)>,
+    /// Distinct entity keys in it (datasets with key columns).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entities: Option<u64>,
+    /// Statistics of its columns, in the schema's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<PartColumn>,
 }
+
+/// Statistics of one column in one part: nulls, smallest, largest. Numbers, times and booleans are kept raw, text is cut
+/// to 32 characters; types without an order have neither.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartColumn(pub u64, pub Value, pub Value);
 
 /// Statistics of a column over the whole version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnStats {
     /// Null values.
     pub nulls: u64,
-    /// Smallest value, in display form; text is cut to 64 characters.
+    /// Smallest value, in display form; text is cut to 32 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<String>,
     /// Largest value, likewise.
@@ -109,7 +120,7 @@ pub struct InputVersion {
 pub struct StagedDataset {
     /// The dataset's name.
     pub name: Name,
-    /// Arrow schema in the JSON form of arrow's integration format (`name`, `type`, `nullable`, `metadata`).
+    /// Arrow schema as [`crate::schema_to_json`] writes it (`name`, `type`, `nullable`, `metadata`).
     pub schema: Value,
     /// Key columns; the first is the entity key, by which rows are bucketed, compared and merged.
     pub keys: Vec<String>,
@@ -160,6 +171,9 @@ pub struct DatasetManifest {
     /// The task that committed it; a retried task adopts the version that carries its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_key: Option<String>,
+    /// Random mark of the commit, by which a publisher knows its own manifest after a lost answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
     /// The content.
     #[serde(flatten)]
     pub data: StagedDataset,
@@ -210,6 +224,9 @@ pub struct ModelManifest {
     /// The task that committed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_key: Option<String>,
+    /// Random mark of the commit, by which a publisher knows its own manifest after a lost answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
     /// The content.
     #[serde(flatten)]
     pub data: StagedModel,
