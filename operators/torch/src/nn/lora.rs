@@ -1,0 +1,198 @@
+//! LoRA adapters in PEFT's format: adapter_config.json and adapter_model.safetensors.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
+
+use super::Decoder;
+use crate::{
+    ModelError,
+    checkpoint::{Checkpoint, read_json, write_config, write_safetensors},
+};
+
+const CONFIG: &str = "adapter_config.json";
+const WEIGHTS: &str = "adapter_model.safetensors";
+/// PEFT wraps the base model twice.
+const PREFIX: &str = "base_model.model.";
+
+/// What adapter_config.json says that matters here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterConfig {
+    /// Rank of the factors.
+    pub r: i64,
+    /// The product of the factors counts `lora_alpha / r` (`/ sqrt(r)` with rsLoRA).
+    pub lora_alpha: f64,
+    /// Last parts of the names of the layers: `q_proj`, `v_proj`.
+    pub target_modules: BTreeSet<String>,
+    /// Whether the scale goes by the square root of the rank.
+    #[serde(default)]
+    pub use_rslora: bool,
+    /// The base model, by name or folder.
+    #[serde(default)]
+    pub base_model_name_or_path: Option<String>,
+}
+
+impl AdapterConfig {
+    /// What the product of the factors is multiplied with.
+    #[must_use]
+    pub fn scale(&self) -> f64 {
+        let rank = self.r as f64;
+        self.lora_alpha / if self.use_rslora { rank.sqrt() } else { rank }
+    }
+}
+
+/// An adapter's weights, outside any model.
+#[derive(Debug)]
+pub struct Adapter {
+    config: AdapterConfig,
+    /// Factors A `[rank, in]` and B `[out, rank]` by the layer's name.
+    factors: BTreeMap<String, (Tensor, Tensor)>,
+}
+
+impl Adapter {
+    /// A new adapter for a model: A uniform as PEFT starts it, B zero, both fp32 and trainable. It changes nothing
+    /// until it is trained.
+    ///
+    /// # Errors
+    /// `model.input` when a target is no layer of the model, or the rank is not positive.
+    pub fn new(model: &Decoder, config: AdapterConfig, seed: u64) -> Result<Self, ModelError> {
+        if !(1..=4096).contains(&config.r) {
+            return Err(ModelError::input(format!("a rank of {} is not possible", config.r), "Use 8, 16 or 32."));
+        }
+        let known: BTreeSet<&str> = model.linears().map(|linear| last_part(&linear.name)).collect();
+        if let Some(target) = config.target_modules.iter().find(|target| !known.contains(target.as_str())) {
+            let known: Vec<_> = known.into_iter().collect();
+            return Err(ModelError::input(format!("the model has no layers `{target}`"), format!("It has {}.", known.join(", "))));
+        }
+        tch::manual_seed(seed.cast_signed());
+        let mut factors = BTreeMap::new();
+        for linear in model.linears().filter(|linear| config.target_modules.contains(last_part(&linear.name))) {
+            let (outputs, inputs) = linear.shape();
+            // Kaiming uniform with a = sqrt(5) comes down to this bound.
+            let bound = 1.0 / (inputs as f64).sqrt();
+            let a = Tensor::f_empty([config.r, inputs], (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
+            let a = a.f_to_device(model.device())?.f_set_requires_grad(true)?;
+            let b = Tensor::f_zeros([outputs, config.r], (Kind::Float, model.device()))?.f_set_requires_grad(true)?;
+            factors.insert(linear.name.clone(), (a, b));
+        }
+        Ok(Self { config, factors })
+    }
+
+    /// Reads a folder that PEFT or [`Self::save`] wrote.
+    ///
+    /// # Errors
+    /// `model.file_missing`, `model.damaged`, `model.config` for a kind of adapter that there is no code for.
+    pub fn load(dir: &Path, device: Device) -> Result<Self, ModelError> {
+        let path = dir.join(CONFIG);
+        let json = read_json(&path, dir)?;
+        refuse_unknown(&json, &path)?;
+        let config: AdapterConfig = serde_json::from_value(json).map_err(|error| config_error(&path, error.to_string()))?;
+        if !dir.join(WEIGHTS).is_file() {
+            let pickle = dir.join("adapter_model.bin");
+            return Err(match pickle.is_file() {
+                true => ModelError::Pickle { path: pickle },
+                false => ModelError::Missing { dir: dir.to_owned(), what: WEIGHTS.to_owned() },
+            });
+        }
+        let file = Checkpoint::open_files(dir, &[dir.join(WEIGHTS)])?;
+        let mut factors = BTreeMap::new();
+        for name in file.names() {
+            let part = name.strip_prefix(PREFIX).unwrap_or(name);
+            let Some(layer) = part.strip_suffix(".lora_A.weight") else {
+                if part.ends_with(".lora_B.weight") {
+                    continue;
+                }
+                return Err(config_error(&path, format!("the weights hold `{name}`, which is no LoRA factor")));
+            };
+            let other = format!("{}lora_B.weight", name.trim_end_matches("lora_A.weight"));
+            let read = |name: &str| file.tensor(name, file.shape(name).unwrap_or_default(), device, Kind::Float);
+            factors.insert(layer.to_owned(), (read(name)?, read(&other)?));
+        }
+        Ok(Self { config, factors })
+    }
+
+    /// Writes the folder that PEFT and vLLM read.
+    ///
+    /// # Errors
+    /// `model.unreadable` when a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
+        std::fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
+        let mut tensors = Vec::new();
+        for (name, (a, b)) in &self.factors {
+            tensors.push((format!("{PREFIX}{name}.lora_A.weight"), a.shallow_clone()));
+            tensors.push((format!("{PREFIX}{name}.lora_B.weight"), b.shallow_clone()));
+        }
+        write_safetensors(&dir.join(WEIGHTS), &tensors)?;
+        write_config(&dir.join(CONFIG), &self.peft_config())
+    }
+
+    /// Rank, scale and targets.
+    #[must_use]
+    pub fn config(&self) -> &AdapterConfig {
+        &self.config
+    }
+
+    /// The layers that it has factors for.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.factors.keys().map(String::as_str).collect()
+    }
+
+    /// A layer's factors A and B.
+    #[must_use]
+    pub fn factors(&self, layer: &str) -> Option<(&Tensor, &Tensor)> {
+        self.factors.get(layer).map(|(a, b)| (a, b))
+    }
+
+    /// All factors, in the order of their names: what an optimizer trains.
+    #[must_use]
+    pub fn weights(&self) -> Vec<Tensor> {
+        self.factors.values().flat_map(|(a, b)| [a.shallow_clone(), b.shallow_clone()]).collect()
+    }
+
+    fn peft_config(&self) -> Value {
+        let AdapterConfig { r, lora_alpha, target_modules, use_rslora, base_model_name_or_path } = &self.config;
+        json!({
+            "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": base_model_name_or_path,
+            "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+            "lora_alpha": lora_alpha, "lora_dropout": 0.0, "modules_to_save": null, "peft_type": "LORA", "r": r,
+            "rank_pattern": {}, "revision": null, "target_modules": target_modules, "task_type": "CAUSAL_LM",
+            "use_dora": false, "use_rslora": use_rslora,
+        })
+    }
+}
+
+/// What would change the result and is not done here must not be passed over.
+fn refuse_unknown(config: &Value, path: &Path) -> Result<(), ModelError> {
+    let set = |name: &str| match config.get(name) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(_) => true,
+    };
+    let kind = config.get("peft_type").and_then(Value::as_str).unwrap_or("LORA");
+    if kind != "LORA" {
+        return Err(config_error(path, format!("peft_type is `{kind}`")));
+    }
+    let unknown = ["use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out"];
+    if let Some(name) = unknown.iter().find(|name| set(name)) {
+        return Err(config_error(path, format!("`{name}` is set")));
+    }
+    match config.get("bias").and_then(Value::as_str) {
+        None | Some("none") => Ok(()),
+        Some(bias) => Err(config_error(path, format!("bias is `{bias}`"))),
+    }
+}
+
+fn config_error(path: &Path, why: String) -> ModelError {
+    ModelError::Config { path: path.to_owned(), why, hint: "Use a plain LoRA adapter of a decoder.".to_owned() }
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
