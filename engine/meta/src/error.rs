@@ -1,6 +1,6 @@
 //! What can go wrong with the metadata, with a stable code and what to do.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, SqlxError, SqlxSqliteError};
 
 /// An error of the metadata database. No message holds a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,8 +138,86 @@ impl MetaError {
 
 impl From<DbErr> for MetaError {
     fn from(error: DbErr) -> Self {
-        Self::Database {
-            reason: error.to_string(),
+        match &error {
+            DbErr::Conn(RuntimeErr::SqlxError(inner))
+            | DbErr::Exec(RuntimeErr::SqlxError(inner))
+            | DbErr::Query(RuntimeErr::SqlxError(inner)) => from_sqlx(inner),
+            DbErr::ConnectionAcquire(_) => Self::Busy {
+                reason: "no connection came free in time".to_owned(),
+            },
+            other => Self::Database {
+                reason: other.to_string(),
+            },
         }
+    }
+}
+
+impl From<SqlxError> for MetaError {
+    fn from(error: SqlxError) -> Self {
+        from_sqlx(&error)
+    }
+}
+
+fn from_sqlx(error: &SqlxError) -> MetaError {
+    let reason = match error {
+        // May quote the connection URL.
+        SqlxError::Configuration(_) => "the driver cannot use its options".to_owned(),
+        other => other.to_string(),
+    };
+    match error {
+        SqlxError::PoolTimedOut => MetaError::Busy { reason },
+        SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::PoolClosed | SqlxError::WorkerCrashed => {
+            MetaError::Connect {
+                url: "in use".to_owned(),
+                reason,
+            }
+        }
+        SqlxError::Database(inner) => {
+            let code = inner.code().unwrap_or_default();
+            if inner.try_downcast_ref::<SqlxSqliteError>().is_some() {
+                from_sqlite(code.parse().unwrap_or(1), reason)
+            } else {
+                from_postgres(&code, reason)
+            }
+        }
+        _ => MetaError::Database { reason },
+    }
+}
+
+/// By SQLite's extended result code, whose lowest byte is the primary one.
+fn from_sqlite(code: i32, reason: String) -> MetaError {
+    match (code, code & 0xff) {
+        (1555 | 2067, _) => MetaError::Exists { reason },
+        // SQLITE_BUSY, SQLITE_LOCKED
+        (_, 5 | 6) => MetaError::Busy { reason },
+        // SQLITE_READONLY, SQLITE_FULL, SQLITE_CANTOPEN
+        (_, 8 | 13 | 14) => MetaError::NotWritable { reason },
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        (_, 11 | 26) => MetaError::Corrupt {
+            place: "its file".to_owned(),
+            reason,
+        },
+        _ => MetaError::Database { reason },
+    }
+}
+
+/// By SQLSTATE.
+fn from_postgres(code: &str, reason: String) -> MetaError {
+    match code {
+        "23505" => MetaError::Exists { reason },
+        // serialization_failure, deadlock_detected, lock_not_available
+        "40001" | "40P01" | "55P03" => MetaError::Busy { reason },
+        // disk_full, read_only_sql_transaction, insufficient_privilege
+        "53100" | "25006" | "42501" => MetaError::NotWritable { reason },
+        // too_many_connections, and the server going away
+        "53300" | "57P01" | "57P02" | "57P03" => MetaError::Connect {
+            url: "in use".to_owned(),
+            reason,
+        },
+        _ if code.starts_with("08") => MetaError::Connect {
+            url: "in use".to_owned(),
+            reason,
+        },
+        _ => MetaError::Database { reason },
     }
 }

@@ -1,0 +1,20 @@
+//! The tables as sea-orm sees them, and how their rows become plain ones.
+
+pub mod alias;
+pub mod approval;
+pub mod artifact;
+pub mod attempt;
+pub mod audit;
+pub mod cache_entry;
+pub mod dataset_version;
+pub mod decision;
+pub mod event;
+pub mod metric_point;
+pub mod model_version;
+pub mod run;
+pub mod run_document;
+pub mod task;
+
+mod convert;
+
+pub use convert::{json, micros};

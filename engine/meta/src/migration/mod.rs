@@ -1,0 +1,15 @@
+//! The tables and how they came to be. A migration is never changed once it is released; a new one follows it.
+
+mod m0001_tables;
+
+use sea_orm_migration::prelude::*;
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_tables::First)]
+    }
+}

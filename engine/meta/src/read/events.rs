@@ -1,0 +1,45 @@
+//! The logs.
+
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::plain;
+use crate::{
+    AuditRow, EventRow, MetaError,
+    entity::{
+        audit,
+        event::{Column, Entity},
+    },
+};
+
+pub async fn after(db: &DatabaseConnection, cursor: i64, limit: u64) -> Result<Vec<EventRow>, MetaError> {
+    plain(
+        Entity::find()
+            .filter(Column::Id.gt(cursor))
+            .order_by_asc(Column::Id)
+            .limit(limit)
+            .all(db)
+            .await?,
+    )
+}
+
+pub async fn last(db: &DatabaseConnection) -> Result<i64, MetaError> {
+    let id: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .order_by_desc(Column::Id)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(id.unwrap_or(0))
+}
+
+/// Newest first.
+pub async fn audit(db: &DatabaseConnection, limit: u64) -> Result<Vec<AuditRow>, MetaError> {
+    plain(
+        audit::Entity::find()
+            .order_by_desc(audit::Column::Id)
+            .limit(limit)
+            .all(db)
+            .await?,
+    )
+}
