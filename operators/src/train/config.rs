@@ -1,0 +1,338 @@
+//! What `with:` of `train` holds.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinloom_sdk::OperatorError;
+
+use crate::split::EVAL_SHARE;
+
+/// How the model is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// From nothing, on whole documents: makes the embedded base model `nano`.
+    Pretrain,
+    /// Low-rank adapters on a frozen base, on instructions and answers.
+    Lora,
+}
+
+/// Shape of a model that is pre-trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Size {
+    /// For trying things out: 64 wide, 2 layers.
+    Tiny,
+    /// A minute or two on two cores: 256 wide, 4 layers.
+    Nano,
+    /// Some ten minutes on eight cores: 512 wide, 8 layers.
+    Small,
+}
+
+/// Course of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine, down to a tenth.
+    Cosine,
+    /// A straight line, down to nothing.
+    Linear,
+    /// No change.
+    Constant,
+}
+
+/// A linear layer of a decoder block that LoRA can sit on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names that checkpoints use")]
+pub enum Projection {
+    QProj,
+    KProj,
+    VProj,
+    OProj,
+    GateProj,
+    UpProj,
+    DownProj,
+}
+
+impl Projection {
+    /// All seven.
+    pub const ALL: [Self; 7] =
+        [Self::QProj, Self::KProj, Self::VProj, Self::OProj, Self::GateProj, Self::UpProj, Self::DownProj];
+
+    /// As it is called in a checkpoint.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QProj => "q_proj",
+            Self::KProj => "k_proj",
+            Self::VProj => "v_proj",
+            Self::OProj => "o_proj",
+            Self::GateProj => "gate_proj",
+            Self::UpProj => "up_proj",
+            Self::DownProj => "down_proj",
+        }
+    }
+}
+
+/// Configuration of `train`. Keys without a value here take the method's default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `pretrain` or `lora`.
+    pub method: Method,
+    /// lora: folder of a Hugging Face checkpoint to fine-tune, instead of the input `base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_path: Option<String>,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// CPU threads; a result is only repeated exactly with the same number.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: u32,
+    /// Seed of weights and order; the task's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// pretrain: shape of the model (default nano).
+    #[serde(default = "nano")]
+    pub size: Size,
+    /// Longest sequence in tokens (default 256 for pretrain, 512 for lora); longer rows are cut at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 16, max = 131_072))]
+    pub context: Option<usize>,
+    /// Optimizer steps; without it, so many as `epochs` makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub steps: Option<u64>,
+    /// Passes over the data (default 4 for pretrain, 3 for lora).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.01, max = 1000.0))]
+    pub epochs: Option<f64>,
+    /// Upper bound of the steps that `epochs` makes (default 400 for pretrain, 240 for lora); 0 is none. A bound of
+    /// steps, not of time, so that the same data gives the same model on any machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Sequences at a time (default 16 for pretrain, 8 for lora).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub batch: Option<usize>,
+    /// Batches whose gradients make one step; weighted by their tokens.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub accumulate: usize,
+    /// Highest learning rate (default 0.002 for pretrain, 0.001 for lora).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub learning_rate: Option<f64>,
+    /// Share of the steps in which the learning rate rises from nothing.
+    #[serde(default = "warmup")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup: f64,
+    /// Its course afterwards.
+    #[serde(default = "cosine")]
+    pub schedule: Schedule,
+    /// AdamW's decay of matrices (default 0.1 for pretrain, 0 for lora).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub weight_decay: Option<f64>,
+    /// Gradients are scaled down to this norm; 0 leaves them.
+    #[serde(default = "clip_norm")]
+    #[schemars(range(min = 0.0))]
+    pub clip_norm: f64,
+    /// Steps between two measurements of the held-out loss; 0 measures at the start and the end only.
+    #[serde(default = "eval_every")]
+    pub eval_every: u64,
+    /// Held-out sequences that a measurement reads.
+    #[serde(default = "eval_rows")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub eval_rows: usize,
+    /// pretrain: share of documents held out; give it the value that `instruct` has.
+    #[serde(default = "eval_share")]
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub eval_share: f64,
+    /// lora: rank of the adapters.
+    #[serde(default = "rank")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub rank: i64,
+    /// lora: the adapters' output is scaled by alpha / rank (default twice the rank).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    /// lora: layers that get an adapter.
+    #[serde(default = "all_projections")]
+    pub targets: Vec<Projection>,
+}
+
+impl Config {
+    /// The method's default for everything.
+    #[must_use]
+    pub fn of(method: Method) -> Self {
+        Self {
+            method,
+            base_path: None,
+            device: auto(),
+            threads: two(),
+            seed: None,
+            size: nano(),
+            context: None,
+            steps: None,
+            epochs: None,
+            max_steps: None,
+            batch: None,
+            accumulate: one(),
+            learning_rate: None,
+            warmup: warmup(),
+            schedule: cosine(),
+            weight_decay: None,
+            clip_norm: clip_norm(),
+            eval_every: eval_every(),
+            eval_rows: eval_rows(),
+            eval_share: eval_share(),
+            rank: rank(),
+            alpha: None,
+            targets: all_projections(),
+        }
+    }
+
+    /// Longest sequence in tokens.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.context.unwrap_or(self.pick(256, 512))
+    }
+
+    /// Passes over the data.
+    #[must_use]
+    pub fn epochs(&self) -> f64 {
+        self.epochs.unwrap_or(self.pick(4.0, 3.0))
+    }
+
+    /// Sequences at a time.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch.unwrap_or(self.pick(16, 8))
+    }
+
+    /// Highest learning rate.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        self.learning_rate.unwrap_or(self.pick(2e-3, 1e-3))
+    }
+
+    /// AdamW's decay of matrices.
+    #[must_use]
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay.unwrap_or(self.pick(0.1, 0.0))
+    }
+
+    /// What the adapters' `alpha` is.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rank is at most 1024")]
+    pub fn alpha(&self) -> f64 {
+        self.alpha.unwrap_or(2.0 * self.rank as f64)
+    }
+
+    /// Optimizer steps for data of so many sequences.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive count far below 2^52"
+    )]
+    pub fn steps(&self, sequences: usize) -> u64 {
+        if let Some(steps) = self.steps {
+            return steps;
+        }
+        let of_epochs = (sequences as f64 * self.epochs() / (self.batch() * self.accumulate) as f64).ceil() as u64;
+        match self.max_steps.unwrap_or(self.pick(400, 240)) {
+            0 => of_epochs.max(1),
+            most => of_epochs.clamp(1, most),
+        }
+    }
+
+    /// Checks the bounds that the schema states, and that the keys suit the method.
+    ///
+    /// # Errors
+    /// `train.config`, naming the key.
+    pub fn check(&self) -> Result<(), OperatorError> {
+        let share = 0.0..=1.0;
+        let bounds: [(&str, bool, &str); 14] = [
+            ("threads", (1..=1024).contains(&self.threads), "1 to 1024"),
+            ("context", (16..=131_072).contains(&self.context()), "16 to 131072"),
+            ("steps", self.steps != Some(0), "1 or more"),
+            ("epochs", (0.01..=1000.0).contains(&self.epochs()), "0.01 to 1000"),
+            ("batch", (1..=4096).contains(&self.batch()), "1 to 4096"),
+            ("accumulate", (1..=4096).contains(&self.accumulate), "1 to 4096"),
+            ("learning_rate", share.contains(&self.learning_rate()), "0 to 1"),
+            ("warmup", share.contains(&self.warmup), "0 to 1"),
+            ("weight_decay", share.contains(&self.weight_decay()), "0 to 1"),
+            ("clip_norm", self.clip_norm >= 0.0, "0 or more"),
+            ("eval_share", (0.0..=0.9).contains(&self.eval_share), "0 to 0.9"),
+            ("eval_rows", (1..=100_000).contains(&self.eval_rows), "1 to 100000"),
+            ("rank", (1..=1024).contains(&self.rank), "1 to 1024"),
+            ("targets", !self.targets.is_empty(), "at least one layer, such as `[q_proj, v_proj]`"),
+        ];
+        match bounds.into_iter().find(|(_, holds, _)| !holds) {
+            None => Ok(()),
+            Some((key, _, bounds)) => Err(OperatorError::config(
+                "train.config",
+                format!("`{key}` is out of its bounds"),
+                format!("Set `{key}` to {bounds}."),
+            )),
+        }
+    }
+
+    fn pick<T>(&self, pretrain: T, lora: T) -> T {
+        match self.method {
+            Method::Pretrain => pretrain,
+            Method::Lora => lora,
+        }
+    }
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn nano() -> Size {
+    Size::Nano
+}
+
+fn one() -> usize {
+    1
+}
+
+fn warmup() -> f64 {
+    0.1
+}
+
+fn cosine() -> Schedule {
+    Schedule::Cosine
+}
+
+fn clip_norm() -> f64 {
+    1.0
+}
+
+fn eval_every() -> u64 {
+    50
+}
+
+fn eval_rows() -> usize {
+    64
+}
+
+fn eval_share() -> f64 {
+    EVAL_SHARE
+}
+
+fn rank() -> i64 {
+    16
+}
+
+fn all_projections() -> Vec<Projection> {
+    Projection::ALL.to_vec()
+}

@@ -1,0 +1,55 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::{from_value, json};
+
+use super::*;
+
+#[test]
+fn the_method_alone_is_enough() {
+    assert_eq!(from_value::<Config>(json!({"method": "lora"})).unwrap(), Config::of(Method::Lora));
+    assert_eq!(from_value::<Config>(json!({"method": "pretrain"})).unwrap(), Config::of(Method::Pretrain));
+    assert!(from_value::<Config>(json!({})).unwrap_err().to_string().contains("method"));
+    assert!(Config::of(Method::Lora).check().is_ok() && Config::of(Method::Pretrain).check().is_ok());
+}
+
+#[test]
+fn a_misspelt_key_or_layer_is_an_error() {
+    assert!(from_value::<Config>(json!({"method": "lora", "lr": 1})).is_err());
+    assert!(from_value::<Config>(json!({"method": "lora", "targets": ["q"]})).is_err());
+}
+
+#[test]
+fn bounds_are_held_and_named() {
+    for (key, value) in [
+        ("threads", json!(0)),
+        ("context", json!(8)),
+        ("steps", json!(0)),
+        ("batch", json!(0)),
+        ("accumulate", json!(0)),
+        ("learning_rate", json!(2.0)),
+        ("clip_norm", json!(-1.0)),
+        ("rank", json!(0)),
+        ("targets", json!([])),
+    ] {
+        let config: Config = from_value(json!({"method": "lora", key: value})).unwrap();
+        let error = config.check().unwrap_err();
+        assert_eq!(error.code, "train.config");
+        assert!(error.message.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn steps_come_from_epochs_and_their_bound() {
+    let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
+    assert_eq!(config(json!({"method": "lora", "epochs": 2, "batch": 4})).steps(10), 5);
+    assert_eq!(config(json!({"method": "lora", "epochs": 2, "batch": 4, "max_steps": 3})).steps(1000), 3);
+    assert_eq!(config(json!({"method": "lora", "epochs": 1, "batch": 1, "max_steps": 0})).steps(1000), 1000);
+    assert_eq!(config(json!({"method": "lora", "steps": 7})).steps(1_000_000), 7);
+    assert_eq!(Config::of(Method::Lora).steps(1), 1);
+}
+
+#[test]
+fn alpha_is_twice_the_rank_unless_given() {
+    assert!((Config::of(Method::Lora).alpha() - 32.0).abs() < 1e-9);
+    assert!((from_value::<Config>(json!({"method": "lora", "alpha": 3})).unwrap().alpha() - 3.0).abs() < 1e-9);
+}
