@@ -182,7 +182,7 @@ pub struct MetricPoint {
     pub name: String,
     /// The training step or other abscissa.
     pub step: Option<i64>,
-    /// NaN is kept; infinities come back as the largest finite values.
+    /// To 15 digits. NaN is kept; infinities come back as the largest finite values.
     pub value: f64,
     /// When.
     pub at: Timestamp,

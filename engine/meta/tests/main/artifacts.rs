@@ -1,0 +1,141 @@
+//! What tasks published, and the index.
+
+use serde_json::json;
+use twinloom_meta::{
+    AliasIndexRow, ArtifactKind, ArtifactRow, Change, DatasetIndexRow, Index, ModelIndexRow,
+};
+
+use crate::{backends, sample::at};
+
+fn dataset(name: &str, version: u64) -> DatasetIndexRow {
+    DatasetIndexRow {
+        name: name.into(),
+        version,
+        hash: format!("{version:064x}"),
+        parent: version.checked_sub(1).filter(|parent| *parent > 0),
+        rows: 1 << 40,
+        bytes: 7,
+        changes: Some(json!({"added": 1, "changed": 0, "removed": 0})),
+        run: Some("r1".into()),
+        task: None,
+        created_at: at(version as i64),
+    }
+}
+
+fn model(version: u64) -> ModelIndexRow {
+    ModelIndexRow {
+        name: "twin".into(),
+        version,
+        hash: "ab".into(),
+        base: Some("nano@1".into()),
+        metrics: json!({"eval_loss": 1.25}),
+        run: None,
+        task: None,
+        created_at: at(0),
+    }
+}
+
+fn alias(alias: &str, version: u64) -> AliasIndexRow {
+    AliasIndexRow {
+        kind: ArtifactKind::Model,
+        name: "twin".into(),
+        alias: alias.into(),
+        version,
+        previous: None,
+        by: "ada".into(),
+        reason: "better".into(),
+        moved_at: at(1),
+    }
+}
+
+#[tokio::test]
+async fn a_port_has_one_artifact() {
+    for backend in backends::all().await {
+        let artifact = |port: &str, version: u64, outcome: &str| ArtifactRow {
+            run: "r1".into(),
+            task: "clean".into(),
+            port: port.into(),
+            kind: ArtifactKind::Dataset,
+            name: "cleaned_documents".into(),
+            version,
+            hash: "ff".into(),
+            outcome: outcome.into(),
+            rows: Some(50),
+        };
+        let changes = vec![
+            artifact("b", 1, "new").into(),
+            artifact("a", 4, "unchanged").into(),
+        ];
+        backend.meta.apply(changes, &[]).await.unwrap();
+        backend
+            .meta
+            .apply(vec![artifact("b", 1, "adopted").into()], &[])
+            .await
+            .unwrap();
+        let found = backend.meta.artifacts("r1").await.unwrap();
+        assert_eq!(
+            found,
+            [artifact("a", 4, "unchanged"), artifact("b", 1, "adopted")],
+            "{}",
+            backend.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_index_grows_and_is_replaced() {
+    for backend in backends::all().await {
+        let meta = &backend.meta;
+        let changes: Vec<Change> = vec![
+            dataset("raw", 2).into(),
+            dataset("raw", 10).into(),
+            dataset("clean", 1).into(),
+            dataset("raw", 1).into(),
+            model(1).into(),
+            alias("production", 1).into(),
+        ];
+        meta.apply(changes, &[]).await.unwrap();
+        meta.apply(vec![alias("production", 2).into()], &[])
+            .await
+            .unwrap();
+        assert_eq!(
+            meta.dataset_index(None).await.unwrap(),
+            [
+                dataset("clean", 1),
+                dataset("raw", 1),
+                dataset("raw", 2),
+                dataset("raw", 10)
+            ],
+            "{}",
+            backend.name
+        );
+        assert_eq!(
+            meta.alias_index(Some("twin")).await.unwrap(),
+            [alias("production", 2)]
+        );
+
+        let index = Index {
+            datasets: vec![dataset("raw", 2)],
+            models: vec![model(1), model(2)],
+            aliases: vec![alias("candidate", 2)],
+        };
+        meta.replace_index(index).await.unwrap();
+        assert_eq!(
+            meta.dataset_index(Some("raw")).await.unwrap(),
+            [dataset("raw", 2)],
+            "{}",
+            backend.name
+        );
+        assert_eq!(meta.dataset_index(Some("clean")).await.unwrap(), []);
+        assert_eq!(
+            meta.model_index(Some("twin")).await.unwrap(),
+            [model(1), model(2)]
+        );
+        assert_eq!(
+            meta.alias_index(None).await.unwrap(),
+            [alias("candidate", 2)],
+            "{}",
+            backend.name
+        );
+    }
+}
