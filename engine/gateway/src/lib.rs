@@ -1,1 +1,15 @@
-//! The inference pipeline: retrieval, prompts, answers with citations.
+//! The inference pipeline: retrieval, prompts, answers with citations, and a trace of every prompt.
+//!
+//! Knows models and collections, not DAGs. The libtorch worker does the arithmetic, in a process of its own.
+
+mod answer;
+mod error;
+mod models;
+mod prompt;
+mod torch;
+mod trace;
+
+pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question};
+pub use error::GatewayError;
+pub use torch::{Generate, Generated, Sampling, TorchWorker};
+pub use trace::Trace;

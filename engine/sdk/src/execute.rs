@@ -34,7 +34,7 @@ pub async fn execute(
     })?;
     let store = match store {
         Some(store) => store,
-        None => FeatureStore::open(&task.store).await?,
+        None => FeatureStore::open_for_staging(&task.store)?,
     };
     let config = task.config.clone();
     let context = Context::new(Arc::new(task), store, reporter, cancelled, operator.info().version);

@@ -1,0 +1,31 @@
+# Two commands for users: `make demo` and `make test`. For a developer's day: `make check`. Figures: `make bench`.
+# Everything that they fetch or build goes into ignored folders (.cache, target, .twinloom); all are safe to repeat.
+
+.PHONY: help demo test check bench build setup fmt parity clean
+
+help: ## What there is.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## Build, run dags/twin.yaml on this repository (or SOURCES=…), approve (YES=1 does not ask), promote, ask.
+	@infra/demo.sh
+
+test: ## Everything: set-up, servers for the tests, all tests.
+	@infra/test.sh
+
+check: ## A developer's minute: format, lints, fast tests.
+	@infra/check.sh
+
+bench: ## Figures as JSON lines; ONLY=name,name runs some; PEERS_PYTHON=… puts peers beside them.
+	@infra/bench/run.sh
+
+build: setup ## Release binaries: target/release/twinloom and twinloom-torch.
+	@cargo build --release -p twinloom -p twinloom-torch
+
+setup: ## libtorch and the embedder's weights, into .cache.
+	@infra/setup/all.sh
+
+fmt: ## Format Rust and the DAG files.
+	@cargo fmt
+
+clean: ## Remove what was built and fetched (.twinloom, your state, stays).
+	rm -rf target .cache

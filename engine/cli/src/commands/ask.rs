@@ -1,0 +1,53 @@
+//! `twinloom ask`: an answer in the author's voice, with the author's own passages under it.
+
+use twinloom_gateway::{Citation, Gateway, GatewayConfig, Question, Sampling};
+
+use crate::{app::App, args::AskArgs, error::CliError, output};
+
+/// Longest quote under an answer, in characters.
+const QUOTE: usize = 160;
+
+/// Runs the command.
+///
+/// # Errors
+/// What the gateway says.
+pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
+    let config = GatewayConfig { home: app.home()?, store: app.store().await?, torch: app.torch()? };
+    let question = Question {
+        text: args.question.clone(),
+        model: args.model.parse()?,
+        chunks: args.chunks.parse()?,
+        collection: args.collection.clone(),
+        passages: args.passages,
+        sampling: Sampling {
+            max_new_tokens: args.max_tokens,
+            temperature: args.temperature,
+            top_p: 0.9,
+            repetition_penalty: 1.15,
+            seed: args.seed,
+        },
+    };
+    let answer = Gateway::start(config)?.answer(&question).await?;
+    if app.global.json {
+        return output::json(&answer);
+    }
+    output::line(&answer.text);
+    output::line("\nGrounded in:");
+    answer.citations.iter().for_each(print_citation);
+    output::say(&format!(
+        "{} answered: retrieval {} ms, {} tokens in {} ms",
+        answer.model, answer.retrieval_ms, answer.new_tokens, answer.generation_ms
+    ));
+    Ok(())
+}
+
+fn print_citation(citation: &Citation) {
+    let place = match (&citation.title, &citation.link) {
+        (Some(title), Some(link)) if title != link => format!("{title} ({link})"),
+        (Some(title), _) => title.clone(),
+        (None, Some(link)) => link.clone(),
+        (None, None) => citation.document.clone(),
+    };
+    output::line(&format!("[{}] {place}  {:.2}", citation.number, citation.score));
+    output::line(&format!("    “{}”", output::cut(citation.quote.trim(), QUOTE)));
+}

@@ -1,0 +1,14 @@
+//! The commands, a file a concern.
+
+pub mod ask;
+pub mod dataset;
+pub mod decide;
+pub mod files;
+pub mod follow;
+pub mod init;
+pub mod model;
+pub mod plan;
+pub mod run;
+pub mod runs;
+pub mod scheduler;
+pub mod store;

@@ -1,0 +1,156 @@
+//! `twinloom model …`: versions, aliases, cards.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use twinloom_meta::{AliasIndexRow, AuditRow, Change, NewEvent, event_kind};
+use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
+
+use crate::{app::App, args::ModelCommand, error::CliError, output};
+
+/// Runs the command.
+///
+/// # Errors
+/// What the store says.
+pub async fn run(app: &App, command: &ModelCommand) -> Result<(), CliError> {
+    let store = app.store().await?;
+    match command {
+        ModelCommand::List => list(app, &store).await,
+        ModelCommand::Versions { name } => versions(app, &store, name).await,
+        ModelCommand::Show { reference } => show(app, &store, reference).await,
+        ModelCommand::Checkout { reference, dir } => {
+            let manifest = store.model(&reference.parse()?).await?;
+            store.checkout_model(&manifest, dir).await?;
+            output::line(&dir.display().to_string());
+            Ok(())
+        }
+        ModelCommand::Alias { reference, alias, by, reason } => {
+            move_alias(app, &store, reference, alias, by, reason).await
+        }
+    }
+}
+
+async fn list(app: &App, store: &FeatureStore) -> Result<(), CliError> {
+    let mut models = Vec::new();
+    for name in store.models().await? {
+        let latest = store.model(&Reference { name: name.clone(), selector: Selector::Latest }).await?;
+        models.push((latest, store.aliases(&name).await?));
+    }
+    if app.global.json {
+        let value = |(latest, aliases): &(Arc<ModelManifest>, _)| {
+            json!({ "name": latest.data.name, "latest": latest.version, "aliases": aliases })
+        };
+        return output::json(&models.iter().map(value).collect::<Vec<_>>());
+    }
+    if models.is_empty() {
+        output::say("There are no models yet: `twinloom run dags/twin.yaml` trains one.");
+        return Ok(());
+    }
+    let row = |(latest, aliases): &(Arc<ModelManifest>, std::collections::BTreeMap<String, Label>)| {
+        let aliases: Vec<_> = aliases.iter().map(|(alias, label)| format!("{alias}={}", label.version)).collect();
+        let base = latest.data.base.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![latest.data.name.to_string(), latest.version.to_string(), aliases.join(" "), base]
+    };
+    output::table(&["model", "latest", "aliases", "base"], &models.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn versions(app: &App, store: &FeatureStore, name: &str) -> Result<(), CliError> {
+    let name = Name::new(name)?;
+    let mut manifests = Vec::new();
+    for version in store.model_versions(&name).await?.into_iter().rev() {
+        manifests.push(store.model(&Reference { name: name.clone(), selector: Selector::Number(version) }).await?);
+    }
+    if app.global.json {
+        return output::json(&manifests);
+    }
+    let aliases = store.aliases(&name).await?;
+    let row = |manifest: &Arc<ModelManifest>| {
+        let at = |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
+        vec![
+            manifest.version.to_string(),
+            output::time(manifest.created_at),
+            manifest.data.producer.run.clone(),
+            aliases.iter().filter_map(at).collect::<Vec<_>>().join(" "),
+        ]
+    };
+    output::table(&["version", "made", "run", "aliases"], &manifests.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn show(app: &App, store: &FeatureStore, reference: &str) -> Result<(), CliError> {
+    let manifest = store.model(&reference.parse()?).await?;
+    let aliases = store.aliases(&manifest.data.name).await?;
+    if app.global.json {
+        let mut value = serde_json::to_value(&*manifest)?;
+        let at = |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
+        value["aliases"] = json!(aliases.iter().filter_map(at).collect::<Vec<_>>());
+        return output::json(&value);
+    }
+    let (data, made) = (&manifest.data, &manifest.data.producer);
+    output::line(&format!("{}  {}", manifest.id(), data.content_hash));
+    output::line(&format!("made {} by {} (run {}, task {})", output::time(manifest.created_at), made.operator, made.run, made.task));
+    if let Some(base) = &data.base {
+        output::line(&format!("on {base}"));
+    }
+    for input in &data.inputs {
+        output::line(&format!("from {} ({})", input.id, input.port));
+    }
+    for (alias, label) in aliases.iter().filter(|(_, label)| label.version == manifest.version) {
+        output::line(&format!("{alias} since {} by {}: {}", output::time(label.moved_at), label.by, label.reason));
+    }
+    let files = data.files.iter().map(|(path, blob)| vec![path.clone(), output::bytes(blob.bytes)]).collect::<Vec<_>>();
+    output::line("");
+    output::table(&["file", "size"], &files);
+    output::line(&format!("\n{}", data.card.trim_end()));
+    Ok(())
+}
+
+async fn move_alias(
+    app: &App,
+    store: &FeatureStore,
+    reference: &str,
+    alias: &str,
+    by: &str,
+    reason: &str,
+) -> Result<(), CliError> {
+    let manifest = store.model(&reference.parse()?).await?;
+    let name = &manifest.data.name;
+    let previous = store.aliases(name).await?.get(alias).map(|label| label.version);
+    let now = Timestamp::now();
+    let (by, reason) = (by.to_owned(), reason.to_owned());
+    let label =
+        Label { version: manifest.version, moved_at: now, by: by.clone(), reason: reason.clone(), previous };
+    store.set_alias(name, alias, label).await?;
+    let detail = json!({ "model": name, "alias": alias, "version": manifest.version, "previous": previous, "by": by, "reason": reason });
+    let changes: Vec<Change> = vec![
+        AliasIndexRow {
+            kind: twinloom_meta::ArtifactKind::Model,
+            name: name.to_string(),
+            alias: alias.to_owned(),
+            version: manifest.version,
+            previous,
+            by: by.clone(),
+            reason,
+            moved_at: now,
+        }
+        .into(),
+        NewEvent {
+            kind: event_kind::ALIAS_MOVED.to_owned(),
+            subject: format!("{name}@{alias}"),
+            payload: detail.clone(),
+            at: now,
+        }
+        .into(),
+        AuditRow { at: now, by, action: "alias.move".to_owned(), subject: format!("{name}@{alias}"), detail: detail.clone() }
+            .into(),
+    ];
+    app.meta().await?.apply(changes, &[]).await?;
+    if app.global.json {
+        return output::json(&detail);
+    }
+    let from = previous.map(|version| format!(" (was {version})")).unwrap_or_default();
+    output::line(&format!("{name}@{alias} is version {} now{from}", manifest.version));
+    Ok(())
+}

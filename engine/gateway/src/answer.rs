@@ -1,0 +1,175 @@
+//! A question to an answer: embed, search, prompt, generate, cite, record.
+
+use std::{path::PathBuf, time::Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twinloom_store::{
+    FeatureStore, Reference, VersionId,
+    vectors::{self, Hit, VectorIndex},
+};
+
+use crate::{
+    GatewayError, Trace, models, prompt,
+    torch::{Generate, Sampling, TorchWorker},
+};
+
+/// Characters of prompt that the passages may take: the smallest base has a window of 512 tokens.
+const WINDOW: usize = 1400;
+
+/// What a gateway is started with.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// Folder of all state: vector collections, checked-out models, traces.
+    pub home: PathBuf,
+    /// The feature store.
+    pub store: FeatureStore,
+    /// The libtorch worker.
+    pub torch: Option<PathBuf>,
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// In the asker's words.
+    pub text: String,
+    /// The model to answer.
+    pub model: Reference,
+    /// The dataset of embedded chunks to retrieve from.
+    pub chunks: Reference,
+    /// Its vector collection.
+    pub collection: String,
+    /// Passages to ground the answer in.
+    pub passages: usize,
+    /// How to pick tokens.
+    pub sampling: Sampling,
+}
+
+/// An answer with what it is grounded in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// The model's words.
+    pub text: String,
+    /// The passages that it was given, best first.
+    pub citations: Vec<Citation>,
+    /// The model version that answered.
+    pub model: VersionId,
+    /// Tokens generated.
+    pub new_tokens: u64,
+    /// Milliseconds for retrieval.
+    pub retrieval_ms: u64,
+    /// Milliseconds for generation, loading the model included.
+    pub generation_ms: u64,
+}
+
+/// A passage of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The number it is cited by, from 1.
+    pub number: usize,
+    /// The document's id.
+    pub document: String,
+    /// The chunk's id.
+    pub chunk: String,
+    /// The document's title.
+    pub title: Option<String>,
+    /// Where the document is.
+    pub link: Option<String>,
+    /// Cosine similarity to the question.
+    pub score: f32,
+    /// The passage, verbatim.
+    pub quote: String,
+}
+
+/// Answers questions, one at a time.
+pub struct Gateway {
+    config: GatewayConfig,
+    torch: TorchWorker,
+}
+
+impl Gateway {
+    /// Starts the libtorch worker.
+    ///
+    /// # Errors
+    /// [`GatewayError::NoWorker`], [`GatewayError::Spawn`].
+    pub fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
+        let torch = TorchWorker::start(config.torch.as_deref().ok_or(GatewayError::NoWorker)?)?;
+        Ok(Self { config, torch })
+    }
+
+    /// Passages nearest to a text, from the collection brought to the dataset's version first.
+    ///
+    /// # Errors
+    /// What the store, the collection or the worker says.
+    pub async fn retrieve(&mut self, question: &Question) -> Result<Vec<Citation>, GatewayError> {
+        let store = &self.config.store;
+        let manifest = store.dataset(&question.chunks).await?;
+        let dir = self.config.home.join("vectors").join(&question.collection);
+        vectors::sync(store, &dir, &manifest).await?;
+        let index = vectors::open_embedded(&dir)?;
+        let vectors = self.torch.embed(std::slice::from_ref(&question.text)).await?;
+        let query = vectors.first().ok_or_else(|| GatewayError::Worker { reason: "no vector came back".to_owned() })?;
+        let hits = index.search(query, question.passages, None).await?;
+        Ok(hits.into_iter().enumerate().map(|(at, hit)| citation(at + 1, hit)).collect())
+    }
+
+    /// Answers a question and records the prompt.
+    ///
+    /// # Errors
+    /// What the store, the collection or the worker says.
+    pub async fn answer(&mut self, question: &Question) -> Result<Answer, GatewayError> {
+        let at = Timestamp::now();
+        let cache = self.config.home.join("cache").join("models");
+        let model = models::locate(&self.config.store, &question.model, &cache).await?;
+        let clock = Instant::now();
+        let citations = self.retrieve(question).await?;
+        let retrieval_ms = millis(clock);
+        let messages = prompt::messages(&question.text, &citations, WINDOW);
+        let clock = Instant::now();
+        let request = Generate {
+            model: model.base,
+            adapter: model.adapter,
+            messages: messages.clone(),
+            sampling: question.sampling,
+        };
+        let generated = self.torch.generate(&request).await?;
+        let answer = Answer {
+            text: generated.text.trim().to_owned(),
+            citations,
+            model: model.id,
+            new_tokens: generated.new_tokens,
+            retrieval_ms,
+            generation_ms: millis(clock),
+        };
+        let trace = Trace {
+            at,
+            model: answer.model.clone(),
+            question: question.text.clone(),
+            messages,
+            citations: answer.citations.clone(),
+            answer: answer.text.clone(),
+            new_tokens: answer.new_tokens,
+            retrieval_ms,
+            generation_ms: answer.generation_ms,
+        };
+        trace.append(&self.config.home)?;
+        Ok(answer)
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn citation(number: usize, hit: Hit) -> Citation {
+    let text = |key: &str| hit.payload[key].as_str().map(str::to_owned);
+    Citation {
+        number,
+        title: text("title"),
+        link: text("link"),
+        quote: text("text").unwrap_or_default(),
+        score: hit.score,
+        document: hit.entity,
+        chunk: hit.id,
+    }
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# make test: set-up, servers for the tests on loopback, every test of the workspace.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+. infra/setup/common.sh
+infra/setup/all.sh
+
+stop() {
+  infra/test-servers/postgres.sh stop || true
+  infra/test-servers/s3.sh stop || true
+}
+trap stop EXIT
+stop >/dev/null 2>&1
+# Each prints NAME=VALUE lines; a server that cannot be had says so, and its tests say that they skip.
+for server in postgres s3; do
+  if settings=$(infra/test-servers/$server.sh start); then
+    while IFS= read -r line; do
+      case $line in TWINLOOM_TEST_*=*) export "${line?}" ;; esac
+    done <<<"$settings"
+  else
+    say "no $server server: its tests will skip"
+  fi
+done
+
+say "building (the first time takes some minutes)"
+cargo build --workspace --bins --locked
+cargo test --workspace --locked --no-fail-fast "$@"
