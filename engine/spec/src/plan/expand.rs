@@ -1,0 +1,778 @@
+//! Steps to tasks: pipelines put in place, variants made, references resolved.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    rc::Rc,
+};
+
+use indexmap::{IndexMap, IndexSet};
+use serde_json::{Map, Value};
+
+use super::{
+    Concurrency, Plan, PlannedInput, PlannedTask, inputs, names,
+    options::Options,
+    partial::{Failure, Partial},
+    variants::{self, Amiss, MAX_TASKS, Variant},
+};
+use crate::{
+    Dag, OperatorSignature,
+    check::{
+        self,
+        expressions::{from_error, steps_read},
+        graph::{Graph, Reference, Target, World},
+    },
+    diagnostic::{Report, codes},
+    expr::{self, Scope},
+    model::{Condition, Select, Step, scalars::is_label},
+    read::{Entry, NameMap},
+    yaml::{Node, Span},
+};
+
+/// References between tasks of one plan.
+const MAX_EDGES: usize = 2_000_000;
+/// Bytes of all configurations of one plan, roughly.
+const MAX_WEIGHT: usize = 128 * 1024 * 1024;
+
+/// The plan of a checked DAG; `None` where something went wrong, which stands in the report.
+pub(crate) fn expand(
+    dag: &Dag,
+    graph: &Graph<'_>,
+    world: World<'_>,
+    params: Map<String, Value>,
+    report: &mut Report,
+) -> Option<Plan> {
+    let mut scope = Scope::default();
+    scope.set("params", Value::Object(params.clone()));
+    let mut expander = Expander {
+        world,
+        report,
+        dag: graph.name,
+        tasks: Vec::new(),
+        edges: 0,
+        weight: 0,
+        published: HashSet::new(),
+        outlines: HashMap::new(),
+    };
+    let frame = Frame {
+        graph: *graph,
+        id_prefix: String::new(),
+        step_prefix: String::new(),
+        scope,
+        deferred: HashMap::new(),
+        inputs: HashMap::new(),
+        out_names: HashMap::new(),
+        needs: Vec::new(),
+        condition: None,
+        options: Options::default().with_defaults(graph.defaults),
+        variant: Map::new(),
+    };
+    expander.frame(&frame)?;
+    let tasks = expander.tasks;
+    let pools: BTreeMap<_, _> = dag
+        .pools
+        .iter()
+        .flat_map(NameMap::iter)
+        .map(|(name, entry)| (name.to_owned(), entry.value.value))
+        .collect();
+    let concurrency = Concurrency {
+        max_runs: dag
+            .concurrency
+            .as_ref()
+            .and_then(|spec| spec.max_runs.as_ref())
+            .map(|max| max.value),
+        when_busy: dag
+            .concurrency
+            .as_ref()
+            .and_then(|spec| spec.when_busy)
+            .unwrap_or_default(),
+    };
+    report.is_empty().then(|| Plan {
+        dag: graph.name.to_owned(),
+        params,
+        tasks,
+        pools,
+        concurrency,
+    })
+}
+
+struct Expander<'a, 'r> {
+    world: World<'a>,
+    report: &'r mut Report,
+    dag: &'a str,
+    tasks: Vec<PlannedTask>,
+    edges: usize,
+    weight: usize,
+    published: HashSet<String>,
+    outlines: HashMap<String, Rc<Outline>>,
+}
+
+/// A DAG, or one use of a pipeline.
+struct Frame<'a> {
+    graph: Graph<'a>,
+    /// Before the ids of its tasks: nothing, or `outer[0]/`.
+    id_prefix: String,
+    /// Before the names of its steps: nothing, or `outer/`.
+    step_prefix: String,
+    scope: Scope,
+    /// Parameters whose value is a template over the run.
+    deferred: HashMap<String, Value>,
+    /// What flows into the pipeline.
+    inputs: HashMap<String, Vec<PlannedInput>>,
+    /// Published names that the user of the pipeline gives, by step and port.
+    out_names: HashMap<(String, String), String>,
+    /// What all its tasks wait for.
+    needs: Vec<String>,
+    condition: Option<String>,
+    options: Options,
+    variant: Map<String, Value>,
+}
+
+/// What is the same for every use of a graph.
+struct Outline {
+    /// Steps, each after those that it waits for.
+    order: Vec<usize>,
+    /// Whether another step waits for the step.
+    awaited: Vec<bool>,
+    /// Output ports that are read, by step.
+    read: HashMap<String, IndexSet<String>>,
+}
+
+/// A step after its expansion.
+#[derive(Default)]
+struct Done {
+    instances: Vec<Instance>,
+    fanned: bool,
+}
+
+/// One variant of a step.
+struct Instance {
+    /// The task, where it is an operator's.
+    task: Option<String>,
+    /// Tasks to wait for, to wait for all of it.
+    leaves: Vec<String>,
+    /// Outputs of a pipeline.
+    outputs: HashMap<String, Vec<PlannedInput>>,
+    /// The task whose metric `select` compares.
+    metric_task: Option<String>,
+}
+
+/// A step's parts that are the same for all its variants.
+struct Common<'s> {
+    name: &'s str,
+    entry: &'s Entry<Step>,
+    options: Options,
+    /// `after`, and the steps that expressions read.
+    needs: IndexSet<String>,
+    /// Inputs, where no template is in them.
+    inputs: Option<IndexMap<String, Vec<PlannedInput>>>,
+    dones: &'s [Done],
+}
+
+impl<'a> Expander<'a, '_> {
+    fn frame(&mut self, frame: &Frame<'a>) -> Option<Vec<Done>> {
+        let outline = self.outline(&frame.graph)?;
+        let mut dones: Vec<Done> = (0..frame.graph.steps.len()).map(|_| Done::default()).collect();
+        for &index in &outline.order {
+            let (name, entry) = frame.graph.steps.at(index)?;
+            let done = self.step(frame, &outline, name, entry, &dones)?;
+            dones[index] = done;
+        }
+        Some(dones)
+    }
+
+    fn outline(&mut self, graph: &Graph<'a>) -> Option<Rc<Outline>> {
+        let key = if graph.is_pipeline { graph.name } else { "" };
+        if let Some(known) = self.outlines.get(key) {
+            return Some(known.clone());
+        }
+        let dependencies = check::dependencies(graph);
+        let mut awaited = vec![false; dependencies.len()];
+        dependencies
+            .iter()
+            .flatten()
+            .for_each(|index| awaited[*index] = true);
+        // Circles were reported before.
+        let order = check::order::topological(&dependencies).ok()?;
+        let mut read: HashMap<String, IndexSet<String>> = HashMap::new();
+        let inner = graph
+            .steps
+            .iter()
+            .flat_map(|(_, entry)| entry.value.inputs.iter().flat_map(NameMap::iter));
+        let inner = inner.flat_map(|(_, entry)| entry.value.values.iter());
+        let outputs = graph
+            .outputs
+            .into_iter()
+            .flat_map(NameMap::iter)
+            .map(|(_, entry)| &entry.value);
+        for text in inner.chain(outputs) {
+            if let Some(Reference::Step { step, port }) = Reference::read(&text.value) {
+                read.entry(step.to_owned()).or_default().insert(port.to_owned());
+            }
+        }
+        let outline = Rc::new(Outline { order, awaited, read });
+        self.outlines.insert(key.to_owned(), outline.clone());
+        Some(outline)
+    }
+
+    fn step(
+        &mut self,
+        frame: &Frame<'a>,
+        outline: &Outline,
+        name: &'a str,
+        entry: &'a Entry<Step>,
+        dones: &[Done],
+    ) -> Option<Done> {
+        let step = &entry.value;
+        let found = match variants::variants(step, &frame.scope) {
+            Ok(found) => found,
+            Err(Amiss::Expression(span, error)) => return self.expression_error(frame, (span, error)),
+            Err(Amiss::Wrong(span, message)) => return self.error(frame, span, codes::VARIANTS, message),
+        };
+        let fixed = step
+            .inputs
+            .iter()
+            .flat_map(NameMap::iter)
+            .all(|(_, port)| port.value.values.iter().all(|text| !text.contains("${{")));
+        let mut common = Common {
+            name,
+            entry,
+            options: frame.options.with_step(step),
+            needs: self.order_needs(frame, step, dones),
+            inputs: None,
+            dones,
+        };
+        if fixed {
+            common.inputs = Some(self.inputs(frame, &common, &frame.scope)?);
+        }
+        let mut done = Done {
+            instances: Vec::with_capacity(found.len()),
+            fanned: check::ports::is_fanned(step),
+        };
+        let errors = self.report.len();
+        for variant in &found {
+            if let Some(instance) = self.instance(frame, outline, &common, variant) {
+                done.instances.push(instance);
+            } else if self.report.len() > errors + 10 || self.over_limits() {
+                break;
+            }
+        }
+        (self.report.len() == errors).then_some(done)
+    }
+
+    fn over_limits(&self) -> bool {
+        self.tasks.len() >= MAX_TASKS || self.edges > MAX_EDGES || self.weight > MAX_WEIGHT
+    }
+
+    /// What a step waits for without data.
+    fn order_needs(&self, frame: &Frame<'a>, step: &Step, dones: &[Done]) -> IndexSet<String> {
+        let mut needs: IndexSet<String> = frame.needs.iter().cloned().collect();
+        let done = |name: &str| {
+            frame
+                .graph
+                .steps
+                .index_of(name)
+                .and_then(|index| dones.get(index))
+        };
+        for (name, _) in check::after(step) {
+            for instance in done(name).into_iter().flat_map(|done| &done.instances) {
+                needs.extend(instance.leaves.iter().cloned());
+            }
+        }
+        for (name, _) in steps_read(step) {
+            for instance in done(&name).into_iter().flat_map(|done| &done.instances) {
+                needs.extend(instance.task.iter().cloned());
+            }
+        }
+        needs
+    }
+
+    fn instance(
+        &mut self,
+        frame: &Frame<'a>,
+        outline: &Outline,
+        common: &Common<'_>,
+        variant: &Variant,
+    ) -> Option<Instance> {
+        let step = &common.entry.value;
+        let id = format!("{}{}{}", frame.id_prefix, common.name, variant.label);
+        let inputs = match &common.inputs {
+            Some(inputs) => {
+                // Counted before the copy: each variant of 10,000 that gathers 10,000 would be 100 million.
+                self.count(frame, common, inputs)?;
+                inputs.clone()
+            }
+            None => {
+                let inputs = self.inputs(frame, common, &variant.scope)?;
+                self.count(frame, common, &inputs)?;
+                inputs
+            }
+        };
+        let steps = |name: &str| step_expression(frame, common.dones, name);
+        let partial = Partial {
+            scope: &variant.scope,
+            deferred: &frame.deferred,
+            steps: &steps,
+        };
+        let with = match step.with.as_ref().map(|with| partial.node(with)).transpose() {
+            Ok(with) => with.map(|(node, _)| node),
+            Err(failure) => return self.expression_error(frame, failure),
+        };
+        let condition = match &step.condition {
+            None => None,
+            Some(Condition::Constant(value)) => Some(value.to_string()),
+            Some(Condition::Expression(expression)) => {
+                match partial.condition(&expression.value.0, expression.span) {
+                    Ok(condition) => Some(condition),
+                    Err(failure) => return self.expression_error(frame, failure),
+                }
+            }
+        };
+        let condition = both(
+            frame.condition.clone(),
+            condition.filter(|condition| condition != "true"),
+        );
+        let out = self.out_names(frame, common, &partial)?;
+        let mut values = frame.variant.clone();
+        values.extend(variant.values.clone());
+        match self.world.target(step) {
+            Target::Operator(operator) => {
+                let made = Made {
+                    id,
+                    with,
+                    condition,
+                    inputs,
+                    out,
+                    values,
+                };
+                self.task(frame, outline, common, operator, made)
+            }
+            Target::Pipeline(inner) => {
+                let made = Made {
+                    id,
+                    with,
+                    condition,
+                    inputs,
+                    out,
+                    values,
+                };
+                self.pipeline(frame, common, inner, made)
+            }
+            Target::Unknown => None,
+        }
+    }
+
+    fn count(
+        &mut self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        inputs: &IndexMap<String, Vec<PlannedInput>>,
+    ) -> Option<()> {
+        self.edges += common.needs.len();
+        inputs
+            .values()
+            .flatten()
+            .for_each(|source| inputs::tasks(source, &mut |_| self.edges += 1));
+        if self.edges > MAX_EDGES {
+            let message = format!("tasks would wait for each other in more than {MAX_EDGES} ways");
+            self.report
+                .error(frame.graph.source, common.entry.key_span, codes::PLAN_TOO_LARGE, message)
+                .hint = Some("Put the steps that follow each other for each entry into a pipeline, and use that with `for_each`.".into());
+            return None;
+        }
+        Some(())
+    }
+
+    /// The sources of every port.
+    fn inputs(
+        &mut self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        scope: &Scope,
+    ) -> Option<IndexMap<String, Vec<PlannedInput>>> {
+        let steps = |_: &str| None;
+        let partial = Partial {
+            scope,
+            deferred: &frame.deferred,
+            steps: &steps,
+        };
+        let mut found = IndexMap::new();
+        for (port, entry) in common.entry.value.inputs.iter().flat_map(NameMap::iter) {
+            let mut sources = Vec::new();
+            for text in &entry.value.values {
+                let filled = match partial.name(&text.value, text.span) {
+                    Ok(filled) => filled,
+                    Err(failure) => return self.expression_error(frame, failure),
+                };
+                match Reference::read(&filled) {
+                    Some(Reference::Dataset(name)) => {
+                        let reference = self.stored(frame, text.span, "dataset", name)?;
+                        sources.push(PlannedInput::Dataset { reference });
+                    }
+                    Some(Reference::Model(name)) => {
+                        let reference = self.stored(frame, text.span, "model", name)?;
+                        sources.push(PlannedInput::Model { reference });
+                    }
+                    Some(Reference::Input(name)) => {
+                        sources.extend(frame.inputs.get(name).into_iter().flatten().cloned());
+                    }
+                    Some(Reference::Step { step, port }) => {
+                        match output(&frame.graph, common.dones, step, port) {
+                            Some(outputs) => sources.extend(outputs),
+                            None => {
+                                let message = format!(
+                                    "`{step}.{port}` cannot be selected: its variants give several artifacts"
+                                );
+                                return self.error(frame, text.span, codes::VARIANTS, message);
+                            }
+                        }
+                    }
+                    None => {
+                        let message = format!("`{filled}` is not a reference");
+                        return self.error(frame, text.span, codes::REFERENCE, message);
+                    }
+                }
+            }
+            if !sources.is_empty() {
+                found.insert(port.to_owned(), sources);
+            }
+        }
+        Some(found)
+    }
+
+    fn stored(&mut self, frame: &Frame<'a>, span: Span, what: &str, name: &str) -> Option<String> {
+        let (base, version) = name.split_once('@').unwrap_or((name, "latest"));
+        if is_label(base) && is_label(version) {
+            return Some(format!("{base}@{version}"));
+        }
+        self.error(
+            frame,
+            span,
+            codes::REFERENCE,
+            format!("`{what}:{name}` is not a reference to a {what}"),
+        )
+    }
+
+    /// Published names that the step states, by port.
+    fn out_names(
+        &mut self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        partial: &Partial<'_>,
+    ) -> Option<HashMap<String, String>> {
+        let mut names = HashMap::new();
+        for (port, entry) in common.entry.value.outputs.iter().flat_map(NameMap::iter) {
+            let text = &entry.value;
+            let name = match partial.name(&text.value, text.span) {
+                Ok(name) => name,
+                Err(failure) => return self.expression_error(frame, failure),
+            };
+            if !is_label(&name) {
+                let message = format!("`{name}` cannot name what is published");
+                return self.error(frame, text.span, codes::NAME, message);
+            }
+            names.insert(port.to_owned(), name);
+        }
+        Some(names)
+    }
+
+    fn task(
+        &mut self,
+        frame: &Frame<'a>,
+        outline: &Outline,
+        common: &Common<'_>,
+        operator: &'a OperatorSignature,
+        made: Made,
+    ) -> Option<Instance> {
+        let step = &common.entry.value;
+        if let Some(with) = &made.with {
+            check::check_config(
+                operator,
+                Some(with),
+                step.uses.span,
+                frame.graph.source,
+                self.report,
+            );
+        }
+        let config = made
+            .with
+            .map_or_else(|| Value::Object(Map::new()), |with| with.to_value());
+        let config = if config.is_null() {
+            Value::Object(Map::new())
+        } else {
+            config
+        };
+        self.weight += expr::weight(&config);
+        if self.tasks.len() >= MAX_TASKS || self.weight > MAX_WEIGHT {
+            let message = match self.weight > MAX_WEIGHT {
+                true => "the configurations of all tasks together are larger than 128 MiB".to_owned(),
+                false => format!("the plan would have more than {MAX_TASKS} tasks"),
+            };
+            return self.error(frame, common.entry.key_span, codes::PLAN_TOO_LARGE, message);
+        }
+        let mut ports: IndexSet<&str> = operator.outputs.iter().map(|port| port.name.as_str()).collect();
+        if operator.open_ports {
+            ports.extend(step.outputs.iter().flat_map(NameMap::names));
+            ports.extend(
+                outline
+                    .read
+                    .get(common.name)
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str),
+            );
+        }
+        let mut outputs = IndexMap::new();
+        for port in ports {
+            let outer = frame.out_names.get(&(common.name.to_owned(), port.to_owned()));
+            let name = match outer.or_else(|| made.out.get(port)) {
+                Some(name) => name.clone(),
+                None => names::published(self.dag, &made.id, port, &mut self.published),
+            };
+            if name.len() > 128 {
+                let message =
+                    format!("the name `{name}` of the output `{port}` is longer than 128 characters");
+                return self.error(frame, common.entry.key_span, codes::NAME, message);
+            }
+            outputs.insert(port.to_owned(), name);
+        }
+        let mut needs = common.needs.clone();
+        for source in made.inputs.values().flatten() {
+            inputs::tasks(source, &mut |task| {
+                needs.insert(task.to_owned());
+            });
+        }
+        let inputs = made
+            .inputs
+            .into_iter()
+            .filter_map(|(port, sources)| Some((port, inputs::combine(sources)?)));
+        let options = &common.options;
+        self.tasks.push(PlannedTask {
+            id: made.id.clone(),
+            step: format!("{}{}", frame.step_prefix, common.name),
+            operator: operator.name.clone(),
+            config,
+            inputs: inputs.collect(),
+            outputs,
+            needs: needs.into_iter().collect(),
+            condition: made.condition,
+            variant: made.values,
+            retries: options.retries,
+            timeout: options.timeout,
+            pool: options.pool.clone(),
+            executor: options.executor.clone(),
+            resources: options.resources,
+            cache: options.cache,
+        });
+        Some(Instance {
+            task: Some(made.id.clone()),
+            leaves: vec![made.id.clone()],
+            outputs: HashMap::new(),
+            metric_task: Some(made.id),
+        })
+    }
+
+    fn pipeline(
+        &mut self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        inner: Graph<'a>,
+        made: Made,
+    ) -> Option<Instance> {
+        let (params, deferred) = self.pipeline_params(frame, common, inner, made.with.as_ref())?;
+        let mut scope = Scope::default();
+        scope.set("params", Value::Object(params));
+        let mut out_names = HashMap::new();
+        for (output, name) in made.out {
+            if let Some(Reference::Step { step, port }) = inner
+                .outputs
+                .and_then(|outputs| outputs.get(&output))
+                .and_then(|text| Reference::read(&text.value))
+            {
+                out_names.insert((step.to_owned(), port.to_owned()), name);
+            }
+        }
+        let id = made.id;
+        let used = Frame {
+            graph: inner,
+            id_prefix: format!("{id}/"),
+            step_prefix: format!("{}{}/", frame.step_prefix, common.name),
+            scope,
+            deferred,
+            inputs: made.inputs.into_iter().collect(),
+            out_names,
+            needs: common.needs.iter().cloned().collect(),
+            condition: made.condition,
+            options: Options::with_step(&frame.options.with_defaults(inner.defaults), &common.entry.value),
+            variant: made.values,
+        };
+        let dones = self.frame(&used)?;
+        let outline = self.outline(&inner)?;
+        let leaves = dones
+            .iter()
+            .zip(&outline.awaited)
+            .filter(|(_, awaited)| !**awaited);
+        let leaves = leaves
+            .flat_map(|(done, _)| &done.instances)
+            .flat_map(|instance| instance.leaves.clone())
+            .collect();
+        let mut outputs = HashMap::new();
+        for (name, entry) in inner.outputs.into_iter().flat_map(NameMap::iter) {
+            if let Some(Reference::Step { step, port }) = Reference::read(&entry.value.value) {
+                outputs.insert(name.to_owned(), output(&inner, &dones, step, port)?);
+            }
+        }
+        let metric_task = common
+            .entry
+            .value
+            .select
+            .as_ref()
+            .and_then(|select| select.step.as_ref())
+            .and_then(|step| {
+                dones
+                    .get(inner.steps.index_of(step)?)?
+                    .instances
+                    .first()?
+                    .task
+                    .clone()
+            });
+        Some(Instance {
+            task: None,
+            leaves,
+            outputs,
+            metric_task,
+        })
+    }
+
+    /// The parameters of a pipeline's use: those that are known, and those that hold templates over the run.
+    fn pipeline_params(
+        &mut self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        inner: Graph<'a>,
+        with: Option<&Node>,
+    ) -> Option<(Map<String, Value>, HashMap<String, Value>)> {
+        let (mut params, mut deferred) = (Map::new(), HashMap::new());
+        let errors = self.report.len();
+        for (name, entry) in inner.params.into_iter().flat_map(NameMap::iter) {
+            let Some(node) = with.and_then(|with| with.get(name)) else {
+                params.insert(
+                    name.to_owned(),
+                    entry.value.default.as_ref().map_or(Value::Null, Node::to_value),
+                );
+                continue;
+            };
+            if is_live(node) {
+                deferred.insert(name.to_owned(), node.to_value());
+                continue;
+            }
+            match expr::render_in(&node.to_value(), &Scope::default()) {
+                Ok(value) => {
+                    let plain = Node::from_value(&value, node.span);
+                    let called = format!("with.{name}");
+                    let schema = entry.value.schema();
+                    check::params::check(
+                        &schema,
+                        &plain,
+                        &called,
+                        codes::PARAM_VALUE,
+                        frame.graph.source,
+                        self.report,
+                    );
+                    params.insert(name.to_owned(), value);
+                }
+                Err(error) => return self.expression_error(frame, (common.entry.value.uses.span, error)),
+            }
+        }
+        (self.report.len() == errors).then_some((params, deferred))
+    }
+
+    fn error<T>(&mut self, frame: &Frame<'a>, span: Span, code: &'static str, message: String) -> Option<T> {
+        self.report.error(frame.graph.source, span, code, message);
+        None
+    }
+
+    fn expression_error<T>(&mut self, frame: &Frame<'a>, (span, error): Failure) -> Option<T> {
+        self.report.push(from_error(frame.graph.source, span, &error));
+        None
+    }
+}
+
+/// A variant's parts.
+struct Made {
+    id: String,
+    with: Option<Node>,
+    condition: Option<String>,
+    inputs: IndexMap<String, Vec<PlannedInput>>,
+    out: HashMap<String, String>,
+    values: Map<String, Value>,
+}
+
+/// Whether templates are left anywhere in a value.
+fn is_live(node: &Node) -> bool {
+    use crate::yaml::Data;
+    match &node.data {
+        Data::List(items) => items.iter().any(is_live),
+        Data::Map(pairs) => pairs.iter().any(|pair| is_live(&pair.value)),
+        _ => check::schema::is_template(node),
+    }
+}
+
+fn both(outer: Option<String>, inner: Option<String>) -> Option<String> {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => Some(format!("({outer}) and ({inner})")),
+        (one, None) | (None, one) => one,
+    }
+}
+
+/// The artifacts of `STEP.PORT`; `None` where they cannot be selected from.
+fn output(graph: &Graph<'_>, dones: &[Done], step: &str, port: &str) -> Option<Vec<PlannedInput>> {
+    let index = graph.steps.index_of(step)?;
+    let (done, spec) = (dones.get(index)?, graph.steps.get(step)?);
+    let of = |instance: &Instance| match &instance.task {
+        Some(task) => vec![PlannedInput::Task {
+            task: task.clone(),
+            port: port.to_owned(),
+        }],
+        None => instance.outputs.get(port).cloned().unwrap_or_default(),
+    };
+    match spec.select.as_ref().filter(|_| spec.matrix.is_some()) {
+        Some(select) if !done.fanned => {
+            let Select { metric, goal, .. } = &select.value;
+            let mut variants = Vec::new();
+            for instance in &done.instances {
+                let mut sources = of(instance);
+                if sources.len() != 1 {
+                    return None;
+                }
+                variants.push((sources.pop()?, instance.metric_task.clone()?));
+            }
+            inputs::select(variants, metric, *goal).map(|selected| vec![selected])
+        }
+        _ => Some(done.instances.iter().flat_map(of).collect()),
+    }
+}
+
+/// `steps.NAME` as an expression over the tasks of the run: a task, the list of a step's tasks, or the best of them.
+fn step_expression(frame: &Frame<'_>, dones: &[Done], name: &str) -> Option<String> {
+    let index = frame.graph.steps.index_of(name)?;
+    let (done, step) = (dones.get(index)?, frame.graph.steps.get(name)?);
+    let tasks: Vec<String> = done
+        .instances
+        .iter()
+        .filter_map(|instance| instance.task.as_ref())
+        .map(|task| format!("steps[{}]", Value::String(task.clone())))
+        .collect();
+    let list = || format!("[{}]", tasks.join(", "));
+    match (&step.select, done.fanned) {
+        (_, true) => Some(list()),
+        (Some(select), false) if step.matrix.is_some() => {
+            let attribute = Value::String(format!("metrics.{}", select.metric.value));
+            let reverse = matches!(select.goal, super::Goal::Maximize);
+            Some(format!(
+                "({} | sort(attribute={attribute}, reverse={reverse}) | first)",
+                list()
+            ))
+        }
+        _ => tasks.into_iter().next(),
+    }
+}
