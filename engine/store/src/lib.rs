@@ -24,4 +24,4 @@ pub use exchange::{ExportFormat, ExportReport};
 pub use location::StoreLocation;
 pub use model::*;
 pub use store::FeatureStore;
-pub use write::{DatasetWriter, DeltaWriter, ModelWriter};
+pub use write::{DatasetWriter, DeltaWriter, ModelWriter, writer_properties};

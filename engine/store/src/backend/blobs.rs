@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt, WriteMultipart};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Backend, blob_path, layout::check_ext};
 use crate::{BlobRef, StoreError};
@@ -138,6 +138,30 @@ impl Backend {
         }
         upload.finish().await.map_err(failed)?;
         Ok(())
+    }
+
+    /// Writes a blob to a local file, checked, in bounded memory.
+    pub(crate) async fn copy_out(&self, blob: &BlobRef, owner: &str, target: &FilePath) -> Result<(), StoreError> {
+        let path = blob_path(blob)?;
+        let write_failed = |error| StoreError::file("write", target, error);
+        let found = self.objects.get(&path).await.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => missing(blob, owner),
+            other => StoreError::backend(format!("read {path}"), other),
+        })?;
+        let mut file = tokio::fs::File::create(target).await.map_err(write_failed)?;
+        let mut hasher = blake3::Hasher::new();
+        let mut stream = found.into_stream();
+        while let Some(bytes) = stream.next().await {
+            let bytes = bytes.map_err(|error| StoreError::backend(format!("read {path}"), error))?;
+            hasher.update(&bytes);
+            file.write_all(&bytes).await.map_err(write_failed)?;
+        }
+        file.flush().await.map_err(write_failed)?;
+        if hasher.finalize().to_hex().as_str() == blob.hash {
+            Ok(())
+        } else {
+            Err(corrupt(blob, owner, "its hash is another"))
+        }
     }
 
     /// Hash and size of a blob as stored, in bounded memory; `None` where it is missing.

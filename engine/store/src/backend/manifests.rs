@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -66,12 +66,13 @@ impl Backend {
         let list = self.objects.list_with_delimiter(Some(&root)).await;
         let list = list.map_err(|error| StoreError::backend(format!("list {root}"), error))?;
         let candidates = list.common_prefixes.iter().filter_map(|path| Name::new(path.filename()?).ok());
-        let mut names: Vec<Name> = futures::stream::iter(candidates.collect::<Vec<_>>())
-            .map(async |name| Ok::<_, StoreError>((!self.versions::<M>(&name).await?.is_empty()).then_some(name)))
-            .buffered(8)
-            .try_filter_map(async |name| Ok(name))
-            .try_collect()
-            .await?;
+        let mut names = Vec::new();
+        for name in candidates {
+            // A folder whose first commit never came is no dataset.
+            if !self.versions::<M>(&name).await?.is_empty() {
+                names.push(name);
+            }
+        }
         names.sort();
         Ok(names)
     }
@@ -99,13 +100,7 @@ impl Backend {
         if let Some(known) = M::cache(self).with(|cache| cache.get(&key).cloned()) {
             return Ok(Some(known));
         }
-        let path = layout::version_path::<M>(name, version);
-        let Some(bytes) = self.small_object(&path, MAX_MANIFEST).await? else { return Ok(None) };
-        let manifest = Arc::new(parse::<M>(&path, &bytes)?);
-        let id = manifest.id();
-        if id.name != *name || id.version != version {
-            return Err(bad(&path, format!("it says that it is {id}")));
-        }
+        let Some(manifest) = self.manifest_uncached::<M>(name, version).await? else { return Ok(None) };
         M::cache(self).with(|cache| {
             if cache.len() >= CACHED {
                 cache.clear();
@@ -113,6 +108,21 @@ impl Backend {
             cache.insert(key, Arc::clone(&manifest));
         });
         Ok(Some(manifest))
+    }
+
+    /// The same past the memory, which a walk over all versions must not sweep out.
+    pub(crate) async fn manifest_uncached<M: Versioned>(
+        &self,
+        name: &Name,
+        version: u64,
+    ) -> Result<Option<Arc<M>>, StoreError> {
+        let path = layout::version_path::<M>(name, version);
+        let Some(manifest) = self.manifest_at::<M>(&path).await? else { return Ok(None) };
+        let id = manifest.id();
+        if id.name != *name || id.version != version {
+            return Err(bad(&path, format!("it says that it is {id}")));
+        }
+        Ok(Some(Arc::new(manifest)))
     }
 
     /// Writes a manifest unless one with its number is there; says whether this one stands.

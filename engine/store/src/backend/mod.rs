@@ -11,9 +11,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use object_store::ObjectStore;
 
-pub(crate) use blobs::{PutBlob, hash_hex};
+pub(crate) use blobs::{corrupt, hash_hex, missing, random_hex};
 pub(crate) use layout::*;
-pub(crate) use manifests::Versioned;
+pub(crate) use manifests::{Versioned, bad};
 
 use crate::{BlobRef, DatasetManifest, ModelManifest, StoreError, StoreLocation};
 

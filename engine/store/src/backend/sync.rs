@@ -13,15 +13,21 @@ const AT_ONCE: usize = 8;
 impl Backend {
     /// Makes blobs durable where the store is a local folder; elsewhere the store has promised it already.
     pub(crate) async fn sync_blobs(&self, blobs: Vec<BlobRef>) -> Result<(), StoreError> {
-        let Some(root) = self.root() else { return Ok(()) };
-        let files: Vec<PathBuf> = blobs.iter().filter_map(|blob| self.local_path(blob)).collect();
-        if files.is_empty() {
-            return Ok(());
-        }
-        let mut folders: BTreeSet<PathBuf> = files.iter().filter_map(|f| f.parent()).map(PathBuf::from).collect();
-        folders.insert(root.join("blobs"));
-        folders.insert(root.clone());
-        sync_all(files).await?;
+        self.sync_files(blobs.clone()).await?;
+        self.sync_folders(&blobs).await
+    }
+
+    /// Their bytes alone.
+    pub(crate) async fn sync_files(&self, blobs: Vec<BlobRef>) -> Result<(), StoreError> {
+        sync_all(blobs.iter().filter_map(|blob| self.local_path(blob)).collect()).await
+    }
+
+    /// Their names alone.
+    pub(crate) async fn sync_folders(&self, blobs: &[BlobRef]) -> Result<(), StoreError> {
+        let (Some(root), false) = (self.root(), blobs.is_empty()) else { return Ok(()) };
+        let mut folders: BTreeSet<PathBuf> = [root.clone(), root.join("blobs")].into();
+        let files = blobs.iter().filter_map(|blob| self.local_path(blob));
+        folders.extend(files.filter_map(|file| file.parent().map(PathBuf::from)));
         sync_all(folders.into_iter().collect()).await
     }
 }
