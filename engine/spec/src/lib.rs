@@ -4,6 +4,7 @@ mod catalog;
 mod check;
 mod diagnostic;
 pub mod expr;
+mod format;
 mod load;
 pub mod model;
 mod plan;
@@ -14,6 +15,7 @@ mod yaml;
 
 pub use catalog::*;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, codes};
+pub use format::format;
 pub use load::{Library, kind_of, parse_dag, parse_pipeline, read_value};
 pub use model::{Dag, Pipeline};
 pub use plan::*;

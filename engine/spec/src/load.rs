@@ -116,19 +116,23 @@ pub(crate) struct LibraryEntry {
 }
 
 impl Library {
-    /// Reads pipeline files. What is wrong with one is reported by [`Library::diagnostics`], and where it is used.
-    #[must_use]
-    pub fn from_files(files: Vec<SourceFile>) -> Self {
+    /// Reads pipeline files. What is wrong with one is reported by [`Library::diagnostics`], and where it is used: a
+    /// broken pipeline does not stop DAGs that do without it.
+    ///
+    /// # Errors
+    /// `spec.duplicate_pipeline` where two files give the same name.
+    pub fn from_files(files: Vec<SourceFile>) -> Result<Self, Diagnostics> {
         let mut library = Self::default();
+        let mut doubled = Vec::new();
         for file in files {
-            let (pipeline, source, mut report) = read::<Pipeline>(&file);
+            let (pipeline, source, report) = read::<Pipeline>(&file);
             let name = pipeline
                 .as_ref()
                 .map_or_else(|| stem(&file.name), |pipeline| pipeline.name.value.0.clone());
             if let (Some(pipeline), Some(first)) = (&pipeline, library.pipelines.get(&name)) {
                 let message = format!("the pipeline `{name}` is defined twice");
                 let hint = format!("The other one is in {}.", first.source.name());
-                report.push(
+                doubled.push(
                     Diagnostic::new(&source, pipeline.name.span, codes::DUPLICATE_PIPELINE, message)
                         .with_hint(hint),
                 );
@@ -143,7 +147,11 @@ impl Library {
                 (None, Ok(())) => {}
             }
         }
-        library
+        if doubled.is_empty() {
+            Ok(library)
+        } else {
+            Err(Diagnostics(doubled))
+        }
     }
 
     /// The names of the pipelines that can be used.

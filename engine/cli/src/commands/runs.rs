@@ -36,7 +36,7 @@ pub async fn resumable(app: &App, run: &str, file: Option<&Path>) -> Result<Stri
         return find(app, run).await;
     }
     let dag = match file {
-        Some(path) => Some(twinloom_spec::parse_dag(&files::read(path)?)?.name),
+        Some(path) => Some(twinloom_spec::parse_dag(&files::read(path)?)?.name.value.0),
         None => None,
     };
     let open = RunState::ALL.iter().copied().filter(|state| !state.is_terminal()).collect();

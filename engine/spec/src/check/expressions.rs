@@ -11,7 +11,9 @@ use crate::{
 };
 
 /// What `run` holds in expressions.
-pub(crate) const RUN_FIELDS: &[&str] = &["id", "dag", "created_at", "trigger"];
+pub(crate) const RUN_FIELDS: &[&str] = &["id", "dag"];
+/// What `steps.NAME` holds in expressions.
+const STEP_FIELDS: &[&str] = &["metrics", "outputs", "state"];
 
 /// Where an expression stands, which decides what it may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,12 +268,13 @@ impl Context<'_, '_> {
             );
         }
         let fanned = other.for_each.is_some() || (other.matrix.is_some() && other.select.is_none());
-        if let Some(part) = reference.name(1).filter(|part| *part != "metrics" && !fanned) {
-            self.error(
-                span,
-                format!("a step has no `{part}`"),
-                Some(format!("Read `steps.{name}.metrics.NAME`.")),
-            );
+        if let Some(part) = reference
+            .name(1)
+            .filter(|part| !STEP_FIELDS.contains(part) && !fanned)
+        {
+            let hint = did_you_mean(part, STEP_FIELDS.iter().copied())
+                .unwrap_or_else(|| format!("Read `steps.{name}.metrics.NAME`."));
+            self.error(span, format!("a step has no `{part}`"), Some(hint));
         }
     }
 

@@ -85,13 +85,21 @@ impl Dag {
         json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
     }
 
+    /// Whether a parameter is declared as text.
+    #[must_use]
+    pub fn param_is_text(&self, name: &str) -> bool {
+        let spec = self.params.as_ref().and_then(|params| params.get(name));
+        spec.and_then(|spec| spec.kind.as_ref())
+            .is_some_and(|kind| kind.value == ParamType::String)
+    }
+
     /// The value that a text stands for, as `--param NAME=TEXT` gives it: text where the declaration says so, YAML else.
     #[must_use]
     pub fn param_value(&self, name: &str, text: &str) -> Value {
-        let spec = self.params.as_ref().and_then(|params| params.get(name));
-        match spec.and_then(|spec| spec.kind.as_ref()).map(|kind| kind.value) {
-            Some(ParamType::String) => Value::String(text.to_owned()),
-            _ => crate::load::read_value(text),
+        if self.param_is_text(name) {
+            Value::String(text.to_owned())
+        } else {
+            crate::load::read_value(text)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `twinloom fmt`: indentation and spacing, never meaning.
 
+mod comments;
+mod flow;
 mod lines;
 
 use crate::{
@@ -19,14 +21,26 @@ pub fn format(file: &SourceFile) -> Result<String, Diagnostics> {
     let before = read(&source)?;
     let formatted = lines::format(&file.text, &before);
     // The same again must be the same, and say the same.
-    let after = read(&Source::new(&file.name, &formatted)).ok();
-    let steady = after.as_ref().is_some_and(|after| lines::format(&formatted, after) == formatted);
-    let same = after.is_some_and(|after| alike(&before, &after)) && lines::comments(&file.text) == lines::comments(&formatted);
-    if same && steady {
+    let kept = read(&Source::new(&file.name, &formatted)).is_ok_and(|after| {
+        let comments = |text, root| {
+            comments::comments_of(text, root)
+                .into_iter()
+                .map(|comment| comment.text.to_owned())
+        };
+        alike(&before, &after)
+            && comments(&file.text, &before).eq(comments(&formatted, &after))
+            && lines::format(&formatted, &after) == formatted
+    });
+    if kept {
         return Ok(formatted);
     }
     let message = "the file cannot be formatted without changing what it says; it is left as it is";
-    Err(Diagnostics(vec![Diagnostic::new(&source, Span::default(), codes::FORMAT, message)]))
+    Err(Diagnostics(vec![Diagnostic::new(
+        &source,
+        Span::default(),
+        codes::FORMAT,
+        message,
+    )]))
 }
 
 fn read(source: &Source) -> Result<Node, Diagnostics> {
@@ -41,7 +55,10 @@ fn alike(a: &Node, b: &Node) -> bool {
     match (&a.data, &b.data) {
         (Data::List(a), Data::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
         (Data::Map(a), Data::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.key == b.key && alike(&a.value, &b.value))
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.key == b.key && alike(&a.value, &b.value))
         }
         (a, b) => a == b,
     }

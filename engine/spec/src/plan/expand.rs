@@ -541,17 +541,27 @@ impl<'a> Expander<'a, '_> {
                 needs.insert(task.to_owned());
             });
         }
-        let inputs = made
-            .inputs
-            .into_iter()
-            .filter_map(|(port, sources)| Some((port, inputs::combine(sources)?)));
+        let mut inputs = IndexMap::new();
+        for (port, sources) in made.inputs {
+            let Some(input) = inputs::combine(sources) else {
+                let message = format!("the sources of the input `{port}` cannot be put together");
+                let span = common.entry.key_span;
+                self.report
+                    .error(frame.graph.source, span, codes::TOO_MANY_INPUTS, message)
+                    .hint = Some(
+                    "A list below `in:` holds outputs of the same name: `[a.documents, b.documents]`.".into(),
+                );
+                return None;
+            };
+            inputs.insert(port, input);
+        }
         let options = &common.options;
         self.tasks.push(PlannedTask {
             id: made.id.clone(),
             step: format!("{}{}", frame.step_prefix, common.name),
             operator: operator.name.clone(),
             config,
-            inputs: inputs.collect(),
+            inputs,
             outputs,
             needs: needs.into_iter().collect(),
             condition: made.condition,

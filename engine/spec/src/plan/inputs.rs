@@ -2,7 +2,7 @@
 
 use super::{Goal, PlannedInput, Variant};
 
-/// Sources as one input: the source itself, a gathering of one port's outputs, or a list.
+/// Sources as one input: the source itself, or a gathering of one port's outputs. `None` where they are neither.
 pub(super) fn combine(mut sources: Vec<PlannedInput>) -> Option<PlannedInput> {
     if sources.len() <= 1 {
         return sources.pop();
@@ -15,7 +15,7 @@ pub(super) fn combine(mut sources: Vec<PlannedInput>) -> Option<PlannedInput> {
                 port = Some(of);
                 tasks.push(task.clone());
             }
-            _ => return Some(PlannedInput::Many { sources }),
+            _ => return None,
         }
     }
     let port = port?.clone();
@@ -62,7 +62,6 @@ pub(super) fn tasks(input: &PlannedInput, see: &mut dyn FnMut(&str)) {
                 }
             }
         }
-        PlannedInput::Many { sources } => sources.iter().for_each(|source| tasks(source, see)),
         PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => {}
     }
 }

@@ -97,11 +97,6 @@ pub enum PlannedInput {
         /// Their output port.
         port: String,
     },
-    /// Several sources, in order: a list below `in:` whose entries are not outputs of one port.
-    Many {
-        /// The sources; none of them is `Many`.
-        sources: Vec<PlannedInput>,
-    },
     /// The output of the best variant of a matrix.
     Select {
         /// The variants.
