@@ -1,0 +1,75 @@
+//! Processes of attempts whose scheduler died.
+
+use std::{fs, io::Read};
+
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+
+/// The environment variable that marks every process of an attempt: `<run>/<task>/<attempt>`.
+pub const MARK: &str = "TWINLOOM_ATTEMPT";
+
+/// More of a process's environment is not looked at.
+const ENVIRONMENT: u64 = 1 << 20;
+
+/// The value of [`MARK`] for an attempt.
+pub fn mark(run: &str, task: &str, attempt: u32) -> String {
+    format!("{run}/{task}/{attempt}")
+}
+
+/// Boot and start time of a live process, as `boot:ticks`: no later process with the same id has both.
+pub fn process_of(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in parentheses, may hold anything: count from its end.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    let start: u64 = fields.nth(18)?.parse().ok()?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{}:{start}", boot.trim()))
+}
+
+/// Kills what is left of an attempt on this machine: the group of its process, if that is still the same process, and
+/// everything that carries the attempt's mark. Returns how many processes or groups it has killed. Blocking; it looks
+/// at every process, so it is for a scheduler's start and for resuming a run.
+#[must_use]
+pub fn kill_orphan(run: &str, task: &str, attempt: u32, pid: Option<i64>, process: Option<&str>) -> usize {
+    let mut killed = 0;
+    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
+    if let (Some(pid), Some(process)) = (pid, process)
+        && process_of(pid).as_deref() == Some(process)
+        && let Ok(leader) = i32::try_from(pid)
+    {
+        killed += usize::from(killpg(Pid::from_raw(leader), Signal::SIGKILL).is_ok());
+    }
+    let mark = format!("{MARK}={}", mark(run, task, attempt));
+    for pid in processes() {
+        if has_variable(pid, mark.as_bytes()) {
+            killed += usize::from(kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok());
+        }
+    }
+    killed
+}
+
+/// Every process but this one.
+fn processes() -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid > 1 && *pid != own).collect()
+}
+
+/// Of other users' processes the environment cannot be read: those are not ours.
+fn has_variable(pid: i32, variable: &[u8]) -> bool {
+    let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) else {
+        return false;
+    };
+    let mut environment = Vec::new();
+    let read = file.take(ENVIRONMENT).read_to_end(&mut environment);
+    read.is_ok()
+        && environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == variable)
+}
