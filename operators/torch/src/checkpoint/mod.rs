@@ -6,6 +6,7 @@
 mod files;
 mod header;
 mod kinds;
+mod llama2c;
 mod write;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
 pub use kinds::kind_of_config;
+pub use llama2c::convert_llama2c;
 pub use write::{write_config, write_safetensors};
 
 use crate::ModelError;

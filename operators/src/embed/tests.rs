@@ -1,0 +1,28 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::{from_value, json};
+
+use super::*;
+
+#[test]
+fn an_empty_configuration_is_the_default() {
+    assert_eq!(from_value::<Config>(json!({})).unwrap(), Config::default());
+    assert!(Config::default().check().is_ok());
+}
+
+#[test]
+fn bounds_are_held_and_named() {
+    for (config, key) in [(json!({"batch_tokens": 1}), "`batch_tokens`"), (json!({"max_length": 0}), "`max_length`")] {
+        let error = from_value::<Config>(config).unwrap().check().unwrap_err();
+        assert_eq!(error.code, "embed.config");
+        assert!(error.message.contains(key), "{error}");
+    }
+    assert!(from_value::<Config>(json!({"batch": 3})).is_err());
+}
+
+#[test]
+fn the_ports_carry_chunks_in_and_vectors_out() {
+    let info = info();
+    assert!(info.inputs[0].columns.iter().any(|column| column.name == "text"));
+    assert!(info.outputs[0].columns.iter().any(|column| column.name == "vector" && column.data_type == "Vector"));
+}
