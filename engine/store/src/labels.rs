@@ -45,18 +45,24 @@ pub(crate) async fn get<M: Versioned>(backend: &Backend, name: &Name, label: &st
 
 /// All labels of a name.
 pub(crate) async fn all<M: Versioned>(backend: &Backend, name: &Name) -> Result<BTreeMap<String, Label>, StoreError> {
-    let folder = labels_path::<M>(name);
-    let listed = backend.objects().list(Some(&folder)).try_collect::<Vec<_>>().await;
-    let listed = listed.map_err(|error| StoreError::backend(format!("list {folder}"), error))?;
     let mut labels = BTreeMap::new();
-    for path in listed.into_iter().map(|meta| meta.location) {
-        let label = path.filename().and_then(|file| file.strip_suffix(".json")).unwrap_or_default().to_owned();
-        if check_label(&label).is_ok()
-            && let Some(target) = read_label(backend, &path).await?
-        {
+    for label in names::<M>(backend, name).await? {
+        if let Some(target) = get::<M>(backend, name, &label).await? {
             labels.insert(label, target);
         }
     }
+    Ok(labels)
+}
+
+/// The labels' own names, sorted.
+pub(crate) async fn names<M: Versioned>(backend: &Backend, name: &Name) -> Result<Vec<String>, StoreError> {
+    let folder = labels_path::<M>(name);
+    let listed = backend.objects().list(Some(&folder)).try_collect::<Vec<_>>().await;
+    let listed = listed.map_err(|error| StoreError::backend(format!("list {folder}"), error))?;
+    let label = |path: &Path| path.filename().and_then(|file| file.strip_suffix(".json")).map(str::to_owned);
+    let mut labels: Vec<String> = listed.iter().filter_map(|meta| label(&meta.location)).collect();
+    labels.retain(|label| check_label(label).is_ok());
+    labels.sort_unstable();
     Ok(labels)
 }
 

@@ -13,7 +13,7 @@ mod location;
 mod model;
 mod read;
 mod store;
-// Switched on with its code: pub mod vectors;
+pub mod vectors;
 mod write;
 
 pub use care::{

@@ -108,7 +108,7 @@ impl Backend {
 
     /// Where files have a time to set, sets it; elsewhere the blob is written again.
     fn make_young(&self, blob: &BlobRef) -> bool {
-        let touch = |path| std::fs::File::options().append(true).open(path)?.set_modified(std::time::SystemTime::now());
+        let touch = |path| std::fs::File::open(path)?.set_modified(std::time::SystemTime::now());
         self.local_path(blob).is_some_and(|path| touch(path).is_ok())
     }
 
@@ -166,6 +166,13 @@ impl Backend {
 
     /// Hash and size of a blob as stored, in bounded memory; `None` where it is missing.
     pub(crate) async fn hash_blob(&self, blob: &BlobRef) -> Result<Option<(String, u64)>, StoreError> {
+        if let Some(file) = self.local_path(blob) {
+            return tokio::task::spawn_blocking(move || match file.try_exists() {
+                Ok(false) => Ok(None),
+                _ => hash_file(&file).map(Some),
+            })
+            .await?;
+        }
         let path = blob_path(blob)?;
         let failed = |error| StoreError::backend(format!("read {path}"), error);
         let found = match self.objects.get(&path).await {

@@ -45,11 +45,6 @@ pub(crate) fn check_relative(path: &str) -> Result<(), StoreError> {
     if ok { Ok(()) } else { Err(StoreError::InvalidPath { path: clip(path) }) }
 }
 
-/// `datasets/<name>` or `models/<name>`.
-pub(crate) fn folder<M: Versioned>(name: &Name) -> Path {
-    Path::from(format!("{}/{name}", M::ROOT))
-}
-
 /// `<folder>/versions`.
 pub(crate) fn versions_path<M: Versioned>(name: &Name) -> Path {
     Path::from(format!("{}/{name}/versions", M::ROOT))
@@ -63,6 +58,11 @@ pub(crate) fn version_path<M: Versioned>(name: &Name, version: u64) -> Path {
 /// `<folder>/retired/<12 digits>.json`: a version that retention took away and whose blobs stay for a grace period.
 pub(crate) fn retired_path<M: Versioned>(name: &Name, version: u64) -> Path {
     Path::from(format!("{}/{name}/retired/{version:012}.json", M::ROOT))
+}
+
+/// `<folder>/retired`.
+pub(crate) fn retired_folder<M: Versioned>(name: &Name) -> Path {
+    Path::from(format!("{}/{name}/retired", M::ROOT))
 }
 
 /// `<folder>/tags` or `<folder>/aliases`.

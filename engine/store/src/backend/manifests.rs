@@ -12,7 +12,7 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Backend, layout};
-use crate::{DatasetManifest, FORMAT, ModelManifest, Name, StoreError, VersionId};
+use crate::{ArtifactKind, DatasetManifest, FORMAT, ModelManifest, Name, StoreError, VersionId};
 
 /// A manifest above this is not read; one of a dataset of a million buckets is about half of it.
 const MAX_MANIFEST: u64 = 1 << 30;
@@ -27,15 +27,19 @@ pub(crate) trait Versioned: Debug + Clone + Serialize + DeserializeOwned + Send 
     const LABELS: &'static str;
     /// `dataset` or `model`.
     const WORD: &'static str;
+    const KIND: ArtifactKind;
     /// `tag` or `alias`.
     const LABEL_WORD: &'static str;
     fn id(&self) -> VersionId;
-    fn format(&self) -> u32;
     fn task_key(&self) -> Option<&str>;
     fn nonce(&self) -> &str;
     fn created_at(&self) -> jiff::Timestamp;
     /// The blobs it needs.
     fn blobs(&self) -> Vec<&crate::BlobRef>;
+    /// The version of the same kind that it is of no use without.
+    fn base(&self) -> Option<VersionId> {
+        None
+    }
     /// Refuses numbers and names that cannot be right.
     fn check(&self) -> Result<(), String>;
     fn cache(backend: &Backend) -> &Cache<Self>;
@@ -194,12 +198,10 @@ impl Versioned for DatasetManifest {
     const ROOT: &'static str = "datasets";
     const LABELS: &'static str = "tags";
     const WORD: &'static str = "dataset";
+    const KIND: ArtifactKind = ArtifactKind::Dataset;
     const LABEL_WORD: &'static str = "tag";
     fn id(&self) -> VersionId {
         self.id()
-    }
-    fn format(&self) -> u32 {
-        self.format
     }
     fn task_key(&self) -> Option<&str> {
         self.task_key.as_deref()
@@ -225,12 +227,10 @@ impl Versioned for ModelManifest {
     const ROOT: &'static str = "models";
     const LABELS: &'static str = "aliases";
     const WORD: &'static str = "model";
+    const KIND: ArtifactKind = ArtifactKind::Model;
     const LABEL_WORD: &'static str = "alias";
     fn id(&self) -> VersionId {
         self.id()
-    }
-    fn format(&self) -> u32 {
-        self.format
     }
     fn task_key(&self) -> Option<&str> {
         self.task_key.as_deref()
@@ -243,6 +243,9 @@ impl Versioned for ModelManifest {
     }
     fn blobs(&self) -> Vec<&crate::BlobRef> {
         self.data.files.values().collect()
+    }
+    fn base(&self) -> Option<VersionId> {
+        self.data.base.clone()
     }
     fn check(&self) -> Result<(), String> {
         self.data.check()

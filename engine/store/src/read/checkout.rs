@@ -42,8 +42,10 @@ async fn place(backend: &Backend, blob: &BlobRef, owner: &str, target: &Path) ->
     if found.len() != blob.bytes {
         return Err(corrupt(blob, owner, &format!("it has {} bytes, not {}", found.len(), blob.bytes)));
     }
-    // A copy, where another disk or the file system refuses links. A reflink or copy is not needed: blobs never change.
-    if fs::hard_link(&source, target).is_ok() {
+    // A link shares the blob's bytes, so that nobody may write through it; a copy where the file system refuses links.
+    let mut permissions = found.permissions();
+    permissions.set_readonly(true);
+    if fs::set_permissions(&source, permissions).is_ok() && fs::hard_link(&source, target).is_ok() {
         return Ok(());
     }
     let (from, to) = (source, target.to_owned());

@@ -74,10 +74,6 @@ impl PartFile {
         self.decode(schema, None, usize::try_from(self.part.rows).unwrap_or(usize::MAX).clamp(1, 1 << 20))?.collect()
     }
 
-    pub(crate) fn bucket(&self) -> Option<u32> {
-        self.part.bucket
-    }
-
     fn open_file(&self, path: &PathBuf) -> Result<File, StoreError> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => missing(&self.part.blob, &self.owner),

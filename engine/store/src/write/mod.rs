@@ -19,5 +19,6 @@ pub use model::ModelWriter;
 
 pub(crate) use assemble::all_added;
 pub(crate) use dataset::parallel;
+pub(crate) use encode::value_bytes;
 pub(crate) use fit::difference;
 pub(crate) use keys::{bucket_of, entity_hash};
