@@ -1,0 +1,10 @@
+//! The binary as a user meets it: real files, a real database, real processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod approvals;
+mod bad_input;
+mod data;
+mod incremental;
+mod project;
+mod support;
+mod twin;

@@ -1,0 +1,114 @@
+//! A home folder of its own for each test, and the binary run in it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a `.twinloom` in it.
+pub struct Project {
+    pub dir: TempDir,
+}
+
+/// What a command printed and how it ended.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().map(Ran::from).unwrap()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_twinloom"));
+        command.args(arguments).current_dir(self.dir.path()).env_remove("TWINLOOM_HOME").env("USER", "tester");
+        if let Some(minilm) = embedder() {
+            command.env("TWINLOOM_EMBEDDER", minilm);
+        }
+        command
+    }
+
+    /// Runs a command that must succeed.
+    pub fn ok(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran
+    }
+
+    /// The last JSON line of a command that must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.ok(&[arguments, &["--json"]].concat());
+        ran.last_json()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    pub fn last_json(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr))
+    }
+
+    /// State of a task in the last JSON line.
+    pub fn state(&self, task: &str) -> String {
+        state(&self.last_json(), task)
+    }
+}
+
+/// State of a task in a run's document.
+pub fn state(run: &Value, task: &str) -> String {
+    let tasks = run["tasks"].as_array().unwrap();
+    let found = tasks.iter().find(|row| row["id"] == task).unwrap_or_else(|| panic!("no task {task} in {run}"));
+    found["state"].as_str().unwrap().to_owned()
+}
+
+/// The checkout that the tests were built in.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The embedder's weights, where set-up has put them.
+pub fn embedder() -> Option<PathBuf> {
+    Some(root().join(".cache/minilm")).filter(|dir| dir.join("config.json").is_file())
+}
+
+/// The libtorch worker, where it is built.
+pub fn torch() -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_BIN_EXE_twinloom"));
+    Some(own.with_file_name("twinloom-torch")).filter(|path| path.is_file())
+}
+
+/// Real articles and posts, where they are at hand.
+pub fn shared_data() -> Option<PathBuf> {
+    let beside = || root().ancestors().map(|dir| dir.join("shared/data")).find(|dir| dir.is_dir());
+    let named = std::env::var_os("TWINLOOM_SHARED").map(|dir| PathBuf::from(dir).join("data"));
+    named.or_else(beside).filter(|dir| dir.join("articles.jsonl").is_file())
+}
