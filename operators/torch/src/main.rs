@@ -3,10 +3,11 @@
 //! Without arguments it is a worker: it reads one task from stdin and runs it. The other commands are for people and
 //! for the serving side.
 
-use std::process::ExitCode;
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use twinloom_torch::{device, registry};
+use serde_json::Value;
+use twinloom_torch::{ModelError, bench, checkpoint, device, registry, serve};
 
 /// The libtorch worker of Twinloom. Without a command: reads one task from stdin and runs it.
 #[derive(Parser)]
@@ -18,34 +19,87 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Answers embed and generate requests, JSON lines on stdin and stdout.
+    Serve {
+        /// auto, cpu, cuda or cuda:N.
+        #[arg(long, default_value = "auto")]
+        device: String,
+    },
     /// Shows versions, devices and threads.
     Info {
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Converts a llama2.c checkpoint (version 0) and its tokenizer to a Hugging Face folder.
+    ConvertLlama2c {
+        /// The weights, such as stories260K.bin.
+        weights: PathBuf,
+        /// The tokenizer, such as tok512.bin.
+        tokenizer: PathBuf,
+        /// The folder to write.
+        out: PathBuf,
+    },
+    /// Measures; prints JSON lines.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Chunks embedded a second.
+    Embed(bench::EmbedBench),
+    /// Tokens written a second.
+    Generate(bench::GenerateBench),
 }
 
 fn main() -> ExitCode {
     device::quiet_openmp();
     let args = Args::parse();
     let cuda_problem = device::load_cuda();
-    match args.command {
-        None => twinloom_sdk::worker::serve(&registry()),
+    let result = match args.command {
+        None => return twinloom_sdk::worker::serve(&registry()),
         Some(Command::Info { json }) => info(json, cuda_problem),
+        Some(Command::Serve { device }) => answer(&device),
+        Some(Command::ConvertLlama2c { weights, tokenizer, out }) => {
+            checkpoint::convert_llama2c(&weights, &tokenizer, &out)
+        }
+        Some(Command::Bench(Bench::Embed(bench))) => bench::embed(&bench).map(|rows| print(&rows)),
+        Some(Command::Bench(Bench::Generate(bench))) => bench::generate(&bench).map(|rows| print(&rows)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn info(json: bool, cuda_problem: Option<String>) -> ExitCode {
-    let info = device::info(cuda_problem);
-    let Ok(value) = serde_json::to_value(&info) else { return ExitCode::FAILURE };
-    if json {
-        println!("{value}");
-    } else if let Some(fields) = value.as_object() {
-        for (name, value) in fields {
-            println!("{name:14} {value}");
-        }
+fn answer(device: &str) -> Result<(), ModelError> {
+    let mut models = serve::Models::new(device::parse(device)?, None);
+    // A broken pipe means that nobody asks any more.
+    let _ = serve::serve(io::stdin().lock(), io::stdout().lock(), &mut models);
+    Ok(())
+}
+
+fn info(json: bool, cuda_problem: Option<String>) -> Result<(), ModelError> {
+    let value = serde_json::to_value(device::info(cuda_problem)).unwrap_or_default();
+    match value.as_object() {
+        Some(fields) if !json => fields.iter().for_each(|(name, value)| print_line(&format!("{name:14} {value}"))),
+        _ => print_line(&value.to_string()),
     }
-    ExitCode::SUCCESS
+    Ok(())
+}
+
+fn print(rows: &[Value]) {
+    rows.iter().for_each(|row| print_line(&row.to_string()));
+}
+
+#[expect(clippy::print_stdout, reason = "data on stdout")]
+fn print_line(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "words on stderr")]
+fn fail(error: &ModelError) -> ExitCode {
+    eprintln!("error[{}]: {error}\n  {}", error.code(), error.hint());
+    ExitCode::FAILURE
 }

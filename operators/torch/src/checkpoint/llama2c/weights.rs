@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         }
         tensors.push(("model.norm.weight".to_owned(), self.take(&[hidden])?));
         // Tables of the rotation, which every reader computes by itself.
-        self.take(&[positions, head_dim])?;
+        let _ = self.take(&[positions, head_dim])?;
         if !tied {
             tensors.push(("lm_head.weight".to_owned(), self.take(&[vocabulary, hidden])?));
         }
