@@ -4,16 +4,16 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::sync::watch;
-use twinloom_meta::{AuditRow, Change, MetaError, NewEvent, event_kind};
+use twinloom_meta::{AuditRow, Change, MetaError, NewEvent, event};
 
 use crate::{
     backends,
     sample::{at, run},
 };
 
-fn event(subject: &str) -> NewEvent {
+fn published(subject: &str) -> NewEvent {
     NewEvent {
-        kind: event_kind::DATASET_PUBLISHED.into(),
+        kind: event::DATASET_PUBLISHED.into(),
         subject: subject.into(),
         payload: json!({"b": 1, "a": [true]}),
         at: at(0),
@@ -24,9 +24,15 @@ fn event(subject: &str) -> NewEvent {
 async fn events_keep_their_order() {
     for backend in backends::all().await {
         assert_eq!(backend.meta.last_event().await.unwrap(), 0);
-        let changes = (0..5).map(|n| Change::from(event(&format!("a@{n}")))).collect();
+        let changes = (0..5)
+            .map(|n| Change::from(published(&format!("a@{n}"))))
+            .collect();
         backend.meta.apply(changes, &[]).await.unwrap();
-        backend.meta.apply(vec![event("b@1").into()], &[]).await.unwrap();
+        backend
+            .meta
+            .apply(vec![published("b@1").into()], &[])
+            .await
+            .unwrap();
         let found = backend.meta.events_after(2, 3).await.unwrap();
         let subjects: Vec<&str> = found.iter().map(|event| event.subject.as_str()).collect();
         assert_eq!(subjects, ["a@2", "a@3", "a@4"], "{}", backend.name);
@@ -41,18 +47,18 @@ async fn an_event_stands_or_falls_with_its_cause() {
         let row = run("01JABCDEFGHJKMNPQRSTVWXYZ0", 0);
         backend
             .meta
-            .apply(vec![row.clone().into(), event("first").into()], &[])
+            .apply(vec![row.clone().into(), published("first").into()], &[])
             .await
             .unwrap();
         let error = backend
             .meta
-            .apply(vec![event("lost").into(), row.into()], &[])
+            .apply(vec![published("lost").into(), row.into()], &[])
             .await
             .unwrap_err();
         assert!(matches!(error, MetaError::Exists { .. }), "{error}");
         backend
             .meta
-            .apply(vec![event("second").into()], &[])
+            .apply(vec![published("second").into()], &[])
             .await
             .unwrap();
         let found: Vec<(i64, String)> = backend
@@ -103,7 +109,7 @@ async fn a_cursor_misses_nothing_while_writers_race() {
                 for n in 0..EACH {
                     let id = format!("{writer}-{n}");
                     // A second statement lengthens the transaction, so that commits overtake each other if they can.
-                    meta.apply(vec![event(&id).into(), run(&id, 0).into()], &[])
+                    meta.apply(vec![published(&id).into(), run(&id, 0).into()], &[])
                         .await
                         .unwrap();
                 }

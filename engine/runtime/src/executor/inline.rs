@@ -31,13 +31,24 @@ const BACKLOG: usize = 10_000;
 pub struct InlineExecutor {
     registry: Arc<Registry>,
     store: FeatureStore,
+    grace: Duration,
 }
 
 impl InlineExecutor {
     /// Operators of `registry` on an open store.
     #[must_use]
     pub fn new(registry: Arc<Registry>, store: FeatureStore) -> Self {
-        Self { registry, store }
+        Self {
+            registry,
+            store,
+            grace: GRACE,
+        }
+    }
+
+    /// With another time for operators to notice that they are cancelled (5 s).
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
     }
 }
 
@@ -63,7 +74,7 @@ impl Executor for InlineExecutor {
             reporter,
             token.clone(),
         );
-        let mut watch = pin!(watch(operator, limits.timeout, &cancel, &token));
+        let mut watch = pin!(watch(operator, limits.timeout, self.grace, &cancel, &token));
         let mut forwarded = false;
         let end = loop {
             tokio::select! {
@@ -84,6 +95,7 @@ impl Executor for InlineExecutor {
 async fn watch(
     operator: impl Future<Output = Result<Outcome, OperatorError>>,
     timeout: Option<Duration>,
+    grace: Duration,
     cancel: &CancellationToken,
     token: &CancellationToken,
 ) -> AttemptEnd {
@@ -102,7 +114,7 @@ async fn watch(
     };
     token.cancel();
     // Its result does not count any more, and an operator that does not listen must not hold the scheduler.
-    let _ = time::timeout(GRACE, operator).await;
+    let _ = time::timeout(grace, operator).await;
     end
 }
 

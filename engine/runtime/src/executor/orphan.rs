@@ -1,17 +1,22 @@
 //! Processes of attempts whose scheduler died.
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, thread, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
+use twinloom_meta::AttemptRow;
 
 /// The environment variable that marks every process of an attempt: `<run>/<task>/<attempt>`.
 pub const MARK: &str = "TWINLOOM_ATTEMPT";
 
 /// More of a process's environment is not looked at.
 const ENVIRONMENT: u64 = 1 << 20;
+
+/// How often killed processes are looked for again, and how long they have to go in between.
+const ROUNDS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The value of [`MARK`] for an attempt.
 pub fn mark(run: &str, task: &str, attempt: u32) -> String {
@@ -31,26 +36,47 @@ pub fn process_of(pid: u32) -> Option<String> {
     Some(format!("{}:{start}", boot.trim()))
 }
 
-/// Kills what is left of an attempt on this machine: the group of its process, if that is still the same process, and
-/// everything that carries the attempt's mark. Returns how many processes or groups it has killed. Blocking; it looks
-/// at every process, so it is for a scheduler's start and for resuming a run.
-#[must_use]
-pub fn kill_orphan(run: &str, task: &str, attempt: u32, pid: Option<i64>, process: Option<&str>) -> usize {
+/// Kills what is left of an attempt on this machine and waits until it is gone: the group of its process, if that is
+/// still the same process, and everything that carries the attempt's mark, in whatever group. Returns how many it has
+/// killed. It looks at every process, so it is for a scheduler's start and for taking over a run.
+pub async fn kill_orphan(attempt: &AttemptRow) -> usize {
+    let attempt = attempt.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut killed = 0;
+        // What forks while it is being killed is found in the next round.
+        for _ in 0..ROUNDS {
+            let now = kill_once(&attempt);
+            if now == 0 {
+                break;
+            }
+            killed += now;
+            thread::sleep(PAUSE);
+        }
+        killed
+    })
+    .await
+    .unwrap_or(0)
+}
+
+fn kill_once(attempt: &AttemptRow) -> usize {
     let mut killed = 0;
-    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 1);
-    if let (Some(pid), Some(process)) = (pid, process)
-        && process_of(pid).as_deref() == Some(process)
-        && let Ok(leader) = i32::try_from(pid)
-    {
-        killed += usize::from(killpg(Pid::from_raw(leader), Signal::SIGKILL).is_ok());
+    if let Some(leader) = leader(attempt) {
+        killed += usize::from(killpg(leader, Signal::SIGKILL).is_ok());
     }
-    let mark = format!("{MARK}={}", mark(run, task, attempt));
+    let mark = format!("{MARK}={}", mark(&attempt.run, &attempt.task, attempt.attempt));
     for pid in processes() {
         if has_variable(pid, mark.as_bytes()) {
             killed += usize::from(kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok());
         }
     }
     killed
+}
+
+/// The attempt's process, if it lives and is not a later one with the same id.
+fn leader(attempt: &AttemptRow) -> Option<Pid> {
+    let pid = u32::try_from(attempt.pid?).ok().filter(|pid| *pid > 1)?;
+    let same = process_of(pid)? == *attempt.process.as_ref()?;
+    same.then(|| i32::try_from(pid).ok().map(Pid::from_raw)).flatten()
 }
 
 /// Every process but this one.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Kinds of events.
-pub mod event_kind {
+pub mod event {
     /// A dataset version was published; subject `name@version`.
     pub const DATASET_PUBLISHED: &str = "dataset.published";
     /// A model version was registered; subject `name@version`.
@@ -25,7 +25,7 @@ pub mod event_kind {
 /// An event to be written with its cause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewEvent {
-    /// One of [`event_kind`].
+    /// One of [`event`].
     pub kind: String,
     /// What it is about.
     pub subject: String,
@@ -40,7 +40,7 @@ pub struct NewEvent {
 pub struct EventRow {
     /// Its place: ids grow in the order in which events become visible, so a cursor misses none.
     pub id: i64,
-    /// One of [`event_kind`].
+    /// One of [`event`].
     pub kind: String,
     /// What it is about.
     pub subject: String,
