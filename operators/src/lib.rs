@@ -1,3 +1,26 @@
 //! The operators, and the registry that lists them.
 
+pub mod chunk;
+pub mod clean;
+pub mod embed;
+pub mod evaluate;
+pub mod retrieve;
 pub mod split;
+pub mod tokenizer;
+pub mod text;
+pub mod train;
+
+use twinloom_sdk::{Registry, RowWise};
+
+/// The explicit list. Operators that `twinloom-torch` runs are known here by configuration and ports alone.
+#[must_use]
+pub fn registry() -> Registry {
+    Registry::new()
+        .with(RowWise::new(chunk::Chunk))
+        .with(RowWise::new(clean::Clean))
+        .with_external::<embed::Config>(embed::info())
+        .with_external::<evaluate::Config>(evaluate::info())
+        .with_external::<retrieve::Config>(retrieve::info())
+        .with_external::<tokenizer::Config>(tokenizer::info())
+        .with_external::<train::Config>(train::info())
+}

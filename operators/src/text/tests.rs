@@ -1,0 +1,81 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::{
+    decode::{decode, is_binary, unix_lines},
+    language::{of_file, of_prose},
+    lines::{Lines, count_chars, offset_of_char},
+    styled::{is_styled, plain},
+};
+
+#[test]
+fn styled_letters_become_plain_and_nothing_else_changes() {
+    let cases = [
+        ("𝗕𝗼𝗹𝗱 𝘢𝘯𝘥 𝘪𝘵𝘢𝘭𝘪𝘤", "Bold and italic"),
+        ("𝚖𝚘𝚗𝚘 𝟭𝟮𝟯", "mono 123"),
+        ("𝑇ℎ𝑒 𝑠𝑐𝑟𝑖𝑝𝑡 𝒽ℯ𝓁𝓁ℴ", "The script hello"),
+        ("ＡＢＣ１２", "ABC12"),
+        ("ⒶⒷⓒ", "ABc"),
+        ("ℝ stays, and ™ № … ½ ﬁ ，", "ℝ stays, and ™ № … ½ ﬁ ，"),
+        ("🔥 👩‍💻 ↓ → 🇷🇴 🅰️", "🔥 👩‍💻 ↓ → 🇷🇴 🅰️"),
+    ];
+    for (styled, expected) in cases {
+        assert_eq!(plain(styled), expected);
+    }
+}
+
+#[test]
+fn line_ends_become_unix_ones() {
+    assert_eq!(unix_lines("\u{FEFF}a\r\nb\rc\n\r\n"), "a\nb\nc\n\n");
+    assert!(matches!(unix_lines("a\nb"), std::borrow::Cow::Borrowed(_)));
+}
+
+#[test]
+fn bytes_are_decoded_by_their_mark_and_invalid_ones_counted() {
+    assert_eq!(decode(b"\xEF\xBB\xBFhi".to_vec()).text, "hi");
+    assert_eq!(decode(b"\xFF\xFEh\0i\0".to_vec()).text, "hi");
+    assert_eq!(decode(b"\xFE\xFF\0h\0i".to_vec()).text, "hi");
+    let lossy = decode(b"caf\xE9 and \xFF".to_vec());
+    assert_eq!((lossy.text.as_str(), lossy.invalid), ("caf\u{FFFD} and \u{FFFD}", 2));
+}
+
+#[test]
+fn binaries_are_told_from_text() {
+    assert!(is_binary(b"\x7fELF\x02\x01\x01\0\0\0"));
+    assert!(is_binary(&[1, 2, 3, 4, 5, 6, 7, 8, b'a']));
+    assert!(!is_binary("Grüße\t\r\n".as_bytes()));
+    assert!(!is_binary(b"\xFF\xFEh\0i\0"));
+    assert!(!is_binary(b""));
+}
+
+#[test]
+fn languages_are_found_where_there_is_enough() {
+    assert_eq!(of_prose("We walked along the river until the evening, and nobody said a word about it."), Some("eng"));
+    assert_eq!(of_prose("Wir gingen bis zum Abend den Fluss entlang, und niemand sprach ein Wort darüber."), Some("deu"));
+    assert_eq!(of_prose("ok"), None);
+    assert_eq!(of_file("src/a.RS"), Some("rust"));
+    assert_eq!(of_file("Makefile"), Some("make"));
+    assert_eq!(of_file("a.unknown"), None);
+}
+
+proptest! {
+    #[test]
+    fn plain_leaves_no_styled_letter(text in "(\\PC|[𝐀-𝟿]|[Ａ-ｚ]|[Ⓐ-ⓩ]|ℎ|ℝ){0,40}") {
+        let once = plain(&text).into_owned();
+        prop_assert!(!is_styled(&once), "{once:?}");
+    }
+
+    #[test]
+    fn lines_cover_the_text(text in "[a\\n\\r é]{0,60}") {
+        let joined: String = Lines::of(&text).map(|line| &text[line.start..line.next]).collect();
+        prop_assert_eq!(joined, text);
+    }
+
+    #[test]
+    fn offsets_of_characters_are_those_of_the_standard_library(text in "\\PC{0,300}", count in 0_usize..320) {
+        let expected = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+        prop_assert_eq!(offset_of_char(&text, count), expected);
+        prop_assert_eq!(count_chars(&text), text.chars().count());
+    }
+}
