@@ -1,5 +1,8 @@
 //! The operators, and the registry that lists them.
 
+pub mod approve;
+pub mod index;
+pub mod promote;
 pub mod chunk;
 pub mod clean;
 pub mod embed;
@@ -16,6 +19,9 @@ use twinloom_sdk::{Registry, RowWise};
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new()
+        .with(promote::Promote)
+        .with(index::Index)
+        .with(approve::Approve)
         .with(RowWise::new(chunk::Chunk))
         .with(RowWise::new(clean::Clean))
         .with_external::<embed::Config>(embed::info())

@@ -1,0 +1,12 @@
+//! `approve`: asks a person, on evidence, and holds no worker meanwhile.
+
+mod config;
+mod evidence;
+mod run;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use config::{Config, OnReject};
+pub use run::Approve;
+pub use verdict::{Verdict, verdict};
