@@ -4,7 +4,7 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Gate, Leakage, Memorisation};
+pub use config::{Config, Gate, Leakage, Memorisation, Style};
 
 use twinloom_sdk::{OperatorInfo, Runs, records};
 

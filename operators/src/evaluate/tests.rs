@@ -13,7 +13,13 @@ fn an_empty_configuration_is_the_default() {
 #[test]
 fn a_threshold_can_be_set_alone() {
     let config: Config = from_value(json!({"gate": {"min_improvement": 0.25}})).unwrap();
-    assert_eq!(config.gate, Gate { min_improvement: 0.25, ..Gate::default() });
+    assert_eq!(
+        config.gate,
+        Gate {
+            min_improvement: 0.25,
+            ..Gate::default()
+        }
+    );
     assert!(from_value::<Config>(json!({"gate": {"improvement": 1}})).is_err());
 }
 
@@ -23,7 +29,10 @@ fn bounds_are_held_and_named() {
         (json!({"resamples": 1}), "resamples"),
         (json!({"confidence": 1.0}), "confidence"),
         (json!({"leakage": {"ngram": 1}}), "leakage.ngram"),
-        (json!({"memorisation": {"prompt_tokens": 0}}), "memorisation.prompt_tokens"),
+        (
+            json!({"memorisation": {"prompt_tokens": 0}}),
+            "memorisation.prompt_tokens",
+        ),
     ] {
         let error = from_value::<Config>(config).unwrap().check().unwrap_err();
         assert_eq!(error.code, "evaluate.config");

@@ -56,8 +56,16 @@ impl Config {
         let bounds: [(&str, bool, &str); 4] = [
             ("k", (1..=1000).contains(&self.k), "1 to 1000"),
             ("self_queries", self.self_queries <= 10_000, "0 to 10000"),
-            ("min_recall", self.min_recall.is_none_or(|share| (0.0..=1.0).contains(&share)), "0 to 1"),
-            ("queries", self.self_queries > 0 || !self.queries.is_empty(), "a list of questions"),
+            (
+                "min_recall",
+                self.min_recall.is_none_or(|share| (0.0..=1.0).contains(&share)),
+                "0 to 1",
+            ),
+            (
+                "queries",
+                self.self_queries > 0 || !self.queries.is_empty(),
+                "a list of questions",
+            ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),

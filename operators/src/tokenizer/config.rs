@@ -28,7 +28,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { vocab_size: 4096, min_frequency: 2, max_token_length: 24, eval_share: EVAL_SHARE, max_megabytes: 256 }
+        Self {
+            vocab_size: 4096,
+            min_frequency: 2,
+            max_token_length: 24,
+            eval_share: EVAL_SHARE,
+            max_megabytes: 256,
+        }
     }
 }
 
@@ -40,7 +46,11 @@ impl Config {
     pub fn check(&self) -> Result<(), OperatorError> {
         let wrong = |key: &str, bounds: &str| {
             let hint = format!("Set `{key}` to {bounds}.");
-            Err(OperatorError::config("tokenizer.config", format!("`{key}` is out of its bounds"), hint))
+            Err(OperatorError::config(
+                "tokenizer.config",
+                format!("`{key}` is out of its bounds"),
+                hint,
+            ))
         };
         match self {
             _ if !(512..=262_144).contains(&self.vocab_size) => wrong("vocab_size", "512 to 262144"),
@@ -63,9 +73,24 @@ pub struct SpecialToken {
 
 /// Padding, start of text, end of text, the asker's turn, the author's turn.
 pub const SPECIAL_TOKENS: [SpecialToken; 5] = [
-    SpecialToken { text: "<|pad|>", id: 0 },
-    SpecialToken { text: "<|bos|>", id: 1 },
-    SpecialToken { text: "<|eos|>", id: 2 },
-    SpecialToken { text: "<|user|>", id: 3 },
-    SpecialToken { text: "<|assistant|>", id: 4 },
+    SpecialToken {
+        text: "<|pad|>",
+        id: 0,
+    },
+    SpecialToken {
+        text: "<|bos|>",
+        id: 1,
+    },
+    SpecialToken {
+        text: "<|eos|>",
+        id: 2,
+    },
+    SpecialToken {
+        text: "<|user|>",
+        id: 3,
+    },
+    SpecialToken {
+        text: "<|assistant|>",
+        id: 4,
+    },
 ];

@@ -12,7 +12,12 @@ fn an_empty_configuration_is_the_default() {
 
 #[test]
 fn a_misspelt_key_is_an_error() {
-    assert!(from_value::<Config>(json!({"vocabsize": 4096})).unwrap_err().to_string().contains("vocabsize"));
+    assert!(
+        from_value::<Config>(json!({"vocabsize": 4096}))
+            .unwrap_err()
+            .to_string()
+            .contains("vocabsize")
+    );
 }
 
 #[test]
@@ -31,5 +36,10 @@ fn bounds_are_held_and_named() {
 
 #[test]
 fn special_tokens_are_numbered_from_zero() {
-    assert!(SPECIAL_TOKENS.iter().enumerate().all(|(id, token)| token.id as usize == id));
+    assert!(
+        SPECIAL_TOKENS
+            .iter()
+            .enumerate()
+            .all(|(id, token)| token.id as usize == id)
+    );
 }

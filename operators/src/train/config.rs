@@ -28,6 +28,18 @@ pub enum Size {
     Small,
 }
 
+/// The type that a frozen base is held in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// fp32 on a CPU, bf16 on a GPU.
+    Auto,
+    /// 32 bits.
+    Fp32,
+    /// 16 bits, with the range of 32.
+    Bf16,
+}
+
 /// Course of the learning rate after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -56,8 +68,15 @@ pub enum Projection {
 
 impl Projection {
     /// All seven.
-    pub const ALL: [Self; 7] =
-        [Self::QProj, Self::KProj, Self::VProj, Self::OProj, Self::GateProj, Self::UpProj, Self::DownProj];
+    pub const ALL: [Self; 7] = [
+        Self::QProj,
+        Self::KProj,
+        Self::VProj,
+        Self::OProj,
+        Self::GateProj,
+        Self::UpProj,
+        Self::DownProj,
+    ];
 
     /// As it is called in a checkpoint.
     #[must_use]
@@ -90,9 +109,12 @@ pub struct Config {
     #[serde(default = "two")]
     #[schemars(range(min = 1, max = 1024))]
     pub threads: u32,
-    /// Seed of weights and order; the task's own without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
+    /// `auto` is fp32 on a CPU and bf16 on a GPU. Adapters are fp32 whatever the base is.
+    #[serde(default = "precision")]
+    pub precision: Precision,
+    /// Seed of weights and order. A fixed number, so that the same data gives the same model in every run.
+    #[serde(default)]
+    pub seed: u64,
     /// pretrain: shape of the model (default nano).
     #[serde(default = "nano")]
     pub size: Size,
@@ -171,7 +193,8 @@ impl Config {
             base_path: None,
             device: auto(),
             threads: two(),
-            seed: None,
+            precision: precision(),
+            seed: 0,
             size: nano(),
             context: None,
             steps: None,
@@ -242,7 +265,8 @@ impl Config {
         if let Some(steps) = self.steps {
             return steps;
         }
-        let of_epochs = (sequences as f64 * self.epochs() / (self.batch() * self.accumulate) as f64).ceil() as u64;
+        let of_epochs =
+            (sequences as f64 * self.epochs() / (self.batch() * self.accumulate) as f64).ceil() as u64;
         match self.max_steps.unwrap_or(self.pick(400, 240)) {
             0 => of_epochs.max(1),
             most => of_epochs.clamp(1, most),
@@ -257,7 +281,11 @@ impl Config {
         let share = 0.0..=1.0;
         let bounds: [(&str, bool, &str); 14] = [
             ("threads", (1..=1024).contains(&self.threads), "1 to 1024"),
-            ("context", (16..=131_072).contains(&self.context()), "16 to 131072"),
+            (
+                "context",
+                (16..=131_072).contains(&self.context()),
+                "16 to 131072",
+            ),
             ("steps", self.steps != Some(0), "1 or more"),
             ("epochs", (0.01..=1000.0).contains(&self.epochs()), "0.01 to 1000"),
             ("batch", (1..=4096).contains(&self.batch()), "1 to 4096"),
@@ -267,9 +295,17 @@ impl Config {
             ("weight_decay", share.contains(&self.weight_decay()), "0 to 1"),
             ("clip_norm", self.clip_norm >= 0.0, "0 or more"),
             ("eval_share", (0.0..=0.9).contains(&self.eval_share), "0 to 0.9"),
-            ("eval_rows", (1..=100_000).contains(&self.eval_rows), "1 to 100000"),
+            (
+                "eval_rows",
+                (1..=100_000).contains(&self.eval_rows),
+                "1 to 100000",
+            ),
             ("rank", (1..=1024).contains(&self.rank), "1 to 1024"),
-            ("targets", !self.targets.is_empty(), "at least one layer, such as `[q_proj, v_proj]`"),
+            (
+                "targets",
+                !self.targets.is_empty(),
+                "at least one layer, such as `[q_proj, v_proj]`",
+            ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -295,6 +331,10 @@ fn auto() -> String {
 
 fn two() -> u32 {
     2
+}
+
+fn precision() -> Precision {
+    Precision::Auto
 }
 
 fn nano() -> Size {

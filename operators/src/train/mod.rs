@@ -4,7 +4,7 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Method, Projection, Schedule, Size};
+pub use config::{Config, Method, Precision, Projection, Schedule, Size};
 
 use twinloom_sdk::{OperatorInfo, Runs, records};
 

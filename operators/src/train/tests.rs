@@ -6,9 +6,20 @@ use super::*;
 
 #[test]
 fn the_method_alone_is_enough() {
-    assert_eq!(from_value::<Config>(json!({"method": "lora"})).unwrap(), Config::of(Method::Lora));
-    assert_eq!(from_value::<Config>(json!({"method": "pretrain"})).unwrap(), Config::of(Method::Pretrain));
-    assert!(from_value::<Config>(json!({})).unwrap_err().to_string().contains("method"));
+    assert_eq!(
+        from_value::<Config>(json!({"method": "lora"})).unwrap(),
+        Config::of(Method::Lora)
+    );
+    assert_eq!(
+        from_value::<Config>(json!({"method": "pretrain"})).unwrap(),
+        Config::of(Method::Pretrain)
+    );
+    assert!(
+        from_value::<Config>(json!({}))
+            .unwrap_err()
+            .to_string()
+            .contains("method")
+    );
     assert!(Config::of(Method::Lora).check().is_ok() && Config::of(Method::Pretrain).check().is_ok());
 }
 
@@ -41,9 +52,18 @@ fn bounds_are_held_and_named() {
 #[test]
 fn steps_come_from_epochs_and_their_bound() {
     let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
-    assert_eq!(config(json!({"method": "lora", "epochs": 2, "batch": 4})).steps(10), 5);
-    assert_eq!(config(json!({"method": "lora", "epochs": 2, "batch": 4, "max_steps": 3})).steps(1000), 3);
-    assert_eq!(config(json!({"method": "lora", "epochs": 1, "batch": 1, "max_steps": 0})).steps(1000), 1000);
+    assert_eq!(
+        config(json!({"method": "lora", "epochs": 2, "batch": 4})).steps(10),
+        5
+    );
+    assert_eq!(
+        config(json!({"method": "lora", "epochs": 2, "batch": 4, "max_steps": 3})).steps(1000),
+        3
+    );
+    assert_eq!(
+        config(json!({"method": "lora", "epochs": 1, "batch": 1, "max_steps": 0})).steps(1000),
+        1000
+    );
     assert_eq!(config(json!({"method": "lora", "steps": 7})).steps(1_000_000), 7);
     assert_eq!(Config::of(Method::Lora).steps(1), 1);
 }
@@ -51,5 +71,12 @@ fn steps_come_from_epochs_and_their_bound() {
 #[test]
 fn alpha_is_twice_the_rank_unless_given() {
     assert!((Config::of(Method::Lora).alpha() - 32.0).abs() < 1e-9);
-    assert!((from_value::<Config>(json!({"method": "lora", "alpha": 3})).unwrap().alpha() - 3.0).abs() < 1e-9);
+    assert!(
+        (from_value::<Config>(json!({"method": "lora", "alpha": 3}))
+            .unwrap()
+            .alpha()
+            - 3.0)
+            .abs()
+            < 1e-9
+    );
 }

@@ -1,13 +1,21 @@
 //! The only user of libtorch: models, and the operators that need them.
 //!
 //! `nn` knows tensors and families but no operators; `checkpoint` reads and writes Hugging Face folders; the operators
-//! (`embed`, `tokenizer`, `train`, `evaluate`, `retrieve`) and the server (`generate`, `serve`) stand on the two.
+//! (`embed`, `tokenizer`, `train`, `evaluate`, `retrieve`) and the server (`generate`, `serve`) stand on the two. A Tensor is
+//! `Send`, not `Sync`: a model belongs to one thread at a time.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod device;
+pub mod embed;
 mod error;
+pub mod evaluate;
+pub mod generate;
 pub mod nn;
 mod registry;
+pub mod serve;
+pub mod tokenizer;
+pub mod train;
 
 pub use error::ModelError;
 pub use registry::registry;

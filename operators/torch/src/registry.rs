@@ -1,9 +1,11 @@
 //! The operators that this worker runs.
 
-use twinloom_sdk::Registry;
+use twinloom_sdk::{Registry, RowWise};
+
+use crate::{embed, evaluate::EvaluateOperator, tokenizer::TokenizerOperator, train::TrainOperator};
 
 /// The explicit list; configuration and ports of each live in the crate `twinloom-operators`.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new()
+    Registry::new().with(RowWise::new(embed::Embed)).with(EvaluateOperator).with(TokenizerOperator).with(TrainOperator)
 }

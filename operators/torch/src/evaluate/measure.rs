@@ -1,0 +1,145 @@
+//! What a model does with the sampled rows.
+
+use std::{collections::BTreeMap, path::Path};
+
+use twinloom_operators::evaluate::Config;
+use twinloom_sdk::{Context, OperatorError};
+
+use super::{memorisation::recited_share, sample::Sample, style::Profile};
+use crate::{
+    ModelError,
+    generate::{Sampling, TextModel},
+    tokenizer::Message,
+    train::{
+        Loss, losses,
+        rows::{Row, encode},
+        tokens::TokenWriter,
+    },
+};
+
+/// A model's figures.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// Loss by document, in the order of their ids, with the bytes that it covers.
+    pub documents: BTreeMap<String, Covered>,
+    /// Of each probe the share of its continuation that stands in the training text.
+    pub recited: Vec<f64>,
+    /// The continuation that recites most.
+    pub most_recited: Option<String>,
+    /// What it wrote to held-out instructions.
+    pub written: Vec<String>,
+}
+
+/// The loss on some text.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Covered {
+    /// The loss.
+    pub loss: Loss,
+    /// Bytes of the text that was predicted.
+    pub bytes: u64,
+}
+
+/// Held-out loss, by document.
+///
+/// # Errors
+/// `task.cancelled`, or what the model says.
+pub fn held_out(
+    context: &Context,
+    config: &Config,
+    model: &TextModel,
+    rows: &[Row],
+    work: &Path,
+) -> Result<BTreeMap<String, Covered>, OperatorError> {
+    let mut writer = TokenWriter::create(&work.join("evaluate.tokens"))?;
+    let mut about = Vec::new();
+    for row in rows {
+        let (tokens, given) = encode(model.tokenizer(), row, config.context)?;
+        if tokens.len() > given {
+            let bytes = model
+                .tokenizer()
+                .decode(tokens.get(given..).unwrap_or_default())?
+                .len() as u64;
+            about.push((row.document.clone(), bytes));
+            writer.push(&tokens, given)?;
+        }
+    }
+    let file = writer.finish()?;
+    let each = losses(model.decoder(), &file, file.sequences(), || {
+        context.check_cancelled()
+    })?;
+    let mut documents: BTreeMap<String, Covered> = BTreeMap::new();
+    for ((document, bytes), loss) in about.into_iter().zip(each) {
+        let all = documents.entry(document).or_default();
+        *all = Covered {
+            loss: all.loss.plus(loss),
+            bytes: all.bytes + bytes,
+        };
+    }
+    Ok(documents)
+}
+
+/// Everything of one model; texts are only written where `write` says so.
+///
+/// # Errors
+/// `task.cancelled`, or what the model says.
+pub fn measure(
+    context: &Context,
+    config: &Config,
+    model: &TextModel,
+    sample: &Sample,
+    write: bool,
+) -> Result<Measured, OperatorError> {
+    let documents = held_out(context, config, model, &sample.held, context.work_dir())?;
+    let mut measured = Measured {
+        documents,
+        ..Measured::default()
+    };
+    if !write {
+        return Ok(measured);
+    }
+    let mut most = 0.0;
+    for row in sample.train.iter().take(config.memorisation.probes) {
+        context.check_cancelled()?;
+        let Some((share, text)) = probe(config, model, row)? else {
+            continue;
+        };
+        if share > most {
+            (most, measured.most_recited) = (share, Some(text));
+        }
+        measured.recited.push(share);
+    }
+    for (row, seed) in sample.held.iter().take(config.style.samples).zip(0..) {
+        context.check_cancelled()?;
+        let sampling = Sampling {
+            max_new_tokens: config.style.tokens,
+            temperature: config.style.temperature,
+            seed,
+            ..Sampling::default()
+        };
+        measured
+            .written
+            .push(model.chat(&[Message::user(&row.instruction)], &sampling)?.text);
+    }
+    Ok(measured)
+}
+
+/// Lets the model go on with a training answer. `None` where the answer is too short to go on.
+fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<(f64, String)>, ModelError> {
+    let (tokens, given) = encode(model.tokenizer(), row, config.context)?;
+    let cut = given + config.memorisation.prompt_tokens;
+    let Some((prompt, truth)) = tokens.split_at_checked(cut).filter(|(_, truth)| truth.len() > 8) else {
+        return Ok(None);
+    };
+    let sampling = Sampling {
+        max_new_tokens: config.memorisation.continuation_tokens,
+        ..Sampling::default()
+    };
+    let written = model.generate(prompt, &sampling)?;
+    Ok(Some((recited_share(&written.tokens, truth), written.text)))
+}
+
+/// The style of what a model wrote.
+#[must_use]
+pub fn style_of(texts: &[String]) -> Profile {
+    Profile::new(&texts.join("\n"))
+}

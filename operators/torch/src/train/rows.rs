@@ -1,0 +1,106 @@
+//! Instruct rows, as a stream.
+
+use futures::{Stream, StreamExt, stream};
+use twinloom_sdk::{Context, OperatorError};
+use twinloom_store::ReadOptions;
+
+use super::documents::texts;
+use crate::{ModelError, tokenizer::TextTokenizer};
+
+/// A row of `instruct`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The document that the answer comes from.
+    pub document: String,
+    /// What is asked.
+    pub instruction: String,
+    /// The author's own text.
+    pub answer: String,
+    /// Whether it is held out.
+    pub eval: bool,
+}
+
+/// All rows of the input `instruct`, in the order of the dataset; rows with an empty answer are left out.
+///
+/// # Errors
+/// `input.missing`, or what the store says.
+pub async fn rows(
+    context: &Context,
+) -> Result<impl Stream<Item = Result<Row, OperatorError>> + Send + Unpin + use<>, OperatorError> {
+    let manifest = context.dataset("instruct").await?;
+    let columns = Some(
+        ["document_id", "instruction", "answer", "split"]
+            .map(str::to_owned)
+            .to_vec(),
+    );
+    let batches = context.store().read(
+        &manifest,
+        ReadOptions {
+            columns,
+            ..ReadOptions::default()
+        },
+    );
+    Ok(batches
+        .map(|batch| {
+            let batch = batch.map_err(OperatorError::from);
+            let found = match batch.and_then(|batch| pick(&batch)) {
+                Ok(found) => found.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            stream::iter(found)
+        })
+        .flatten()
+        .boxed())
+}
+
+fn pick(batch: &arrow::array::RecordBatch) -> Result<Vec<Row>, OperatorError> {
+    let (documents, instructions) = (texts(batch, "document_id")?, texts(batch, "instruction")?);
+    let (answers, splits) = (texts(batch, "answer")?, texts(batch, "split")?);
+    let mut found = Vec::new();
+    for (((document, instruction), answer), split) in
+        documents.iter().zip(instructions).zip(answers).zip(splits)
+    {
+        let (Some(document), Some(instruction), Some(answer)) = (document, instruction, answer) else {
+            continue;
+        };
+        if answer.trim().is_empty() {
+            continue;
+        }
+        let eval = match split {
+            Some("train") => false,
+            Some("eval") => true,
+            other => {
+                return Err(OperatorError::data(
+                    "instruct.split",
+                    format!("a row of `{document}` has the split {other:?}"),
+                    "The column `split` is `train` or `eval`.",
+                ));
+            }
+        };
+        found.push(Row {
+            document: document.to_owned(),
+            instruction: instruction.to_owned(),
+            answer: answer.to_owned(),
+            eval,
+        });
+    }
+    Ok(found)
+}
+
+/// A row's tokens, of which the first `given` are the prompt; cut at `context` tokens. A prompt that leaves less than
+/// half of them to the answer is cut in its middle, where its instruction is longest.
+///
+/// # Errors
+/// As [`TextTokenizer::encode_turns`].
+pub fn encode(tokenizer: &TextTokenizer, row: &Row, context: usize) -> Result<(Vec<u32>, usize), ModelError> {
+    let (mut tokens, answer) = tokenizer.encode_turns(&row.instruction, &row.answer)?;
+    let room = (context / 2).max(1);
+    if tokens.len() > room {
+        let keep = room / 2;
+        tokens.drain(keep..tokens.len() - (room - keep));
+    }
+    let given = tokens.len();
+    tokens.extend(answer);
+    tokens.truncate(context);
+    Ok((tokens, given))
+}
