@@ -1,1 +1,31 @@
 //! The scheduler: dispatcher, executors, retries, cache, events.
+//!
+//! One dispatcher task owns the state of all runs and is fed by messages ([`Engine`] is a handle that sends them). Every
+//! transition is committed to SQL before it is acted on; executors own processes. Never names an operator.
+
+mod api;
+mod clock;
+mod config;
+mod dispatcher;
+mod engine;
+mod error;
+pub mod executor;
+pub mod failpoint;
+mod keys;
+mod logs;
+mod owner;
+mod prepare;
+mod publish;
+mod scope;
+mod summary;
+mod writer;
+
+pub use api::{
+    Decision, EngineEvent, LogLine, OpenQuestion, OutputSummary, RunId, RunSummary, Submit, TaskPreview, TaskSummary,
+    WaitFor, Why, Would,
+};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use error::EngineError;
+pub use executor::Programs;
