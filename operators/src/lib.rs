@@ -7,6 +7,7 @@ pub mod chunk;
 pub mod clean;
 pub mod embed;
 pub mod evaluate;
+pub mod instruct;
 pub mod retrieve;
 pub mod split;
 pub mod tokenizer;
@@ -19,6 +20,7 @@ use twinloom_sdk::{Registry, RowWise};
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new()
+        .with(RowWise::new(instruct::Instruct))
         .with(promote::Promote)
         .with(index::Index)
         .with(approve::Approve)

@@ -6,7 +6,10 @@ use twinloom_sdk::{
     ApprovalRequest, Context, Decision, Done, Operator, OperatorError, OperatorInfo, Outcome, Runs, records,
 };
 
-use super::{Config, OnReject, evidence, verdict};
+use super::{
+    Config, OnReject, evidence,
+    verdict::{self, verdict},
+};
 
 /// The operator `approve`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +35,7 @@ impl Operator for Approve {
             version: "1",
             summary: "Waits for a person's decision on a report, without holding a worker.",
             inputs: vec![report, candidate],
-            outputs: vec![records::dataset_out("verdict", "Who decided what on which evidence.", &verdict::verdict())],
+            outputs: vec![records::dataset_out("verdict", "Who decided what on which evidence.", &verdict())],
             open_ports: false,
             runs: Runs::Inline,
             // The very same candidate and report are not asked about twice.
@@ -53,7 +56,7 @@ impl Operator for Approve {
         if !decision.approved && config.reject == OnReject::Fail {
             return Err(rejected(decision, candidate.as_deref()));
         }
-        let mut writer = context.stage_dataset("verdict", verdict::verdict(), &["decision"])?;
+        let mut writer = context.stage_dataset("verdict", verdict(), &["decision"])?;
         writer.write(verdict::row(decision, candidate.as_deref(), &evidence)?).await?;
         let done = Done::new().metric("approved", decision.approved).metric("by", decision.by.as_str());
         Ok(done.dataset("verdict", writer.finish().await?).into())

@@ -1,0 +1,106 @@
+//! What `with:` of `instruct` holds.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinloom_sdk::OperatorError;
+
+use super::templates::{Kind, PLACEHOLDERS, placeholders};
+use crate::split::EVAL_SHARE;
+
+/// A category of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Long texts with headings.
+    Article,
+    /// Short texts: posts, commit messages.
+    Post,
+    /// Files of code.
+    Code,
+}
+
+impl Category {
+    /// The word in the column `category`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Post => "post",
+            Self::Code => "code",
+        }
+    }
+}
+
+/// Which pairs of instruction and answer are made of the author's documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Categories that are used.
+    pub categories: Vec<Category>,
+    /// The most characters of an answer; longer texts are cut at a paragraph, line, sentence or word.
+    #[schemars(range(min = 32, max = 100_000))]
+    pub max_answer_chars: usize,
+    /// Answers of fewer characters are left out.
+    #[schemars(range(max = 10_000))]
+    pub min_answer_chars: usize,
+    /// The most pairs of one document; of more, some are taken at even distances.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub per_document: usize,
+    /// Share of documents held out for evaluation; documents with the same title stay together.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub eval_share: f64,
+    /// Instructions in place of the built-in ones, by kind (`section`, `opening`, `continue`, `post`, `commit`, `file`,
+    /// `complete`); a list to choose from. Placeholders: `{title}`, `{section}`, `{keywords}`, `{passage}`, `{language}`,
+    /// `{names}`, `{author}`.
+    pub templates: BTreeMap<Kind, Vec<String>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            categories: vec![Category::Article, Category::Post, Category::Code],
+            max_answer_chars: 1200,
+            min_answer_chars: 40,
+            per_document: 8,
+            eval_share: EVAL_SHARE,
+            templates: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Checks the bounds that the schema states, and the placeholders of templates.
+    ///
+    /// # Errors
+    /// `instruct.config`, `instruct.template`.
+    pub fn check(&self) -> Result<(), OperatorError> {
+        let bounds: [(&str, bool, &str); 5] = [
+            ("categories", !self.categories.is_empty(), "at least one of article, post and code"),
+            ("max_answer_chars", (32..=100_000).contains(&self.max_answer_chars), "32 to 100000"),
+            (
+                "min_answer_chars",
+                self.min_answer_chars <= self.max_answer_chars.min(10_000),
+                "0 to 10000, not above `max_answer_chars`",
+            ),
+            ("per_document", (1..=10_000).contains(&self.per_document), "1 to 10000"),
+            ("eval_share", (0.0..=1.0).contains(&self.eval_share), "0 to 1"),
+        ];
+        if let Some((key, _, bounds)) = bounds.into_iter().find(|(_, holds, _)| !holds) {
+            let message = format!("`{key}` is out of its bounds");
+            return Err(OperatorError::config("instruct.config", message, format!("Set `{key}` to {bounds}.")));
+        }
+        for (kind, list) in &self.templates {
+            let unknown = |name: &&str| !PLACEHOLDERS.contains(name);
+            let wrong = match list.iter().flat_map(|template| placeholders(template)).find(unknown) {
+                Some(name) => format!("a template of `{kind}` names `{{{name}}}`, which there is not"),
+                None if list.is_empty() => format!("`{kind}` has no template"),
+                None => continue,
+            };
+            let hint = format!("Use some of {{{}}}.", PLACEHOLDERS.join("}, {"));
+            return Err(OperatorError::config("instruct.template", wrong, hint));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! `instruct`: pairs of instruction and answer from the author's own text.
+
+mod config;
+mod cut;
+mod pairs;
+mod run;
+mod templates;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Category, Config};
+pub use pairs::{Document, Pair, pairs};
+pub use run::Instruct;
+pub use templates::Kind;
