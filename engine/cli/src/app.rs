@@ -76,7 +76,7 @@ impl App {
             meta,
             registry: Arc::clone(&self.registry),
             programs: self.programs()?,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
             max_parallel: jobs.unwrap_or(cores).max(1),
             pools: BTreeMap::new(),
             code_revision: None,

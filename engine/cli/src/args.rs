@@ -83,7 +83,7 @@ pub enum Command {
     /// Print a JSON Schema: of DAG files, of pipeline files, or of an operator's configuration.
     #[command(after_help = "Examples:\n  twinloom schema dag > dag.schema.json\n  twinloom schema train")]
     Schema {
-        /// `dag` (which covers pipelines too) or an operator's name.
+        /// `dag`, `pipeline`, or an operator's name.
         #[arg(default_value = "dag")]
         of: String,
     },
@@ -186,7 +186,7 @@ pub enum Command {
 /// Parameters of a DAG.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Params {
-    /// A parameter; the value is JSON where it parses as such, else text. May be repeated.
+    /// A parameter; the value is read as YAML or JSON, unless it is declared as text. May be repeated.
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
     /// Folder of pipelines, if not `pipelines` beside the file or beside its folder.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use arrow::{array::RecordBatch, json::LineDelimitedWriter, util::display::array_value_to_string};
+use arrow::{array::{ArrayRef, RecordBatch}, json::LineDelimitedWriter, util::display::array_value_to_string};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -30,11 +30,11 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
     match command {
         DatasetCommand::List => list(app, &store).await,
         DatasetCommand::Versions { name } => versions(app, &store, name).await,
-        DatasetCommand::Show { reference } => show(app, &manifest(&store, reference).await?),
+        DatasetCommand::Show { reference } => show(app, manifest(&store, reference).await?.as_ref()),
         DatasetCommand::Head { reference, rows, columns } => {
-            head(app, &store, &manifest(&store, reference).await?, *rows, columns.clone()).await
+            head(app, &store, manifest(&store, reference).await?.as_ref(), *rows, columns.clone()).await
         }
-        DatasetCommand::Path { reference } => path(app, &store, &manifest(&store, reference).await?),
+        DatasetCommand::Path { reference } => path(app, &store, manifest(&store, reference).await?.as_ref()),
         DatasetCommand::Diff { from, to } => diff(app, &store, from, to).await,
         DatasetCommand::Lineage { reference } => {
             let manifest = manifest(&store, reference).await?;
@@ -53,7 +53,7 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
             done(app, &json!({ "dataset": manifest.id(), "tag": tag }), &format!("{} is {tag} now", manifest.id()))
         }
         DatasetCommand::Export { reference, dir, format } => {
-            export(app, &store, &manifest(&store, reference).await?, *format, dir).await
+            export(app, &store, manifest(&store, reference).await?.as_ref(), *format, dir).await
         }
         DatasetCommand::Import { name, path, keys } => import(app, &store, name, path, keys).await,
     }
@@ -212,7 +212,7 @@ async fn head(
     let mut cells = Vec::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
-            let cell = |column| array_value_to_string(column, row).map(|text| output::cut(&text, CELL)).map_err(not_shown);
+            let cell = |column: &ArrayRef| array_value_to_string(column, row).map(|text| output::cut(&text, CELL)).map_err(not_shown);
             cells.push(batch.columns().iter().map(cell).collect::<Result<Vec<_>, _>>()?);
         }
     }
@@ -256,7 +256,7 @@ pub fn lineage(app: &App, lineage: &Lineage) -> Result<(), CliError> {
         return output::json(lineage);
     }
     for edge in &lineage.edges {
-        output::line(&format!("{} -> {}", edge.from.id, edge.to.id));
+        output::line(&format!("{} -> {}", edge.from, edge.to));
     }
     Ok(())
 }

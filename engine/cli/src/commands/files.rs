@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
-use twinloom_spec::{Catalog, Library, SourceFile};
+use twinloom_spec::{Catalog, Library, SourceFile, model::ParamType};
 
 use crate::{app::App, args::Params, error::CliError, output};
 
@@ -75,12 +75,16 @@ pub fn library(file: &Path, dir: Option<&Path>) -> Result<Library, CliError> {
     Ok(Library::from_files(files)?)
 }
 
-/// `NAME=VALUE` pairs; a value is JSON where it parses as such and the parameter is not declared as text.
+/// `NAME=VALUE` pairs; a value is read as YAML (so as JSON too), unless the parameter is declared as text.
 ///
 /// # Errors
 /// `param.syntax`; diagnostics of the file.
 pub fn params(file: &SourceFile, given: &Params) -> Result<Map<String, Value>, CliError> {
     let dag = twinloom_spec::parse_dag(file)?;
+    let is_text = |name: &str| {
+        let declared = dag.params.as_ref().and_then(|params| params.get(name)).and_then(|param| param.kind.as_ref());
+        declared.is_some_and(|kind| kind.value == ParamType::String)
+    };
     let mut params = Map::new();
     for pair in &given.params {
         let Some((name, text)) = pair.split_once('=') else {
@@ -90,10 +94,10 @@ pub fn params(file: &SourceFile, given: &Params) -> Result<Map<String, Value>, C
                 "Write --param NAME=VALUE, for instance --param author=Ada.",
             ));
         };
-        let value = if dag.param_is_text(name) {
+        let value = if is_text(name) {
             Value::String(text.to_owned())
         } else {
-            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+            twinloom_spec::read_value(text)
         };
         params.insert(name.to_owned(), value);
     }
@@ -141,7 +145,11 @@ pub fn validate(app: &App, files: &[PathBuf]) -> Result<(), CliError> {
 fn validate_one(app: &App, path: &Path) -> Result<(), CliError> {
     let file = read(path)?;
     let library = library(path, None)?;
-    twinloom_spec::validate(&file, &library, app.registry.as_ref())?;
+    if twinloom_spec::kind_of(&file).as_deref() == Some("Pipeline") {
+        twinloom_spec::validate_pipeline(&file, &library, app.registry.as_ref())?;
+    } else {
+        twinloom_spec::validate(&file, &library, app.registry.as_ref())?;
+    }
     Ok(())
 }
 
@@ -186,7 +194,8 @@ pub fn fmt(app: &App, files: &[PathBuf], check: bool) -> Result<(), CliError> {
 /// `operator.unknown`.
 pub fn schema(app: &App, of: &str) -> Result<(), CliError> {
     let schema = match of {
-        "dag" | "pipeline" => twinloom_spec::json_schema(),
+        "dag" => twinloom_spec::json_schema(),
+        "pipeline" => twinloom_spec::pipeline_json_schema(),
         name => operator(app, name)?.config_schema.clone(),
     };
     output::line(&serde_json::to_string_pretty(&schema)?);

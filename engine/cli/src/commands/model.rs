@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
-use twinloom_meta::{AliasIndexRow, AuditRow, Change, NewEvent, event_kind};
+use twinloom_meta::{AliasIndexRow, AuditRow, Change, NewEvent, event};
 use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
 
 use crate::{app::App, args::ModelCommand, error::CliError, output};
@@ -137,7 +137,7 @@ async fn move_alias(
         }
         .into(),
         NewEvent {
-            kind: event_kind::ALIAS_MOVED.to_owned(),
+            kind: event::ALIAS_MOVED.to_owned(),
             subject: format!("{name}@{alias}"),
             payload: detail.clone(),
             at: now,

@@ -39,7 +39,7 @@ pub async fn resumable(app: &App, run: &str, file: Option<&Path>) -> Result<Stri
         Some(path) => Some(twinloom_spec::parse_dag(&files::read(path)?)?.name.value.0),
         None => None,
     };
-    let open = RunState::ALL.iter().copied().filter(|state| !state.is_terminal()).collect();
+    let open = RunState::ALL.iter().copied().filter(|state| !state.ended()).collect();
     let filter = RunFilter { states: open, dag, limit: 1, ..RunFilter::default() };
     let newest = app.meta().await?.runs(&filter).await?;
     newest.into_iter().next().map(|run| run.id).ok_or_else(|| {

@@ -23,7 +23,7 @@ pub async fn run(app: &App) -> Result<(), CliError> {
     } else {
         output::say(&format!("ready; {} interrupted runs go on", resumed.len()));
     }
-    let open: Vec<RunState> = RunState::ALL.iter().copied().filter(|state| !state.is_terminal()).collect();
+    let open: Vec<RunState> = RunState::ALL.iter().copied().filter(|state| !state.ended()).collect();
     loop {
         tokio::select! {
             () = signals::interrupted() => break,

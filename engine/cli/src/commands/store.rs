@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::Timestamp;
 use serde_json::json;
 use twinloom_meta::{AliasIndexRow, ArtifactKind, DatasetIndexRow, Index, ModelIndexRow};
 use twinloom_store::{DatasetManifest, FeatureStore, GcOptions, Label, ModelManifest};
@@ -22,14 +23,19 @@ pub async fn run(app: &App, command: &StoreCommand) -> Result<(), CliError> {
                 dry_run: *dry_run,
                 grace: Duration::from_secs(grace_hours.saturating_mul(3600)),
                 keep_versions: *keep_versions,
-                ..GcOptions::default()
+                ..GcOptions::new(Timestamp::now())
             };
             let report = store.gc(options).await?;
             if app.global.json {
                 return output::json(&report);
             }
             let verb = if *dry_run { "would be removed" } else { "removed" };
-            output::line(&format!("{} files, {} {verb}", report.blobs, output::bytes(report.bytes)));
+            output::line(&format!(
+                "{} files, {} {verb}; {} are kept",
+                report.removed_blobs + report.removed_temporary,
+                output::bytes(report.removed_bytes),
+                report.kept_blobs
+            ));
             Ok(())
         }
         StoreCommand::Reindex => reindex(app, &store).await,
@@ -41,7 +47,9 @@ async fn verify(app: &App, store: &FeatureStore) -> Result<(), CliError> {
     if app.global.json {
         output::json(&report)?;
     } else {
-        report.problems.iter().for_each(|problem| output::line(&problem.to_string()));
+        for problem in &report.problems {
+            output::line(&format!("{}: {} ({})", problem.owner, problem.detail, problem.path));
+        }
         output::say(&format!("{} blobs, {} checked", report.blobs, output::bytes(report.bytes)));
     }
     if report.problems.is_empty() {
