@@ -221,7 +221,9 @@ impl StoreError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::NotFound { known, suggestion, .. } => not_found_hint(known, suggestion.as_deref()),
+            Self::NotFound {
+                known, suggestion, ..
+            } => not_found_hint(known, suggestion.as_deref()),
             other => other.fixed_hint().to_owned(),
         }
     }
@@ -246,8 +248,12 @@ impl StoreError {
                 "Use a store that honours If-None-Match (Amazon S3, Google Cloud Storage, Azure, MinIO, Ceph from \
                  Squid) or a local folder; on this one, two publishers could overwrite each other."
             }
-            Self::Unavailable { .. } => "Check that the store can be reached and its credentials hold, then try again.",
-            Self::Denied { .. } => "Give this user read and write permission on the store, or use another location.",
+            Self::Unavailable { .. } => {
+                "Check that the store can be reached and its credentials hold, then try again."
+            }
+            Self::Denied { .. } => {
+                "Give this user read and write permission on the store, or use another location."
+            }
             Self::DiskFull { .. } => {
                 "Free some space, for example with `twinloom store gc`; what was published stays readable."
             }
@@ -260,7 +266,9 @@ impl StoreError {
                 "Delete the blob and restore it from a backup, or publish the version again from its inputs; \
                  `twinloom store verify` lists what is affected."
             }
-            Self::BadManifest { .. } => "Restore the file from a backup; the other versions are not affected.",
+            Self::BadManifest { .. } => {
+                "Restore the file from a backup; the other versions are not affected."
+            }
             Self::NewerFormat { .. } => "Update Twinloom to at least the version that wrote it.",
             Self::DuplicateKey { .. } => {
                 "Make the key columns unique (add one, or drop repeated rows); in a delta, remove the entity first."
@@ -269,7 +277,9 @@ impl StoreError {
             Self::KeyColumn { .. } => {
                 "Name columns of the schema; the first key column is text, and none is a list, struct or map."
             }
-            Self::SchemaMismatch { .. } => "Write rows of the dataset's schema, or publish a full snapshot of the new one.",
+            Self::SchemaMismatch { .. } => {
+                "Write rows of the dataset's schema, or publish a full snapshot of the new one."
+            }
             Self::UnsupportedType { .. } => "Convert the column, for example to text, a list or a struct.",
             Self::TooLarge { .. } => "Split it into smaller pieces.",
             Self::InvalidPath { .. } => "Use a relative path of plain names, without `..`.",
@@ -281,15 +291,23 @@ impl StoreError {
 
     /// A defect, with what failed.
     pub(crate) fn internal(reason: impl fmt::Display) -> Self {
-        Self::Internal { reason: reason.to_string() }
+        Self::Internal {
+            reason: reason.to_string(),
+        }
     }
 
     /// An error of a local file; the fix depends on its kind.
     pub(crate) fn file(action: &str, path: &Path, source: io::Error) -> Self {
         let action = format!("{action} {}", path.display());
         match class_of(&source) {
-            Class::Denied => Self::Denied { action, source: Box::new(source) },
-            Class::Full => Self::DiskFull { action, source: Box::new(source) },
+            Class::Denied => Self::Denied {
+                action,
+                source: Box::new(source),
+            },
+            Class::Full => Self::DiskFull {
+                action,
+                source: Box::new(source),
+            },
             Class::Other => Self::File { action, source },
         }
     }
@@ -298,7 +316,9 @@ impl StoreError {
     pub(crate) fn backend(action: impl Into<String>, source: object_store::Error) -> Self {
         let action = action.into();
         let class = match &source {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => Class::Denied,
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                Class::Denied
+            }
             other => io_cause(other).map_or(Class::Other, class_of),
         };
         let source: Cause = Box::new(source);

@@ -20,7 +20,10 @@ pub struct StoreLocation {
 impl StoreLocation {
     /// A location without options.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), options: BTreeMap::new() }
+        Self {
+            url: url.into(),
+            options: BTreeMap::new(),
+        }
     }
 }
 

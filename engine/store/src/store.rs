@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::{
-    BlobRef, Commit, Committed, DatasetManifest, DatasetWriter, DeltaWriter, Diff, ExportFormat, ExportReport,
-    GcOptions, GcReport, Label, Lineage, ModelManifest, ModelWriter, Name, ReadOptions, Reference, StageDataset,
-    StageModel, StagedDataset, StagedModel, StoreError, StoreLocation, VerifyProgress, VerifyReport, VersionId,
-    backend::Backend, care, commit, exchange, labels, read, schema_from_json,
+    BlobRef, Commit, Committed, DatasetManifest, DatasetWriter, DeltaWriter, Diff, ExportFormat,
+    ExportReport, GcOptions, GcReport, Label, Lineage, ModelManifest, ModelWriter, Name, ReadOptions,
+    Reference, StageDataset, StageModel, StagedDataset, StagedModel, StoreError, StoreLocation,
+    VerifyProgress, VerifyReport, VersionId, backend::Backend, care, commit, exchange, labels, read,
+    schema_from_json,
 };
 
 /// A feature store. Cheap to clone; all clones share one connection and cache.
@@ -33,7 +34,9 @@ impl FeatureStore {
     pub async fn open(location: &StoreLocation) -> Result<Self, StoreError> {
         let backend = Backend::open(location)?;
         backend.probe().await?;
-        Ok(Self { backend: Arc::new(backend) })
+        Ok(Self {
+            backend: Arc::new(backend),
+        })
     }
 
     /// Opens a store for reading and staging only, without the probe: what a worker needs, as workers never commit.
@@ -41,7 +44,9 @@ impl FeatureStore {
     /// # Errors
     /// `store.invalid_location`, `store.denied`.
     pub fn open_for_staging(location: &StoreLocation) -> Result<Self, StoreError> {
-        Ok(Self { backend: Arc::new(Backend::open(location)?) })
+        Ok(Self {
+            backend: Arc::new(Backend::open(location)?),
+        })
     }
 
     /// Where it is, as it was opened.
@@ -84,7 +89,11 @@ impl FeatureStore {
     ///
     /// # Errors
     /// As [`Self::commit_dataset`].
-    pub async fn commit_model(&self, staged: StagedModel, commit: Commit) -> Result<Committed<ModelManifest>, StoreError> {
+    pub async fn commit_model(
+        &self,
+        staged: StagedModel,
+        commit: Commit,
+    ) -> Result<Committed<ModelManifest>, StoreError> {
         commit::model(self, staged, commit).await
     }
 }
@@ -152,7 +161,12 @@ impl FeatureStore {
     /// Paths (local stores) or URLs of a version's Parquet files.
     #[must_use]
     pub fn paths(&self, manifest: &DatasetManifest) -> Vec<String> {
-        manifest.data.parts.iter().map(|part| self.backend.public_path(&part.blob)).collect()
+        manifest
+            .data
+            .parts
+            .iter()
+            .map(|part| self.backend.public_path(&part.blob))
+            .collect()
     }
 
     /// Points a tag at a version; `previous` is filled in.
@@ -318,7 +332,10 @@ impl FeatureStore {
     ///
     /// # Errors
     /// Those of the backend; damage is not an error but a problem in the report.
-    pub async fn verify(&self, progress: impl Fn(VerifyProgress) + Send + Sync) -> Result<VerifyReport, StoreError> {
+    pub async fn verify(
+        &self,
+        progress: impl Fn(VerifyProgress) + Send + Sync,
+    ) -> Result<VerifyReport, StoreError> {
         care::verify(&self.backend, &progress).await
     }
 

@@ -15,8 +15,8 @@ use arrow::{
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use twinloom_store::{
-    Commit, CommitOutcome, Committed, DatasetManifest, DatasetWriter, FeatureStore, Name, Producer, ReadOptions,
-    StageDataset, StagedDataset, StoreError, StoreLocation,
+    Commit, CommitOutcome, Committed, DatasetManifest, DatasetWriter, FeatureStore, Name, Producer,
+    ReadOptions, StageDataset, StagedDataset, StoreError, StoreLocation,
 };
 
 /// Rows by key: `(id, chunk)` to text.
@@ -39,7 +39,11 @@ pub fn spec(dataset: &str) -> StageDataset {
         name: name(dataset),
         schema: schema(),
         keys: vec!["id".to_owned(), "chunk".to_owned()],
-        producer: Producer { run: "r1".to_owned(), operator: "test".to_owned(), ..Producer::default() },
+        producer: Producer {
+            run: "r1".to_owned(),
+            operator: "test".to_owned(),
+            ..Producer::default()
+        },
         inputs: Vec::new(),
     }
 }
@@ -53,15 +57,23 @@ pub fn batch<'a>(rows: impl IntoIterator<Item = (&'a str, i64, &'a str)>) -> Rec
 }
 
 pub fn batch_of(rows: &Rows) -> RecordBatch {
-    batch(rows.iter().map(|((id, chunk), text)| (id.as_str(), *chunk, text.as_str())))
+    batch(
+        rows.iter()
+            .map(|((id, chunk), text)| (id.as_str(), *chunk, text.as_str())),
+    )
 }
 
 /// `count` entities with one row each.
 pub fn many(count: usize) -> Rows {
-    (0..count).map(|n| ((format!("doc-{n}"), 0), format!("text of document {n}"))).collect()
+    (0..count)
+        .map(|n| ((format!("doc-{n}"), 0), format!("text of document {n}")))
+        .collect()
 }
 
-pub async fn stage(mut writer: DatasetWriter, batches: impl IntoIterator<Item = RecordBatch>) -> Result<StagedDataset, StoreError> {
+pub async fn stage(
+    mut writer: DatasetWriter,
+    batches: impl IntoIterator<Item = RecordBatch>,
+) -> Result<StagedDataset, StoreError> {
     for batch in batches {
         writer.write(batch).await?;
     }
@@ -69,12 +81,18 @@ pub async fn stage(mut writer: DatasetWriter, batches: impl IntoIterator<Item = 
 }
 
 pub fn commit(task: Option<&str>) -> Commit {
-    Commit { task_key: task.map(str::to_owned), not_before: None, now: Timestamp::from_second(1_700_000_000).unwrap() }
+    Commit {
+        task_key: task.map(str::to_owned),
+        not_before: None,
+        now: Timestamp::from_second(1_700_000_000).unwrap(),
+    }
 }
 
 /// Writes and commits the rows.
 pub async fn publish(store: &FeatureStore, dataset: &str, rows: &Rows) -> Committed<DatasetManifest> {
-    let staged = stage(store.dataset_writer(spec(dataset)), [batch_of(rows)]).await.unwrap();
+    let staged = stage(store.dataset_writer(spec(dataset)), [batch_of(rows)])
+        .await
+        .unwrap();
     store.commit_dataset(staged, commit(None)).await.unwrap()
 }
 
@@ -90,7 +108,11 @@ pub async fn rows_of(store: &FeatureStore, manifest: &DatasetManifest) -> Rows {
     read(store, manifest, ReadOptions::default()).await.unwrap()
 }
 
-pub async fn read(store: &FeatureStore, manifest: &DatasetManifest, options: ReadOptions) -> Result<Rows, StoreError> {
+pub async fn read(
+    store: &FeatureStore,
+    manifest: &DatasetManifest,
+    options: ReadOptions,
+) -> Result<Rows, StoreError> {
     let batches: Vec<RecordBatch> = store.read(manifest, options).try_collect().await?;
     let mut rows = Rows::new();
     for batch in batches {
@@ -100,7 +122,11 @@ pub async fn read(store: &FeatureStore, manifest: &DatasetManifest, options: Rea
         for row in 0..batch.num_rows() {
             let key = (ids.value(row).to_owned(), chunks.value(row));
             assert!(!texts.is_null(row));
-            assert_eq!(rows.insert(key, texts.value(row).to_owned()), None, "a row came twice");
+            assert_eq!(
+                rows.insert(key, texts.value(row).to_owned()),
+                None,
+                "a row came twice"
+            );
         }
     }
     Ok(rows)
@@ -116,21 +142,36 @@ impl Place {
     pub fn memory() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { location: StoreLocation::new(format!("memory://test-{number}")), _folder: None }
+        Self {
+            location: StoreLocation::new(format!("memory://test-{number}")),
+            _folder: None,
+        }
     }
 
     pub fn local() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = StoreLocation::new(folder.path().join("store").display().to_string());
-        Self { location, _folder: Some(folder) }
+        Self {
+            location,
+            _folder: Some(folder),
+        }
     }
 
     pub fn remote(location: StoreLocation) -> Self {
-        Self { location, _folder: None }
+        Self {
+            location,
+            _folder: None,
+        }
     }
 
     pub async fn open(&self) -> FeatureStore {
         FeatureStore::open(&self.location).await.unwrap()
+    }
+
+    /// Opened, and kept as long as the store is used.
+    pub async fn open_kept(self) -> (Self, FeatureStore) {
+        let store = self.open().await;
+        (self, store)
     }
 
     /// The folder of a local store.

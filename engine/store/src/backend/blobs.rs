@@ -40,8 +40,17 @@ pub(crate) fn random_hex() -> String {
 
 impl Backend {
     /// Puts bytes; on a local store they are durable only after [`Backend::sync_blobs`].
-    pub(crate) async fn put_blob(&self, bytes: Bytes, hash: String, ext: &str) -> Result<PutBlob, StoreError> {
-        let blob = BlobRef { hash, bytes: bytes.len() as u64, ext: ext.to_owned() };
+    pub(crate) async fn put_blob(
+        &self,
+        bytes: Bytes,
+        hash: String,
+        ext: &str,
+    ) -> Result<PutBlob, StoreError> {
+        let blob = BlobRef {
+            hash,
+            bytes: bytes.len() as u64,
+            ext: ext.to_owned(),
+        };
         if self.has_blob(&blob).await? {
             return Ok(PutBlob { blob, new: false });
         }
@@ -65,7 +74,11 @@ impl Backend {
         check_ext(ext)?;
         let source = path.to_owned();
         let (hash, bytes) = tokio::task::spawn_blocking(move || hash_file(&source)).await??;
-        let blob = BlobRef { hash, bytes, ext: ext.to_owned() };
+        let blob = BlobRef {
+            hash,
+            bytes,
+            ext: ext.to_owned(),
+        };
         if !self.has_blob(&blob).await? {
             self.copy_in(path, &blob).await?;
         }
@@ -76,7 +89,11 @@ impl Backend {
     /// Bytes of a blob, checked.
     pub(crate) async fn get_blob(&self, blob: &BlobRef) -> Result<Bytes, StoreError> {
         let bytes = self.blob_bytes(blob, "the reader").await?;
-        if hash_hex(&bytes) == blob.hash { Ok(bytes) } else { Err(corrupt(blob, "the reader", "its hash is another")) }
+        if hash_hex(&bytes) == blob.hash {
+            Ok(bytes)
+        } else {
+            Err(corrupt(blob, "the reader", "its hash is another"))
+        }
     }
 
     /// Bytes of a blob, checked for size alone.
@@ -141,7 +158,12 @@ impl Backend {
     }
 
     /// Writes a blob to a local file, checked, in bounded memory.
-    pub(crate) async fn copy_out(&self, blob: &BlobRef, owner: &str, target: &FilePath) -> Result<(), StoreError> {
+    pub(crate) async fn copy_out(
+        &self,
+        blob: &BlobRef,
+        owner: &str,
+        target: &FilePath,
+    ) -> Result<(), StoreError> {
         let path = blob_path(blob)?;
         let write_failed = |error| StoreError::file("write", target, error);
         let found = self.objects.get(&path).await.map_err(|error| match error {
@@ -190,11 +212,18 @@ impl Backend {
 }
 
 pub(crate) fn missing(blob: &BlobRef, owner: &str) -> StoreError {
-    StoreError::MissingBlob { blob: shown(blob), owner: owner.to_owned() }
+    StoreError::MissingBlob {
+        blob: shown(blob),
+        owner: owner.to_owned(),
+    }
 }
 
 pub(crate) fn corrupt(blob: &BlobRef, owner: &str, reason: &str) -> StoreError {
-    StoreError::CorruptBlob { blob: shown(blob), owner: owner.to_owned(), reason: reason.to_owned() }
+    StoreError::CorruptBlob {
+        blob: shown(blob),
+        owner: owner.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn shown(blob: &BlobRef) -> String {
@@ -210,6 +239,8 @@ fn is_young(meta: &ObjectMeta) -> bool {
 fn hash_file(path: &FilePath) -> Result<(String, u64), StoreError> {
     let failed = |error| StoreError::file("read", path, error);
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(path).map_err(failed)?).map_err(failed)?;
+    hasher
+        .update_reader(std::fs::File::open(path).map_err(failed)?)
+        .map_err(failed)?;
     Ok((hasher.finalize().to_hex().to_string(), hasher.count()))
 }

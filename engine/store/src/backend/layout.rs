@@ -8,7 +8,12 @@ use crate::{BlobRef, Name, StoreError};
 /// `blobs/<2 hex>/<hash>.<ext>`.
 pub(crate) fn blob_path(blob: &BlobRef) -> Result<Path, StoreError> {
     check_blob(blob)?;
-    Ok(Path::from(format!("blobs/{}/{}.{}", &blob.hash[..2], blob.hash, blob.ext)))
+    Ok(Path::from(format!(
+        "blobs/{}/{}.{}",
+        &blob.hash[..2],
+        blob.hash,
+        blob.ext
+    )))
 }
 
 /// Refuses a hash or extension that is not one.
@@ -19,19 +24,30 @@ pub(crate) fn check_blob(blob: &BlobRef) -> Result<(), StoreError> {
 
 pub(crate) fn check_hash(hash: &str) -> Result<(), StoreError> {
     let hex = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if hex { Ok(()) } else { Err(StoreError::InvalidName { name: clip(hash) }) }
+    if hex {
+        Ok(())
+    } else {
+        Err(StoreError::InvalidName { name: clip(hash) })
+    }
 }
 
 pub(crate) fn check_ext(ext: &str) -> Result<(), StoreError> {
-    let plain = (1..=16).contains(&ext.len()) && ext.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if plain { Ok(()) } else { Err(StoreError::InvalidName { name: clip(ext) }) }
+    let plain =
+        (1..=16).contains(&ext.len()) && ext.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if plain {
+        Ok(())
+    } else {
+        Err(StoreError::InvalidName { name: clip(ext) })
+    }
 }
 
 /// A tag or alias: a name that is neither `latest` nor a number, since those mean versions.
 pub(crate) fn check_label(label: &str) -> Result<(), StoreError> {
     let name = Name::new(label)?;
     if name.as_str() == "latest" || name.as_str().bytes().all(|b| b.is_ascii_digit()) {
-        return Err(StoreError::InvalidName { name: label.to_owned() });
+        return Err(StoreError::InvalidName {
+            name: label.to_owned(),
+        });
     }
     Ok(())
 }
@@ -39,10 +55,18 @@ pub(crate) fn check_label(label: &str) -> Result<(), StoreError> {
 /// A relative path of plain components, with `/` between them.
 pub(crate) fn check_relative(path: &str) -> Result<(), StoreError> {
     let plain = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0', ':']) && part.len() <= 255
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.contains(['\\', '\0', ':'])
+            && part.len() <= 255
     };
     let ok = path.len() <= 1024 && !path.chars().any(char::is_control) && path.split('/').all(plain);
-    if ok { Ok(()) } else { Err(StoreError::InvalidPath { path: clip(path) }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(StoreError::InvalidPath { path: clip(path) })
+    }
 }
 
 /// `<folder>/versions`.
@@ -78,7 +102,9 @@ pub(crate) fn label_path<M: Versioned>(name: &Name, label: &str) -> Path {
 /// The number in `000000000012.json`.
 pub(crate) fn version_of(file: &str) -> Option<u64> {
     let digits = file.strip_suffix(".json")?;
-    (digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+    (digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
 }
 
 fn clip(text: &str) -> String {

@@ -20,7 +20,9 @@ const MAX_MANIFEST: u64 = 1 << 30;
 const CACHED: usize = 32;
 
 /// What dataset and model manifests have in common.
-pub(crate) trait Versioned: Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub(crate) trait Versioned:
+    Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// The folder of all of them.
     const ROOT: &'static str;
     /// The folder of their labels.
@@ -69,7 +71,10 @@ impl Backend {
         let root = Path::from(M::ROOT);
         let list = self.objects.list_with_delimiter(Some(&root)).await;
         let list = list.map_err(|error| StoreError::backend(format!("list {root}"), error))?;
-        let candidates = list.common_prefixes.iter().filter_map(|path| Name::new(path.filename()?).ok());
+        let candidates = list
+            .common_prefixes
+            .iter()
+            .filter_map(|path| Name::new(path.filename()?).ok());
         let mut names = Vec::new();
         for name in candidates {
             // A folder whose first commit never came is no dataset.
@@ -99,12 +104,18 @@ impl Backend {
     }
 
     /// The manifest, or `None` where there is no such version.
-    pub(crate) async fn manifest<M: Versioned>(&self, name: &Name, version: u64) -> Result<Option<Arc<M>>, StoreError> {
+    pub(crate) async fn manifest<M: Versioned>(
+        &self,
+        name: &Name,
+        version: u64,
+    ) -> Result<Option<Arc<M>>, StoreError> {
         let key = (name.clone(), version);
         if let Some(known) = M::cache(self).with(|cache| cache.get(&key).cloned()) {
             return Ok(Some(known));
         }
-        let Some(manifest) = self.manifest_uncached::<M>(name, version).await? else { return Ok(None) };
+        let Some(manifest) = self.manifest_uncached::<M>(name, version).await? else {
+            return Ok(None);
+        };
         M::cache(self).with(|cache| {
             if cache.len() >= CACHED {
                 cache.clear();
@@ -121,7 +132,9 @@ impl Backend {
         version: u64,
     ) -> Result<Option<Arc<M>>, StoreError> {
         let path = layout::version_path::<M>(name, version);
-        let Some(manifest) = self.manifest_at::<M>(&path).await? else { return Ok(None) };
+        let Some(manifest) = self.manifest_at::<M>(&path).await? else {
+            return Ok(None);
+        };
         let id = manifest.id();
         if id.name != *name || id.version != version {
             return Err(bad(&path, format!("it says that it is {id}")));
@@ -134,9 +147,16 @@ impl Backend {
         manifest.check().map_err(StoreError::internal)?;
         let VersionId { name, version, .. } = manifest.id();
         let path = layout::version_path::<M>(&name, version);
-        let json = serde_json::to_vec_pretty(manifest).map_err(StoreError::internal)?;
-        let options = PutOptions { mode: PutMode::Create, ..Default::default() };
-        match self.durable.put_opts(&path, Bytes::from(json).into(), options).await {
+        let json = serde_json::to_vec(manifest).map_err(StoreError::internal)?;
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..Default::default()
+        };
+        match self
+            .durable
+            .put_opts(&path, Bytes::from(json).into(), options)
+            .await
+        {
             Ok(_) => Ok(true),
             // A repeated request after a lost answer meets its own manifest.
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
@@ -156,14 +176,19 @@ impl Backend {
             Err(error) => return Err(failed(error)),
         };
         if found.meta.size > limit {
-            return Err(bad(path, format!("it has {} bytes; the bound is {limit}", found.meta.size)));
+            return Err(bad(
+                path,
+                format!("it has {} bytes; the bound is {limit}", found.meta.size),
+            ));
         }
         found.bytes().await.map(Some).map_err(failed)
     }
 
     /// Reads a manifest at a path of its own (a retired one).
     pub(crate) async fn manifest_at<M: Versioned>(&self, path: &Path) -> Result<Option<M>, StoreError> {
-        let Some(bytes) = self.small_object(path, MAX_MANIFEST).await? else { return Ok(None) };
+        let Some(bytes) = self.small_object(path, MAX_MANIFEST).await? else {
+            return Ok(None);
+        };
         parse(path, &bytes).map(Some)
     }
 
@@ -180,7 +205,10 @@ fn parse<M: Versioned>(path: &Path, bytes: &[u8]) -> Result<M, StoreError> {
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|error| bad(path, error))?;
     if head.format > u64::from(FORMAT) {
-        return Err(StoreError::NewerFormat { path: path.to_string(), format: head.format });
+        return Err(StoreError::NewerFormat {
+            path: path.to_string(),
+            format: head.format,
+        });
     }
     if head.format == 0 {
         return Err(bad(path, "format 0"));
@@ -191,7 +219,10 @@ fn parse<M: Versioned>(path: &Path, bytes: &[u8]) -> Result<M, StoreError> {
 }
 
 pub(crate) fn bad(path: &Path, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::BadManifest { path: path.to_string(), reason: reason.to_string() }
+    StoreError::BadManifest {
+        path: path.to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 impl Versioned for DatasetManifest {

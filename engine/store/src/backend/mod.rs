@@ -41,7 +41,11 @@ impl Backend {
 
     /// Refuses a remote store that lets two writers win; asks once a process and location.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
-        if self.remote { probe::put_if_absent(&self.objects, &self.location).await } else { Ok(()) }
+        if self.remote {
+            probe::put_if_absent(&self.objects, &self.location).await
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn location(&self) -> &StoreLocation {

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory, parse_url_opts, prefix::PrefixStore};
+use object_store::{
+    ObjectStore, local::LocalFileSystem, memory::InMemory, parse_url_opts, prefix::PrefixStore,
+};
 use url::Url;
 
 use super::Backend;
@@ -21,7 +23,8 @@ pub(super) fn open(location: &StoreLocation) -> Result<Backend, StoreError> {
         return Ok(backend(location, Arc::clone(&store), store, None, false));
     }
     let url = Url::parse(&location.url).map_err(|error| invalid(location, error))?;
-    let (store, prefix) = parse_url_opts(&url, options(location)).map_err(|error| invalid(location, error))?;
+    let (store, prefix) =
+        parse_url_opts(&url, options(location)).map_err(|error| invalid(location, error))?;
     let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(store, prefix));
     Ok(backend(location, Arc::clone(&store), store, None, true))
 }
@@ -34,12 +37,23 @@ fn backend(
     remote: bool,
 ) -> Backend {
     let location = location.clone();
-    Backend { location, objects, durable, root, remote, datasets: Default::default(), models: Default::default() }
+    Backend {
+        location,
+        objects,
+        durable,
+        root,
+        remote,
+        datasets: Default::default(),
+        models: Default::default(),
+    }
 }
 
 fn open_folder(location: &StoreLocation, folder: &Path) -> Result<Backend, StoreError> {
-    std::fs::create_dir_all(folder).map_err(|error| StoreError::file("open the store folder", folder, error))?;
-    let root = folder.canonicalize().map_err(|error| StoreError::file("open the store folder", folder, error))?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::file("open the store folder", folder, error))?;
+    let root = folder
+        .canonicalize()
+        .map_err(|error| StoreError::file("open the store folder", folder, error))?;
     let files = LocalFileSystem::new_with_prefix(&root).map_err(|error| invalid(location, error))?;
     let durable = Arc::new(files.clone().with_fsync(true));
     Ok(backend(location, Arc::new(files), durable, Some(root), false))
@@ -57,7 +71,9 @@ fn local_folder(location: &StoreLocation) -> Result<Option<PathBuf>, StoreError>
         return Ok(None);
     }
     let url = Url::parse(&location.url).map_err(|error| invalid(location, error))?;
-    url.to_file_path().map(Some).map_err(|()| invalid(location, "a file URL has an absolute path and no host"))
+    url.to_file_path()
+        .map(Some)
+        .map_err(|()| invalid(location, "a file URL has an absolute path and no host"))
 }
 
 /// Named stores in memory live as long as the process.
@@ -66,7 +82,10 @@ fn memory(name: &str) -> Arc<InMemory> {
     if name.is_empty() {
         return Arc::new(InMemory::new());
     }
-    let mut named = NAMED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let mut named = NAMED
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     Arc::clone(named.entry(name.to_owned()).or_default())
 }
 
@@ -88,5 +107,8 @@ fn options(location: &StoreLocation) -> BTreeMap<String, String> {
 }
 
 fn invalid(location: &StoreLocation, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::InvalidLocation { url: location.public_url(), reason: reason.to_string() }
+    StoreError::InvalidLocation {
+        url: location.public_url(),
+        reason: reason.to_string(),
+    }
 }

@@ -24,7 +24,9 @@ impl Backend {
 
     /// Their names alone.
     pub(crate) async fn sync_folders(&self, blobs: &[BlobRef]) -> Result<(), StoreError> {
-        let (Some(root), false) = (self.root(), blobs.is_empty()) else { return Ok(()) };
+        let (Some(root), false) = (self.root(), blobs.is_empty()) else {
+            return Ok(());
+        };
         let mut folders: BTreeSet<PathBuf> = [root.clone(), root.join("blobs")].into();
         let files = blobs.iter().filter_map(|blob| self.local_path(blob));
         folders.extend(files.filter_map(|file| file.parent().map(PathBuf::from)));
@@ -35,9 +37,15 @@ impl Backend {
 async fn sync_all(paths: Vec<PathBuf>) -> Result<(), StoreError> {
     let sync = |path: PathBuf| async move {
         let blocking = tokio::task::spawn_blocking(move || {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file("sync", &path, error))
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(|error| StoreError::file("sync", &path, error))
         });
         blocking.await?
     };
-    futures::stream::iter(paths).map(sync).buffer_unordered(AT_ONCE).try_collect().await
+    futures::stream::iter(paths)
+        .map(sync)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }

@@ -28,7 +28,10 @@ use crate::{
 const AT_ONCE: usize = 16;
 
 pub(crate) async fn gc(backend: &Arc<Backend>, options: &GcOptions) -> Result<GcReport, StoreError> {
-    let mut report = GcReport { dry_run: options.dry_run, ..GcReport::default() };
+    let mut report = GcReport {
+        dry_run: options.dry_run,
+        ..GcReport::default()
+    };
     let blobs = list(backend, &Path::from("blobs")).await?;
     // Everything is read before anything is removed: an unreadable manifest may need any blob.
     let datasets = survey::<DatasetManifest>(backend, options).await?;
@@ -48,11 +51,19 @@ pub(crate) async fn gc(backend: &Arc<Backend>, options: &GcOptions) -> Result<Gc
     }
     (report.removed_blobs, report.young_blobs) = (dead.len() as u64, young);
     let probes = list(backend, &Path::from("probes")).await?;
-    let probes = probes.into_iter().filter(|meta| is_old(meta, now, options.grace)).map(|meta| meta.location);
+    let probes = probes
+        .into_iter()
+        .filter(|meta| is_old(meta, now, options.grace))
+        .map(|meta| meta.location);
     let probes: Vec<Path> = probes.collect();
     let partial = partial_files(backend, now, options.grace).await?;
     report.removed_temporary = (probes.len() + partial.len()) as u64;
-    report.retired = datasets.retire.iter().chain(&models.retire).map(|r| format!("{}@{}", r.name, r.version)).collect();
+    report.retired = datasets
+        .retire
+        .iter()
+        .chain(&models.retire)
+        .map(|r| format!("{}@{}", r.name, r.version))
+        .collect();
     if options.dry_run {
         return Ok(report);
     }
@@ -94,14 +105,31 @@ async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<
     let mut manifests = BTreeMap::<Name, BTreeMap<u64, Vec<Path>>>::new();
     for name in backend.names::<M>().await? {
         let versions = backend.versions::<M>(&name).await?;
-        let labelled: HashSet<u64> =
-            labels::all::<M>(backend, &name).await?.into_values().map(|label| label.version).collect();
+        let labelled: HashSet<u64> = labels::all::<M>(backend, &name)
+            .await?
+            .into_values()
+            .map(|label| label.version)
+            .collect();
         let rule = options.keep_by_name.get(&name).copied().or(options.keep_versions);
-        let kept_latest = rule.map_or(usize::MAX, |count| usize::try_from(count.max(1)).unwrap_or(usize::MAX));
-        let oldest_kept = versions.iter().rev().take(kept_latest).last().copied().unwrap_or_default();
+        let kept_latest = rule.map_or(usize::MAX, |count| {
+            usize::try_from(count.max(1)).unwrap_or(usize::MAX)
+        });
+        let oldest_kept = versions
+            .iter()
+            .rev()
+            .take(kept_latest)
+            .last()
+            .copied()
+            .unwrap_or_default();
         for version in versions {
-            let Some(manifest) = backend.manifest_uncached::<M>(&name, version).await? else { continue };
-            let blobs = manifest.blobs().into_iter().map(blob_path).collect::<Result<Vec<_>, _>>()?;
+            let Some(manifest) = backend.manifest_uncached::<M>(&name, version).await? else {
+                continue;
+            };
+            let blobs = manifest
+                .blobs()
+                .into_iter()
+                .map(blob_path)
+                .collect::<Result<Vec<_>, _>>()?;
             manifests.entry(name.clone()).or_default().insert(version, blobs);
             let old = is_before(manifest.created_at(), options);
             if version >= oldest_kept || labelled.contains(&version) || !old {
@@ -122,7 +150,9 @@ async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<
     }
     // An adapter without its base is of no use. Bases have no bases of their own beyond what the loop finds.
     while let Some(base) = bases.pop() {
-        let known = manifests.get(&base.name).is_some_and(|versions| versions.contains_key(&base.version));
+        let known = manifests
+            .get(&base.name)
+            .is_some_and(|versions| versions.contains_key(&base.version));
         if known
             && kept.entry(base.name.clone()).or_default().insert(base.version)
             && let Some(manifest) = backend.manifest_uncached::<M>(&base.name, base.version).await?
@@ -134,7 +164,11 @@ async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<
         for (version, blobs) in versions {
             survey.live.extend(blobs);
             if !kept.get(&name).is_some_and(|kept| kept.contains(&version)) {
-                survey.retire.push(Retire { kind: M::KIND, name: name.clone(), version });
+                survey.retire.push(Retire {
+                    kind: M::KIND,
+                    name: name.clone(),
+                    version,
+                });
             }
         }
     }
@@ -143,14 +177,18 @@ async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<
 
 async fn move_aside(backend: &Backend, retire: &Retire) -> Result<(), StoreError> {
     match retire.kind {
-        ArtifactKind::Dataset => move_manifest::<DatasetManifest>(backend, &retire.name, retire.version).await,
+        ArtifactKind::Dataset => {
+            move_manifest::<DatasetManifest>(backend, &retire.name, retire.version).await
+        }
         ArtifactKind::Model => move_manifest::<ModelManifest>(backend, &retire.name, retire.version).await,
     }
 }
 
 async fn move_manifest<M: Versioned>(backend: &Backend, name: &Name, version: u64) -> Result<(), StoreError> {
     let (from, to) = (version_path::<M>(name, version), retired_path::<M>(name, version));
-    let Some(manifest) = backend.manifest_uncached::<M>(name, version).await? else { return Ok(()) };
+    let Some(manifest) = backend.manifest_uncached::<M>(name, version).await? else {
+        return Ok(());
+    };
     let json = serde_json::to_vec(&*manifest).map_err(StoreError::internal)?;
     let put = backend.durable().put(&to, Bytes::from(json).into()).await;
     put.map_err(|error| StoreError::backend(format!("write {to}"), error))?;
@@ -178,28 +216,46 @@ async fn list(backend: &Backend, folder: &Path) -> Result<Vec<ObjectMeta>, Store
 }
 
 fn is_old(meta: &ObjectMeta, now: SystemTime, grace: Duration) -> bool {
-    now.duration_since(meta.last_modified.into()).is_ok_and(|age| age > grace)
+    now.duration_since(meta.last_modified.into())
+        .is_ok_and(|age| age > grace)
 }
 
 /// Whether a version's time lies before the grace period.
 fn is_before(time: Timestamp, options: &GcOptions) -> bool {
-    SystemTime::from(options.now).duration_since(time.into()).is_ok_and(|age| age > options.grace)
+    SystemTime::from(options.now)
+        .duration_since(time.into())
+        .is_ok_and(|age| age > options.grace)
 }
 
 /// Files that crashed local writes leave: `<name>#<number>`, which no listing shows.
-async fn partial_files(backend: &Backend, now: SystemTime, grace: Duration) -> Result<Vec<PathBuf>, StoreError> {
-    let Some(root) = backend.root().cloned() else { return Ok(Vec::new()) };
+async fn partial_files(
+    backend: &Backend,
+    now: SystemTime,
+    grace: Duration,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let Some(root) = backend.root().cloned() else {
+        return Ok(Vec::new());
+    };
     let walk = move || {
         let mut found = Vec::new();
-        let mut folders: Vec<PathBuf> = ["blobs", "datasets", "models"].map(|folder| root.join(folder)).into();
+        let mut folders: Vec<PathBuf> = ["blobs", "datasets", "models"]
+            .map(|folder| root.join(folder))
+            .into();
         while let Some(folder) = folders.pop() {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let Ok(entries) = std::fs::read_dir(&folder) else {
+                continue;
+            };
             for entry in entries.flatten() {
                 let Ok(meta) = entry.metadata() else { continue };
-                let age = meta.modified().ok().and_then(|time| now.duration_since(time).ok());
+                let age = meta
+                    .modified()
+                    .ok()
+                    .and_then(|time| now.duration_since(time).ok());
                 if meta.is_dir() {
                     folders.push(entry.path());
-                } else if is_partial(&entry.file_name().to_string_lossy()) && age.is_some_and(|age| age > grace) {
+                } else if is_partial(&entry.file_name().to_string_lossy())
+                    && age.is_some_and(|age| age > grace)
+                {
                     found.push(entry.path());
                 }
             }
@@ -210,5 +266,6 @@ async fn partial_files(backend: &Backend, now: SystemTime, grace: Duration) -> R
 }
 
 fn is_partial(file: &str) -> bool {
-    file.rsplit_once('#').is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    file.rsplit_once('#')
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -14,7 +14,11 @@ struct Made {
     from: Vec<(LineageNode, String)>,
 }
 
-pub(crate) async fn lineage(store: &FeatureStore, kind: ArtifactKind, id: &VersionId) -> Result<Lineage, StoreError> {
+pub(crate) async fn lineage(
+    store: &FeatureStore,
+    kind: ArtifactKind,
+    id: &VersionId,
+) -> Result<Lineage, StoreError> {
     match kind {
         ArtifactKind::Dataset => drop(store.dataset_exact(id).await?),
         ArtifactKind::Model => drop(store.model_exact(id).await?),
@@ -23,7 +27,11 @@ pub(crate) async fn lineage(store: &FeatureStore, kind: ArtifactKind, id: &Versi
     let mut edges = BTreeSet::new();
     let mut add = |made: Made| {
         for (input, port) in made.from {
-            edges.insert(LineageEdge { from: input.key.clone(), to: made.node.key.clone(), port });
+            edges.insert(LineageEdge {
+                from: input.key.clone(),
+                to: made.node.key.clone(),
+                port,
+            });
             nodes.entry(input.key.clone()).or_insert(input);
         }
         // Over what another manifest said of it: this is its own.
@@ -31,25 +39,54 @@ pub(crate) async fn lineage(store: &FeatureStore, kind: ArtifactKind, id: &Versi
     };
     let mut datasets = store.all_datasets();
     while let Some(manifest) = datasets.try_next().await? {
-        let own = node(ArtifactKind::Dataset, manifest.id(), Some(manifest.created_at), Some(&manifest.data.producer));
-        add(Made { node: own, from: inputs(&manifest.data.inputs) });
+        let own = node(
+            ArtifactKind::Dataset,
+            manifest.id(),
+            Some(manifest.created_at),
+            Some(&manifest.data.producer),
+        );
+        add(Made {
+            node: own,
+            from: inputs(&manifest.data.inputs),
+        });
     }
     let mut models = store.all_models();
     while let Some(manifest) = models.try_next().await? {
-        let own = node(ArtifactKind::Model, manifest.id(), Some(manifest.created_at), Some(&manifest.data.producer));
+        let own = node(
+            ArtifactKind::Model,
+            manifest.id(),
+            Some(manifest.created_at),
+            Some(&manifest.data.producer),
+        );
         let mut from = inputs(&manifest.data.inputs);
-        from.extend(manifest.data.base.clone().map(|base| (node(ArtifactKind::Model, base, None, None), "base".to_owned())));
+        from.extend(
+            manifest
+                .data
+                .base
+                .clone()
+                .map(|base| (node(ArtifactKind::Model, base, None, None), "base".to_owned())),
+        );
         add(Made { node: own, from });
     }
     let root = key(kind, id);
-    let up = reach(&root, edges.iter().map(|edge| (edge.to.as_str(), edge.from.as_str())));
-    let down = reach(&root, edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str())));
+    let up = reach(
+        &root,
+        edges.iter().map(|edge| (edge.to.as_str(), edge.from.as_str())),
+    );
+    let down = reach(
+        &root,
+        edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str())),
+    );
     let kept = |edge: &LineageEdge| {
-        up.contains(&edge.from) && up.contains(&edge.to) || down.contains(&edge.from) && down.contains(&edge.to)
+        up.contains(&edge.from) && up.contains(&edge.to)
+            || down.contains(&edge.from) && down.contains(&edge.to)
     };
     let edges: Vec<LineageEdge> = edges.iter().filter(|edge| kept(edge)).cloned().collect();
     let reached: BTreeSet<&String> = up.iter().chain(&down).collect();
-    let nodes = reached.into_iter().filter_map(|key| nodes.get(key).cloned()).collect();
+    let nodes = reached
+        .into_iter()
+        .filter_map(|key| nodes.get(key).cloned())
+        .collect();
     Ok(Lineage { root, nodes, edges })
 }
 
@@ -72,11 +109,25 @@ fn reach<'a>(start: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BT
 }
 
 fn inputs(inputs: &[InputVersion]) -> Vec<(LineageNode, String)> {
-    inputs.iter().map(|input| (node(input.kind, input.id.clone(), None, None), input.port.clone())).collect()
+    inputs
+        .iter()
+        .map(|input| (node(input.kind, input.id.clone(), None, None), input.port.clone()))
+        .collect()
 }
 
-fn node(kind: ArtifactKind, id: VersionId, created_at: Option<Timestamp>, producer: Option<&Producer>) -> LineageNode {
-    LineageNode { key: key(kind, &id), kind, id, created_at, producer: producer.cloned() }
+fn node(
+    kind: ArtifactKind,
+    id: VersionId,
+    created_at: Option<Timestamp>,
+    producer: Option<&Producer>,
+) -> LineageNode {
+    LineageNode {
+        key: key(kind, &id),
+        kind,
+        id,
+        created_at,
+        producer: producer.cloned(),
+    }
 }
 
 fn key(kind: ArtifactKind, id: &VersionId) -> String {

@@ -76,7 +76,13 @@ impl GcOptions {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         let grace = Duration::from_secs(24 * 60 * 60);
-        Self { dry_run: false, now, grace, keep_versions: None, keep_by_name: BTreeMap::new() }
+        Self {
+            dry_run: false,
+            now,
+            grace,
+            keep_versions: None,
+            keep_by_name: BTreeMap::new(),
+        }
     }
 }
 

@@ -35,7 +35,9 @@ pub(crate) async fn verify(
         let backend = Arc::clone(backend);
         async move { (backend.hash_blob(&blob).await, blob, owners) }
     };
-    let mut hashed = futures::stream::iter(needs.blobs).map(hash).buffer_unordered(AT_ONCE);
+    let mut hashed = futures::stream::iter(needs.blobs)
+        .map(hash)
+        .buffer_unordered(AT_ONCE);
     let mut done = 0;
     while let Some((found, blob, owners)) = hashed.next().await {
         done += 1;
@@ -43,22 +45,36 @@ pub(crate) async fn verify(
         report.bytes += found.as_ref().map_or(0, |(_, bytes)| *bytes);
         if let Some((kind, detail)) = damage(&blob, found) {
             let path = blob_path(&blob)?.to_string();
-            let owners = owners.iter().filter_map(|owner| needs.owners.get(*owner as usize));
-            let problem = |owner: &String| Problem { kind, owner: owner.clone(), path: path.clone(), detail: detail.clone() };
+            let owners = owners
+                .iter()
+                .filter_map(|owner| needs.owners.get(*owner as usize));
+            let problem = |owner: &String| Problem {
+                kind,
+                owner: owner.clone(),
+                path: path.clone(),
+                detail: detail.clone(),
+            };
             report.problems.extend(owners.map(problem));
         }
-        progress(VerifyProgress { done, total, bytes: report.bytes });
+        progress(VerifyProgress {
+            done,
+            total,
+            bytes: report.bytes,
+        });
     }
-    report.problems.sort_by(|a, b| (&a.owner, &a.path).cmp(&(&b.owner, &b.path)));
+    report
+        .problems
+        .sort_by(|a, b| (&a.owner, &a.path).cmp(&(&b.owner, &b.path)));
     Ok(report)
 }
 
 fn damage(blob: &BlobRef, found: Option<(String, u64)>) -> Option<(ProblemKind, String)> {
     match found {
         None => Some((ProblemKind::Missing, "it is not there".to_owned())),
-        Some((_, bytes)) if bytes != blob.bytes => {
-            Some((ProblemKind::Corrupt, format!("it has {bytes} bytes, not {}", blob.bytes)))
-        }
+        Some((_, bytes)) if bytes != blob.bytes => Some((
+            ProblemKind::Corrupt,
+            format!("it has {bytes} bytes, not {}", blob.bytes),
+        )),
         Some((hash, _)) if hash != blob.hash => Some((ProblemKind::Corrupt, format!("its hash is {hash}"))),
         Some(_) => None,
     }
@@ -90,7 +106,12 @@ async fn collect<M: Versioned>(
                 Ok(None) => {}
                 Err(error @ (StoreError::BadManifest { .. } | StoreError::NewerFormat { .. })) => {
                     let path = version_path::<M>(&name, *version).to_string();
-                    report.problems.push(Problem { kind: ProblemKind::BadManifest, owner, path, detail: error.to_string() });
+                    report.problems.push(Problem {
+                        kind: ProblemKind::BadManifest,
+                        owner,
+                        path,
+                        detail: error.to_string(),
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -107,15 +128,28 @@ async fn collect_labels<M: Versioned>(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     for label in labels::names::<M>(backend, name).await? {
-        let (owner, path) = (format!("{} {name}@{label}", M::WORD), label_path::<M>(name, &label).to_string());
+        let (owner, path) = (
+            format!("{} {name}@{label}", M::WORD),
+            label_path::<M>(name, &label).to_string(),
+        );
         match labels::get::<M>(backend, name, &label).await {
             Ok(Some(target)) if !versions.contains(&target.version) => {
                 let detail = format!("it points at version {}, which is not there", target.version);
-                report.problems.push(Problem { kind: ProblemKind::Missing, owner, path, detail });
+                report.problems.push(Problem {
+                    kind: ProblemKind::Missing,
+                    owner,
+                    path,
+                    detail,
+                });
             }
             Ok(_) => {}
             Err(error @ StoreError::BadManifest { .. }) => {
-                report.problems.push(Problem { kind: ProblemKind::BadManifest, owner, path, detail: error.to_string() });
+                report.problems.push(Problem {
+                    kind: ProblemKind::BadManifest,
+                    owner,
+                    path,
+                    detail: error.to_string(),
+                });
             }
             Err(error) => return Err(error),
         }

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 
 use crate::{
-    Commit, CommitOutcome, Committed, DatasetManifest, FORMAT, FeatureStore, ModelManifest, Name, StagedDataset,
-    StagedModel, StoreError,
+    Commit, CommitOutcome, Committed, DatasetManifest, FORMAT, FeatureStore, ModelManifest, Name,
+    StagedDataset, StagedModel, StoreError,
     backend::{Backend, Versioned, random_hex},
     read, write,
 };
@@ -27,20 +28,18 @@ pub(crate) async fn dataset(
 ) -> Result<Committed<DatasetManifest>, StoreError> {
     staged.check().map_err(StoreError::internal)?;
     let (name, hash) = (staged.name.clone(), staged.content_hash.clone());
-    let make = async |version: u64, head: Option<Arc<DatasetManifest>>| {
-        let mut data = staged.clone();
-        let parent = head.as_ref().map(|head| head.version);
-        if data.base != parent || data.changes.is_none() {
-            data.changes = Some(match &head {
-                Some(head) => read::changes(&store.backend, &head.data, &data).await?,
-                None => write::all_added(&data),
-            });
-            data.base = parent;
-        }
-        let Commit { task_key, now, .. } = commit.clone();
-        Ok(DatasetManifest { format: FORMAT, version, parent, created_at: now, task_key, nonce: random_hex(), data })
+    let (backend, staged, given) = (Arc::clone(&store.backend), Arc::new(staged), commit.clone());
+    let make = move |version, head: Option<Arc<DatasetManifest>>| {
+        dataset_manifest(
+            Arc::clone(&backend),
+            Arc::clone(&staged),
+            given.clone(),
+            version,
+            head,
+        )
+        .boxed()
     };
-    publish(&store.backend, &name, &hash, &commit, make).await
+    publish(&store.backend, &name, &hash, &commit, &make).await
 }
 
 pub(crate) async fn model(
@@ -50,13 +49,53 @@ pub(crate) async fn model(
 ) -> Result<Committed<ModelManifest>, StoreError> {
     staged.check().map_err(StoreError::internal)?;
     let (name, hash) = (staged.name.clone(), staged.content_hash.clone());
-    let make = async |version: u64, _: Option<Arc<ModelManifest>>| {
-        let Commit { task_key, now, .. } = commit.clone();
-        let data = staged.clone();
-        Ok(ModelManifest { format: FORMAT, version, created_at: now, task_key, nonce: random_hex(), data })
+    let given = commit.clone();
+    let make = move |version, _: Option<Arc<ModelManifest>>| {
+        let (Commit { task_key, now, .. }, data) = (given.clone(), staged.clone());
+        let manifest = ModelManifest {
+            format: FORMAT,
+            version,
+            created_at: now,
+            task_key,
+            nonce: random_hex(),
+            data,
+        };
+        std::future::ready(Ok(manifest)).boxed()
     };
-    publish(&store.backend, &name, &hash, &commit, make).await
+    publish(&store.backend, &name, &hash, &commit, &make).await
 }
+
+/// The manifest on top of a head, its changes told against that very head.
+async fn dataset_manifest(
+    backend: Arc<Backend>,
+    staged: Arc<StagedDataset>,
+    commit: Commit,
+    version: u64,
+    head: Option<Arc<DatasetManifest>>,
+) -> Result<DatasetManifest, StoreError> {
+    let mut data = staged.as_ref().clone();
+    let parent = head.as_ref().map(|head| head.version);
+    if data.base != parent || data.changes.is_none() {
+        data.changes = Some(match &head {
+            Some(head) => read::changes(&backend, &head.data, &data).await?,
+            None => write::all_added(&data),
+        });
+        data.base = parent;
+    }
+    let Commit { task_key, now, .. } = commit;
+    Ok(DatasetManifest {
+        format: FORMAT,
+        version,
+        parent,
+        created_at: now,
+        task_key,
+        nonce: random_hex(),
+        data,
+    })
+}
+
+/// Makes the manifest of a version on top of a head. Boxed, since a future of a closure cannot be said to be `Send`.
+type Make<M> = dyn Fn(u64, Option<Arc<M>>) -> BoxFuture<'static, Result<M, StoreError>> + Send + Sync;
 
 /// The latest version.
 pub(crate) async fn head<M: Versioned>(backend: &Backend, name: &Name) -> Result<Option<Arc<M>>, StoreError> {
@@ -66,37 +105,44 @@ pub(crate) async fn head<M: Versioned>(backend: &Backend, name: &Name) -> Result
     }
 }
 
-async fn publish<M, F>(
+async fn publish<M: Versioned>(
     backend: &Backend,
     name: &Name,
     hash: &str,
     commit: &Commit,
-    make: F,
-) -> Result<Committed<M>, StoreError>
-where
-    M: Versioned,
-    F: AsyncFn(u64, Option<Arc<M>>) -> Result<M, StoreError>,
-{
+    make: &Make<M>,
+) -> Result<Committed<M>, StoreError> {
     // Versions up to this one are known not to be this task's.
     let mut looked_at = None;
     for _ in 0..RACES {
         let head = head::<M>(backend, name).await?;
         if let Some(head) = &head {
             if let Some(manifest) = adoptable::<M>(backend, name, head, commit, looked_at).await? {
-                return Ok(Committed { manifest, outcome: CommitOutcome::Adopted });
+                return Ok(Committed {
+                    manifest,
+                    outcome: CommitOutcome::Adopted,
+                });
             }
             if head.id().hash == hash {
-                return Ok(Committed { manifest: Arc::clone(head), outcome: CommitOutcome::Unchanged });
+                return Ok(Committed {
+                    manifest: Arc::clone(head),
+                    outcome: CommitOutcome::Unchanged,
+                });
             }
             looked_at = Some(head.id().version);
         }
         let version = head.as_ref().map_or(1, |head| head.id().version + 1);
         let manifest = make(version, head).await?;
         if backend.put_manifest(&manifest).await? {
-            return Ok(Committed { manifest: Arc::new(manifest), outcome: CommitOutcome::New });
+            return Ok(Committed {
+                manifest: Arc::new(manifest),
+                outcome: CommitOutcome::New,
+            });
         }
     }
-    Err(StoreError::Contended { name: name.to_string() })
+    Err(StoreError::Contended {
+        name: name.to_string(),
+    })
 }
 
 /// The version that an earlier attempt of the same task made.
@@ -107,12 +153,21 @@ async fn adoptable<M: Versioned>(
     commit: &Commit,
     looked_at: Option<u64>,
 ) -> Result<Option<Arc<M>>, StoreError> {
-    let Some(key) = commit.task_key.as_deref() else { return Ok(None) };
+    let Some(key) = commit.task_key.as_deref() else {
+        return Ok(None);
+    };
     let mut versions = backend.versions::<M>(name).await?;
-    versions.retain(|version| *version <= head.id().version && looked_at.is_none_or(|known| *version > known));
-    let most = if commit.not_before.is_some() { usize::MAX } else { LOOK_BACK };
+    versions
+        .retain(|version| *version <= head.id().version && looked_at.is_none_or(|known| *version > known));
+    let most = if commit.not_before.is_some() {
+        usize::MAX
+    } else {
+        LOOK_BACK
+    };
     for version in versions.into_iter().rev().take(most) {
-        let Some(manifest) = backend.manifest::<M>(name, version).await? else { continue };
+        let Some(manifest) = backend.manifest::<M>(name, version).await? else {
+            continue;
+        };
         if manifest.task_key() == Some(key) {
             return Ok(Some(manifest));
         }

@@ -17,7 +17,10 @@ use parquet::arrow::ArrowWriter;
 use serde::{Deserialize, Serialize};
 
 use super::card;
-use crate::{DatasetManifest, FeatureStore, ReadOptions, StoreError, schema_from_json, write::value_bytes, writer_properties};
+use crate::{
+    DatasetManifest, FeatureStore, ReadOptions, StoreError, schema_from_json, write::value_bytes,
+    writer_properties,
+};
 
 /// Bytes of values in one Parquet file.
 const SHARD: u64 = 512 << 20;
@@ -84,12 +87,24 @@ enum Encoder {
 
 impl Output {
     fn new(format: ExportFormat, dir: &Path, schema: SchemaRef) -> Result<Self, StoreError> {
-        let folder = if format == ExportFormat::Parquet { dir.join("data") } else { dir.to_owned() };
+        let folder = if format == ExportFormat::Parquet {
+            dir.join("data")
+        } else {
+            dir.to_owned()
+        };
         fs::create_dir_all(&folder).map_err(|error| StoreError::file("make the folder", &folder, error))?;
-        let mut output = Self { format, dir: folder, schema, open: None, bytes: 0, files: Vec::new() };
+        let mut output = Self {
+            format,
+            dir: folder,
+            schema,
+            open: None,
+            bytes: 0,
+            files: Vec::new(),
+        };
         if format == ExportFormat::Parquet {
             // Files of an earlier export would be read as part of this one.
-            let mut entries = fs::read_dir(&output.dir).map_err(|error| StoreError::file("read", &output.dir, error))?;
+            let mut entries =
+                fs::read_dir(&output.dir).map_err(|error| StoreError::file("read", &output.dir, error))?;
             if entries.next().is_some() {
                 let taken = io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty");
                 return Err(StoreError::file("export to", &output.dir, taken));
@@ -105,7 +120,9 @@ impl Output {
             self.begin()?;
         }
         self.bytes += value_bytes(batch);
-        let Some((path, encoder)) = &mut self.open else { return Err(StoreError::internal("an export without a file")) };
+        let Some((path, encoder)) = &mut self.open else {
+            return Err(StoreError::internal("an export without a file"));
+        };
         match encoder {
             Encoder::Parquet(writer) => writer.write(batch).map_err(|error| failed(path, error.into())),
             Encoder::Jsonl(writer) => writer.write(batch).map_err(|error| failed(path, error)),
@@ -132,7 +149,9 @@ impl Output {
                 let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties));
                 Encoder::Parquet(Box::new(writer.map_err(|error| failed(&path, error.into()))?))
             }
-            ExportFormat::Jsonl => Encoder::Jsonl(Box::new(WriterBuilder::new().with_explicit_nulls(true).build(file))),
+            ExportFormat::Jsonl => Encoder::Jsonl(Box::new(
+                WriterBuilder::new().with_explicit_nulls(true).build(file),
+            )),
             ExportFormat::ArrowIpc => {
                 let writer = FileWriter::try_new(file, &self.schema).map_err(|error| failed(&path, error))?;
                 Encoder::Ipc(Box::new(writer))
@@ -144,7 +163,9 @@ impl Output {
     }
 
     fn end(&mut self) -> Result<(), StoreError> {
-        let Some((path, encoder)) = self.open.take() else { return Ok(()) };
+        let Some((path, encoder)) = self.open.take() else {
+            return Ok(());
+        };
         let file = match encoder {
             Encoder::Parquet(writer) => writer.into_inner().map_err(|error| failed(&path, error.into()))?,
             Encoder::Jsonl(mut writer) => {
@@ -153,9 +174,12 @@ impl Output {
             }
             Encoder::Ipc(writer) => writer.into_inner().map_err(|error| failed(&path, error))?,
         };
-        let file = file.into_inner().map_err(|error| StoreError::file("write", &path, error.into_error()))?;
+        let file = file
+            .into_inner()
+            .map_err(|error| StoreError::file("write", &path, error.into_error()))?;
         let mut file = file;
-        file.flush().map_err(|error| StoreError::file("write", &path, error))?;
+        file.flush()
+            .map_err(|error| StoreError::file("write", &path, error))?;
         self.files.push(path);
         Ok(())
     }

@@ -21,7 +21,11 @@ pub(crate) async fn import(
     let (path, given, keys) = (path.to_owned(), Arc::clone(&spec.schema), spec.keys.clone());
     let prepare = move || {
         let files = sources::find(&path)?;
-        let schema = if given.fields().is_empty() { Arc::new(inferred(&files, &keys)?) } else { given };
+        let schema = if given.fields().is_empty() {
+            Arc::new(inferred(&files, &keys)?)
+        } else {
+            given
+        };
         Ok::<_, StoreError>((files, schema))
     };
     let (files, schema) = tokio::task::spawn_blocking(prepare).await??;
@@ -45,7 +49,10 @@ fn inferred(files: &[SourceFile], keys: &[String]) -> Result<Schema, StoreError>
         merged = Schema::try_merge([merged, schema]).map_err(|error| file.refuse(error))?;
     }
     if merged.fields().is_empty() {
-        return Err(files.first().map_or_else(|| StoreError::internal("no files"), |file| file.refuse("it has no columns")));
+        return Err(files.first().map_or_else(
+            || StoreError::internal("no files"),
+            |file| file.refuse("it has no columns"),
+        ));
     }
     let field = |field: &Arc<Field>| {
         let data_type = match field.data_type() {
@@ -59,7 +66,11 @@ fn inferred(files: &[SourceFile], keys: &[String]) -> Result<Schema, StoreError>
     Ok(Schema::new(merged.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
-fn read(files: &[SourceFile], schema: &SchemaRef, sender: &mpsc::Sender<RecordBatch>) -> Result<(), StoreError> {
+fn read(
+    files: &[SourceFile],
+    schema: &SchemaRef,
+    sender: &mpsc::Sender<RecordBatch>,
+) -> Result<(), StoreError> {
     for file in files {
         for batch in file.rows(schema)? {
             let batch = shaped(batch?, schema).map_err(|reason| file.refuse(reason))?;
@@ -74,18 +85,29 @@ fn read(files: &[SourceFile], schema: &SchemaRef, sender: &mpsc::Sender<RecordBa
 
 /// The batch under the dataset's schema: columns by name, types converted without loss of rows, absent ones null.
 fn shaped(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, String> {
-    if let Some(extra) = batch.schema().fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
+    if let Some(extra) = batch
+        .schema()
+        .fields()
+        .iter()
+        .find(|field| schema.index_of(field.name()).is_err())
+    {
         return Err(format!("its column `{}` is not in the schema", extra.name()));
     }
     // A value that does not fit is an error, never a silent null.
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
-        Some(column) => cast_with_options(column, field.data_type(), &options)
-            .map_err(|error| format!("column `{}`: {error}", field.name())),
-        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        None => Err(format!("column `{}` is missing", field.name())),
-    });
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match batch.column_by_name(field.name()) {
+            Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+            Some(column) => cast_with_options(column, field.data_type(), &options)
+                .map_err(|error| format!("column `{}`: {error}", field.name())),
+            None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            None => Err(format!("column `{}` is missing", field.name())),
+        });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| error.to_string())
 }

@@ -17,7 +17,14 @@ pub(super) struct JsonLines<R> {
 
 impl<R: BufRead> JsonLines<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, depth: 0, array: false, in_string: false, escaped: false, begun: false }
+        Self {
+            source,
+            depth: 0,
+            array: false,
+            in_string: false,
+            escaped: false,
+            begun: false,
+        }
     }
 
     fn turn(&mut self, byte: u8) -> u8 {
@@ -87,8 +94,14 @@ mod tests {
 
     fn objects(text: &str) -> Vec<serde_json::Value> {
         let mut lines = String::new();
-        JsonLines::new(text.as_bytes()).read_to_string(&mut lines).unwrap();
-        lines.lines().filter(|line| !line.trim().is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+        JsonLines::new(text.as_bytes())
+            .read_to_string(&mut lines)
+            .unwrap();
+        lines
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
@@ -96,6 +109,9 @@ mod tests {
         let wanted = objects("{\"a\":[1,{\"b\":\"],}\\\"\\n\"}]}\n{\"a\":[]}");
         assert_eq!(wanted.len(), 2);
         assert_eq!(objects("[{\"a\":[1,{\"b\":\"],}\\\"\\n\"}]},{\"a\":[]}]"), wanted);
-        assert_eq!(objects(" [\n  {\n \"a\": [\n1,\r\n{\"b\":\"],}\\\"\\n\"}\n]\n},\n {\"a\": [\n] }\n]\n"), wanted);
+        assert_eq!(
+            objects(" [\n  {\n \"a\": [\n1,\r\n{\"b\":\"],}\\\"\\n\"}\n]\n},\n {\"a\": [\n] }\n]\n"),
+            wanted
+        );
     }
 }

@@ -45,7 +45,11 @@ pub(super) type Rows = Box<dyn Iterator<Item = Result<RecordBatch, StoreError>>>
 /// The file, or the files of a folder (and its `data`), sorted by name; all of one kind.
 pub(super) fn find(path: &Path) -> Result<Vec<SourceFile>, StoreError> {
     let meta = fs::metadata(path).map_err(|error| StoreError::file("read", path, error))?;
-    let mut paths = if meta.is_dir() { files_in(path)? } else { vec![path.to_owned()] };
+    let mut paths = if meta.is_dir() {
+        files_in(path)?
+    } else {
+        vec![path.to_owned()]
+    };
     if meta.is_dir() {
         let data = path.join("data");
         if data.is_dir() {
@@ -56,13 +60,19 @@ pub(super) fn find(path: &Path) -> Result<Vec<SourceFile>, StoreError> {
     paths.sort();
     let sources = paths.into_iter().map(|path| match kind_of(&path) {
         Some(kind) => Ok(SourceFile { path, kind }),
-        None => Err(refuse(&path, "its extension is none of parquet, arrow, ipc, feather, jsonl, ndjson, json, csv, tsv")),
+        None => Err(refuse(
+            &path,
+            "its extension is none of parquet, arrow, ipc, feather, jsonl, ndjson, json, csv, tsv",
+        )),
     });
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     match sources.as_slice() {
         [] => Err(refuse(path, "the folder holds no file that can be imported")),
         [first, rest @ ..] => match rest.iter().find(|other| other.kind != first.kind) {
-            Some(other) => Err(refuse(&other.path, format!("it is of another kind than {}", first.path.display()))),
+            Some(other) => Err(refuse(
+                &other.path,
+                format!("it is of another kind than {}", first.path.display()),
+            )),
             None => Ok(sources),
         },
     }
@@ -73,17 +83,24 @@ impl SourceFile {
     pub(super) fn schema(&self) -> Result<Schema, StoreError> {
         match self.kind {
             Kind::Parquet => {
-                let builder = ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(|e| self.refuse(e))?;
+                let builder =
+                    ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(|e| self.refuse(e))?;
                 Ok(Schema::new(builder.schema().fields().clone()))
             }
             Kind::Ipc => {
-                let reader = ipc::reader::FileReader::try_new(self.buffered()?, None).map_err(|e| self.refuse(e))?;
+                let reader =
+                    ipc::reader::FileReader::try_new(self.buffered()?, None).map_err(|e| self.refuse(e))?;
                 Ok(reader.schema().as_ref().clone())
             }
             Kind::Json => self.json_schema(),
             Kind::Csv { delimiter } => {
-                let format = csv::reader::Format::default().with_header(true).with_delimiter(delimiter);
-                Ok(format.infer_schema(self.text()?, None).map_err(|error| self.refuse(error))?.0)
+                let format = csv::reader::Format::default()
+                    .with_header(true)
+                    .with_delimiter(delimiter);
+                Ok(format
+                    .infer_schema(self.text()?, None)
+                    .map_err(|error| self.refuse(error))?
+                    .0)
             }
         }
     }
@@ -102,8 +119,12 @@ impl SourceFile {
         let schema = Arc::clone(schema);
         Ok(match self.kind {
             Kind::Parquet => {
-                let builder = ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(|e| self.refuse(e))?;
-                let reader = builder.with_batch_size(BATCH).build().map_err(|error| self.refuse(error))?;
+                let builder =
+                    ParquetRecordBatchReaderBuilder::try_new(self.open()?).map_err(|e| self.refuse(e))?;
+                let reader = builder
+                    .with_batch_size(BATCH)
+                    .build()
+                    .map_err(|error| self.refuse(error))?;
                 Box::new(reader.map(place))
             }
             Kind::Ipc => {
@@ -112,13 +133,24 @@ impl SourceFile {
             }
             Kind::Json => {
                 let lines = BufReader::with_capacity(BUFFER, JsonLines::new(self.text()?));
-                let builder = json::ReaderBuilder::new(schema).with_batch_size(BATCH).with_strict_mode(true);
-                Box::new(builder.build(lines).map_err(|error| self.refuse(error))?.map(place))
+                let builder = json::ReaderBuilder::new(schema)
+                    .with_batch_size(BATCH)
+                    .with_strict_mode(true);
+                Box::new(
+                    builder
+                        .build(lines)
+                        .map_err(|error| self.refuse(error))?
+                        .map(place),
+                )
             }
             Kind::Csv { delimiter } => {
-                let builder = csv::ReaderBuilder::new(schema).with_header(true).with_delimiter(delimiter);
-                let mut reader =
-                    builder.with_batch_size(BATCH).build_buffered(self.text()?).map_err(|error| self.refuse(error))?;
+                let builder = csv::ReaderBuilder::new(schema)
+                    .with_header(true)
+                    .with_delimiter(delimiter);
+                let mut reader = builder
+                    .with_batch_size(BATCH)
+                    .build_buffered(self.text()?)
+                    .map_err(|error| self.refuse(error))?;
                 Box::new(std::iter::from_fn(move || reader.next().map(&mut place)))
             }
         })
@@ -139,8 +171,14 @@ impl SourceFile {
                 break;
             }
         }
-        let first: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap_or_default();
-        let order = |field: &Field| first.keys().position(|key| key == field.name()).unwrap_or(usize::MAX);
+        let first: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&line).unwrap_or_default();
+        let order = |field: &Field| {
+            first
+                .keys()
+                .position(|key| key == field.name())
+                .unwrap_or(usize::MAX)
+        };
         // A column of nulls alone, or of empty lists, says nothing of its type: text is what it can become.
         let mut fields: Vec<Field> = schema.fields().iter().map(|field| typed(field)).collect();
         fields.sort_by(|a, b| (order(a), a.name()).cmp(&(order(b), b.name())));
@@ -161,7 +199,8 @@ impl SourceFile {
         let mut start = [0; 3];
         let mark = file.read_exact(&mut start).is_ok() && start == [0xEF, 0xBB, 0xBF];
         if !mark {
-            file.rewind().map_err(|error| StoreError::file("read", &self.path, error))?;
+            file.rewind()
+                .map_err(|error| StoreError::file("read", &self.path, error))?;
         }
         Ok(BufReader::with_capacity(BUFFER, file))
     }
@@ -179,8 +218,15 @@ fn typed(field: &Field) -> Field {
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let failed = |error| StoreError::file("read", folder, error);
-    let entries = fs::read_dir(folder).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    Ok(entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect())
+    let entries = fs::read_dir(folder)
+        .map_err(failed)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    Ok(entries
+        .into_iter()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect())
 }
 
 fn kind_of(path: &Path) -> Option<Kind> {
@@ -195,5 +241,8 @@ fn kind_of(path: &Path) -> Option<Kind> {
 }
 
 fn refuse(path: &Path, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::Import { path: path.display().to_string(), reason: reason.to_string() }
+    StoreError::Import {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
 }

@@ -25,7 +25,10 @@ impl StagedDataset {
         for part in &self.parts {
             check_blob(&part.blob).map_err(text)?;
             if keyed != part.bucket.is_some_and(|bucket| bucket < self.buckets) {
-                return Err(format!("part {} is in no bucket of the {}", part.blob.hash, self.buckets));
+                return Err(format!(
+                    "part {} is in no bucket of the {}",
+                    part.blob.hash, self.buckets
+                ));
             }
             if !part.columns.is_empty() && part.columns.len() != schema.fields().len() {
                 return Err(format!("part {} has statistics of other columns", part.blob.hash));
@@ -37,7 +40,10 @@ impl StagedDataset {
             return Err("the parts are not in the order of their buckets".to_owned());
         }
         if rows != self.rows || bytes != self.bytes {
-            return Err(format!("the parts hold {rows} rows and {bytes} bytes, not {} and {}", self.rows, self.bytes));
+            return Err(format!(
+                "the parts hold {rows} rows and {bytes} bytes, not {} and {}",
+                self.rows, self.bytes
+            ));
         }
         Ok(())
     }

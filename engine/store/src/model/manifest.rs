@@ -183,7 +183,11 @@ impl DatasetManifest {
     /// Name, number and content hash.
     #[must_use]
     pub fn id(&self) -> VersionId {
-        VersionId { name: self.data.name.clone(), version: self.version, hash: self.data.content_hash.clone() }
+        VersionId {
+            name: self.data.name.clone(),
+            version: self.version,
+            hash: self.data.content_hash.clone(),
+        }
     }
 }
 
@@ -236,7 +240,11 @@ impl ModelManifest {
     /// Name, number and content hash.
     #[must_use]
     pub fn id(&self) -> VersionId {
-        VersionId { name: self.data.name.clone(), version: self.version, hash: self.data.content_hash.clone() }
+        VersionId {
+            name: self.data.name.clone(),
+            version: self.version,
+            hash: self.data.content_hash.clone(),
+        }
     }
 }
 

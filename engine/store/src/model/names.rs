@@ -85,10 +85,15 @@ impl FromStr for Reference {
             digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => digits
                 .parse()
                 .map(Selector::Number)
-                .map_err(|_| StoreError::InvalidName { name: text.to_owned() })?,
+                .map_err(|_| StoreError::InvalidName {
+                    name: text.to_owned(),
+                })?,
             label => Selector::Label(Name::new(label)?.into()),
         };
-        Ok(Self { name: Name::new(name)?, selector })
+        Ok(Self {
+            name: Name::new(name)?,
+            selector,
+        })
     }
 }
 

@@ -35,8 +35,15 @@ struct SchemaJson {
 /// # Errors
 /// [`StoreError::UnsupportedType`] for unions, run-end encoding and list views.
 pub fn schema_to_json(schema: &Schema) -> Result<Value, StoreError> {
-    let fields = schema.fields().iter().map(|field| field_to_json(field)).collect::<Result<_, _>>()?;
-    let json = SchemaJson { fields, metadata: sorted(schema.metadata().iter()) };
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field_to_json(field))
+        .collect::<Result<_, _>>()?;
+    let json = SchemaJson {
+        fields,
+        metadata: sorted(schema.metadata().iter()),
+    };
     serde_json::to_value(json).map_err(StoreError::internal)
 }
 
@@ -46,7 +53,11 @@ pub fn schema_to_json(schema: &Schema) -> Result<Value, StoreError> {
 /// [`StoreError::BadManifest`] when the JSON is of another shape or names an unknown type.
 pub fn schema_from_json(value: &Value) -> Result<SchemaRef, StoreError> {
     let json = SchemaJson::deserialize(value).map_err(|error| bad(&error))?;
-    let fields = json.fields.into_iter().map(field_from_json).collect::<Result<Vec<_>, _>>()?;
+    let fields = json
+        .fields
+        .into_iter()
+        .map(field_from_json)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Arc::new(Schema::new_with_metadata(fields, hashed(json.metadata))))
 }
 
@@ -60,18 +71,28 @@ fn field_to_json(field: &Field) -> Result<FieldJson, StoreError> {
 }
 
 fn type_to_json(column: &str, data_type: &DataType) -> Result<Value, StoreError> {
-    let nested = |field: &FieldRef| field_to_json(field).and_then(|f| serde_json::to_value(f).map_err(StoreError::internal));
+    let nested = |field: &FieldRef| {
+        field_to_json(field).and_then(|f| serde_json::to_value(f).map_err(StoreError::internal))
+    };
     Ok(match data_type {
         DataType::List(item) => json!({"list": nested(item)?}),
         DataType::LargeList(item) => json!({"large_list": nested(item)?}),
         DataType::FixedSizeList(item, size) => json!({"fixed_size_list": nested(item)?, "size": size}),
         DataType::Map(entries, ordered) => json!({"map": nested(entries)?, "ordered": ordered}),
-        DataType::Struct(fields) => json!({"struct": fields.iter().map(nested).collect::<Result<Vec<_>, _>>()?}),
+        DataType::Struct(fields) => {
+            json!({"struct": fields.iter().map(nested).collect::<Result<Vec<_>, _>>()?})
+        }
         DataType::Dictionary(key, value) => {
             json!({"dictionary": type_to_json(column, value)?, "index": type_to_json(column, key)?})
         }
-        DataType::Union(..) | DataType::RunEndEncoded(..) | DataType::ListView(_) | DataType::LargeListView(_) => {
-            return Err(StoreError::UnsupportedType { column: column.to_owned(), data_type: data_type.to_string() });
+        DataType::Union(..)
+        | DataType::RunEndEncoded(..)
+        | DataType::ListView(_)
+        | DataType::LargeListView(_) => {
+            return Err(StoreError::UnsupportedType {
+                column: column.to_owned(),
+                data_type: data_type.to_string(),
+            });
         }
         leaf => Value::String(leaf.to_string()),
     })
@@ -95,14 +116,26 @@ fn type_from_json(value: &Value) -> Result<DataType, StoreError> {
     } else if let Some(item) = value.get("large_list") {
         Ok(DataType::LargeList(nested(item)?))
     } else if let Some(item) = value.get("fixed_size_list") {
-        let size = value.get("size").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).filter(|n| *n >= 0);
-        Ok(DataType::FixedSizeList(nested(item)?, size.ok_or_else(|| bad(&"a fixed-size list without a size"))?))
+        let size = value
+            .get("size")
+            .and_then(Value::as_i64)
+            .and_then(|n| i32::try_from(n).ok())
+            .filter(|n| *n >= 0);
+        Ok(DataType::FixedSizeList(
+            nested(item)?,
+            size.ok_or_else(|| bad(&"a fixed-size list without a size"))?,
+        ))
     } else if let Some(entries) = value.get("map") {
         Ok(DataType::Map(nested(entries)?, flag("ordered")))
     } else if let Some(fields) = value.get("struct").and_then(Value::as_array) {
-        Ok(DataType::Struct(fields.iter().map(nested).collect::<Result<_, _>>()?))
+        Ok(DataType::Struct(
+            fields.iter().map(nested).collect::<Result<_, _>>()?,
+        ))
     } else if let (Some(of), Some(index)) = (value.get("dictionary"), value.get("index")) {
-        Ok(DataType::Dictionary(Box::new(type_from_json(index)?), Box::new(type_from_json(of)?)))
+        Ok(DataType::Dictionary(
+            Box::new(type_from_json(index)?),
+            Box::new(type_from_json(of)?),
+        ))
     } else {
         Err(bad(&format!("an unknown type {value}")))
     }
@@ -113,7 +146,10 @@ fn sorted<'a>(metadata: impl Iterator<Item = (&'a String, &'a String)>) -> BTree
 }
 
 fn bad(reason: &dyn std::fmt::Display) -> StoreError {
-    StoreError::BadManifest { path: "schema".to_owned(), reason: reason.to_string() }
+    StoreError::BadManifest {
+        path: "schema".to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 fn hashed(metadata: BTreeMap<String, String>) -> HashMap<String, String> {

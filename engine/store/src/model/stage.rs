@@ -1,6 +1,9 @@
 //! What the writers and commits take and give.
 
-use std::{collections::{BTreeMap, HashSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use arrow::datatypes::SchemaRef;
 use jiff::Timestamp;

@@ -7,7 +7,11 @@ use crate::{
     backend::{Backend, check_relative, corrupt, missing, random_hex},
 };
 
-pub(crate) async fn checkout(backend: &Arc<Backend>, manifest: &ModelManifest, dir: &Path) -> Result<(), StoreError> {
+pub(crate) async fn checkout(
+    backend: &Arc<Backend>,
+    manifest: &ModelManifest,
+    dir: &Path,
+) -> Result<(), StoreError> {
     let owner = format!("model {}", manifest.id());
     for (relative, blob) in &manifest.data.files {
         check_relative(relative)?;
@@ -40,7 +44,11 @@ async fn place(backend: &Backend, blob: &BlobRef, owner: &str, target: &Path) ->
         _ => StoreError::file("read", &source, error),
     })?;
     if found.len() != blob.bytes {
-        return Err(corrupt(blob, owner, &format!("it has {} bytes, not {}", found.len(), blob.bytes)));
+        return Err(corrupt(
+            blob,
+            owner,
+            &format!("it has {} bytes, not {}", found.len(), blob.bytes),
+        ));
     }
     // A link shares the blob's bytes, so that nobody may write through it; a copy where the file system refuses links.
     let mut permissions = found.permissions();
@@ -49,6 +57,10 @@ async fn place(backend: &Backend, blob: &BlobRef, owner: &str, target: &Path) ->
         return Ok(());
     }
     let (from, to) = (source, target.to_owned());
-    let copy = move || fs::copy(&from, &to).map(|_| ()).map_err(|error| StoreError::file("write", &to, error));
+    let copy = move || {
+        fs::copy(&from, &to)
+            .map(|_| ())
+            .map_err(|error| StoreError::file("write", &to, error))
+    };
     tokio::task::spawn_blocking(copy).await?
 }

@@ -20,12 +20,20 @@ use crate::{
 };
 
 /// Entities that differ.
-pub(crate) async fn diff(backend: &Arc<Backend>, from: &StagedDataset, to: &StagedDataset) -> Result<Diff, StoreError> {
+pub(crate) async fn diff(
+    backend: &Arc<Backend>,
+    from: &StagedDataset,
+    to: &StagedDataset,
+) -> Result<Diff, StoreError> {
     for side in [from, to] {
         if side.keys.is_empty() || side.keys != to.keys {
             let reason = "only versions with the same key columns can be compared".to_owned();
             let column = side.keys.first().cloned().unwrap_or_default();
-            return Err(StoreError::KeyColumn { dataset: side.name.to_string(), column, reason });
+            return Err(StoreError::KeyColumn {
+                dataset: side.name.to_string(),
+                column,
+                reason,
+            });
         }
     }
     let mut all = keyed(backend, from, to).await?;
@@ -47,13 +55,25 @@ pub(crate) async fn changes(
     if to.keys.is_empty() || from.keys != to.keys {
         let other = |a: &StagedDataset, b: &StagedDataset| -> u64 {
             let known: HashSet<&str> = b.parts.iter().map(|part| part.blob.hash.as_str()).collect();
-            a.parts.iter().filter(|part| !known.contains(part.blob.hash.as_str())).map(|part| part.rows).sum()
+            a.parts
+                .iter()
+                .filter(|part| !known.contains(part.blob.hash.as_str()))
+                .map(|part| part.rows)
+                .sum()
         };
-        return Ok(ChangeSummary { added: other(to, from), changed: 0, removed: other(from, to) });
+        return Ok(ChangeSummary {
+            added: other(to, from),
+            changed: 0,
+            removed: other(from, to),
+        });
     }
     let diff = keyed(backend, from, to).await?;
     let count = |list: &Vec<String>| list.len() as u64;
-    Ok(ChangeSummary { added: count(&diff.added), changed: count(&diff.changed), removed: count(&diff.removed) })
+    Ok(ChangeSummary {
+        added: count(&diff.added),
+        changed: count(&diff.changed),
+        removed: count(&diff.removed),
+    })
 }
 
 /// Adds the entities that differ between rows before and after; both sorted by entity inside each batch.
@@ -73,7 +93,12 @@ pub(crate) fn rows_that_differ(
             Some(_) => into.changed.push((*entity).to_owned()),
         }
     }
-    into.removed.extend(old.entities.keys().filter(|key| !new.entities.contains_key(*key)).map(|key| (*key).to_owned()));
+    into.removed.extend(
+        old.entities
+            .keys()
+            .filter(|key| !new.entities.contains_key(*key))
+            .map(|key| (*key).to_owned()),
+    );
     Ok(())
 }
 
@@ -83,19 +108,35 @@ async fn keyed(backend: &Arc<Backend>, from: &StagedDataset, to: &StagedDataset)
     let groups = from.buckets.min(to.buckets).max(1);
     let mut by_group = BTreeMap::<u32, (Vec<&Part>, Vec<&Part>)>::new();
     for part in &from.parts {
-        by_group.entry(part.bucket.unwrap_or_default() % groups).or_default().0.push(part);
+        by_group
+            .entry(part.bucket.unwrap_or_default() % groups)
+            .or_default()
+            .0
+            .push(part);
     }
     for part in &to.parts {
-        by_group.entry(part.bucket.unwrap_or_default() % groups).or_default().1.push(part);
+        by_group
+            .entry(part.bucket.unwrap_or_default() % groups)
+            .or_default()
+            .1
+            .push(part);
     }
-    let hashes = |parts: &[&Part]| parts.iter().map(|part| part.blob.hash.clone()).collect::<Vec<_>>();
+    let hashes = |parts: &[&Part]| {
+        parts
+            .iter()
+            .map(|part| part.blob.hash.clone())
+            .collect::<Vec<_>>()
+    };
     let cloned = |parts: Vec<&Part>| parts.into_iter().cloned().collect::<Vec<_>>();
-    let differ = by_group.into_values().filter(|(a, b)| !same_schema || hashes(a) != hashes(b));
+    let differ = by_group
+        .into_values()
+        .filter(|(a, b)| !same_schema || hashes(a) != hashes(b));
     let differ: Vec<_> = differ.map(|(a, b)| (cloned(a), cloned(b))).collect();
     let owners = (format!("dataset {}", from.name), format!("dataset {}", to.name));
     let key = to.keys.first().cloned().unwrap_or_default();
     let compare = |(a, b): (Vec<Part>, Vec<Part>)| {
-        let (backend, schemas, owners, key) = (Arc::clone(backend), schemas.clone(), owners.clone(), key.clone());
+        let (backend, schemas, owners, key) =
+            (Arc::clone(backend), schemas.clone(), owners.clone(), key.clone());
         async move {
             let before = open(&backend, &a, &owners.0).await?;
             let after = open(&backend, &b, &owners.1).await?;
@@ -114,7 +155,11 @@ async fn keyed(backend: &Arc<Backend>, from: &StagedDataset, to: &StagedDataset)
         all.removed.extend(one.removed);
         std::future::ready(Ok(all))
     };
-    futures::stream::iter(differ).map(compare).buffered(parallel()).try_fold(Diff::default(), merge).await
+    futures::stream::iter(differ)
+        .map(compare)
+        .buffered(parallel())
+        .try_fold(Diff::default(), merge)
+        .await
 }
 
 async fn open(backend: &Backend, parts: &[Part], owner: &str) -> Result<Vec<PartFile>, StoreError> {
@@ -140,7 +185,12 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn new(schema: &SchemaRef, batches: &'a [RecordBatch], key: &str, comparable: bool) -> Result<Self, StoreError> {
+    fn new(
+        schema: &SchemaRef,
+        batches: &'a [RecordBatch],
+        key: &str,
+        comparable: bool,
+    ) -> Result<Self, StoreError> {
         let column = schema.index_of(key).map_err(StoreError::internal)?;
         let mut entities = HashMap::<&str, Vec<(usize, Range<usize>)>>::new();
         for (index, batch) in batches.iter().enumerate() {
@@ -148,28 +198,49 @@ impl<'a> Side<'a> {
             let mut start = 0;
             for row in 1..=batch.num_rows() {
                 if row == batch.num_rows() || keys.value(row) != keys.value(start) {
-                    entities.entry(keys.value(start)).or_default().push((index, start..row));
+                    entities
+                        .entry(keys.value(start))
+                        .or_default()
+                        .push((index, start..row));
                     start = row;
                 }
             }
         }
         let mut rows = Vec::new();
         if comparable {
-            let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
+            let fields = schema
+                .fields()
+                .iter()
+                .map(|field| SortField::new(field.data_type().clone()))
+                .collect();
             let converter = RowConverter::new(fields).map_err(StoreError::internal)?;
             for batch in batches {
-                rows.push(converter.convert_columns(batch.columns()).map_err(StoreError::internal)?);
+                rows.push(
+                    converter
+                        .convert_columns(batch.columns())
+                        .map_err(StoreError::internal)?,
+                );
             }
         }
         Ok(Self { entities, rows })
     }
 
-    fn same(&self, places: &[(usize, Range<usize>)], other: &Side<'_>, others: &[(usize, Range<usize>)]) -> bool {
+    fn same(
+        &self,
+        places: &[(usize, Range<usize>)],
+        other: &Side<'_>,
+        others: &[(usize, Range<usize>)],
+    ) -> bool {
         fn count(places: &[(usize, Range<usize>)]) -> usize {
             places.iter().map(|(_, range)| range.len()).sum()
         }
-        fn rows<'s>(side: &'s Side<'_>, places: &'s [(usize, Range<usize>)]) -> impl Iterator<Item = &'s [u8]> {
-            places.iter().flat_map(|(batch, range)| range.clone().map(|row| side.rows[*batch].row(row).data()))
+        fn rows<'s>(
+            side: &'s Side<'_>,
+            places: &'s [(usize, Range<usize>)],
+        ) -> impl Iterator<Item = &'s [u8]> {
+            places
+                .iter()
+                .flat_map(|(batch, range)| range.clone().map(|row| side.rows[*batch].row(row).data()))
         }
         count(places) == count(others) && rows(self, places).eq(rows(other, others))
     }

@@ -48,7 +48,11 @@ impl PartFile {
             Some(path) => Source::File(path),
             None => Source::Bytes(backend.blob_bytes(&part.blob, owner).await?),
         };
-        Ok(Self { part: part.clone(), owner: owner.to_owned(), source })
+        Ok(Self {
+            part: part.clone(),
+            owner: owner.to_owned(),
+            source,
+        })
     }
 
     /// Decodes it batch by batch. `columns` are positions in the schema. Blocks.
@@ -66,12 +70,23 @@ impl PartFile {
             Some(columns) => schema.project(columns).map_err(StoreError::internal)?,
             None => schema.as_ref().clone(),
         };
-        Ok(Decoder { part: self, reader, schema: projected.into() })
+        Ok(Decoder {
+            part: self,
+            reader,
+            schema: projected.into(),
+        })
     }
 
     /// All rows of it. Blocks.
     pub(crate) fn all(&self, schema: &SchemaRef) -> Result<Vec<RecordBatch>, StoreError> {
-        self.decode(schema, None, usize::try_from(self.part.rows).unwrap_or(usize::MAX).clamp(1, 1 << 20))?.collect()
+        self.decode(
+            schema,
+            None,
+            usize::try_from(self.part.rows)
+                .unwrap_or(usize::MAX)
+                .clamp(1, 1 << 20),
+        )?
+        .collect()
     }
 
     fn open_file(&self, path: &PathBuf) -> Result<File, StoreError> {
@@ -95,7 +110,8 @@ impl PartFile {
         columns: Option<&[usize]>,
         batch_size: usize,
     ) -> Result<ParquetRecordBatchReader, StoreError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(source).map_err(|error| self.corrupt(error))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(source).map_err(|error| self.corrupt(error))?;
         if let Some(reason) = difference(schema, builder.schema()) {
             return Err(self.corrupt(format!("its columns are not the version's: {reason}")));
         }
@@ -124,7 +140,8 @@ impl Iterator for Decoder<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        let batch = batch.and_then(|batch| RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec()));
+        let batch =
+            batch.and_then(|batch| RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec()));
         Some(batch.map_err(|error| self.part.corrupt(error)))
     }
 }
@@ -135,6 +152,8 @@ pub(crate) fn filtered(batch: &RecordBatch, keep: Keep<'_>) -> Result<Option<Rec
     match mask.true_count() {
         0 => Ok(None),
         all if all == batch.num_rows() => Ok(Some(batch.clone())),
-        _ => filter_record_batch(batch, &mask).map(Some).map_err(StoreError::internal),
+        _ => filter_record_batch(batch, &mask)
+            .map(Some)
+            .map_err(StoreError::internal),
     }
 }

@@ -16,12 +16,18 @@ const AT_ONCE: usize = 8;
 const OFFERED: usize = 10;
 
 /// The highest version there is.
-pub(crate) async fn head_number<M: Versioned>(backend: &Backend, name: &Name) -> Result<Option<u64>, StoreError> {
+pub(crate) async fn head_number<M: Versioned>(
+    backend: &Backend,
+    name: &Name,
+) -> Result<Option<u64>, StoreError> {
     Ok(backend.versions::<M>(name).await?.last().copied())
 }
 
 /// The version that is meant.
-pub(crate) async fn resolve<M: Versioned>(backend: &Arc<Backend>, reference: &Reference) -> Result<Arc<M>, StoreError> {
+pub(crate) async fn resolve<M: Versioned>(
+    backend: &Arc<Backend>,
+    reference: &Reference,
+) -> Result<Arc<M>, StoreError> {
     let name = &reference.name;
     let number = match &reference.selector {
         Selector::Number(number) => *number,
@@ -41,7 +47,10 @@ pub(crate) async fn resolve<M: Versioned>(backend: &Arc<Backend>, reference: &Re
 }
 
 /// The exact version, of the content given.
-pub(crate) async fn exact<M: Versioned>(backend: &Arc<Backend>, id: &VersionId) -> Result<Arc<M>, StoreError> {
+pub(crate) async fn exact<M: Versioned>(
+    backend: &Arc<Backend>,
+    id: &VersionId,
+) -> Result<Arc<M>, StoreError> {
     let Some(manifest) = backend.manifest::<M>(&id.name, id.version).await? else {
         return Err(unknown_version::<M>(backend, &id.name, id.version).await?);
     };
@@ -57,7 +66,9 @@ pub(crate) async fn exact<M: Versioned>(backend: &Arc<Backend>, id: &VersionId) 
 pub(crate) fn all<M: Versioned>(backend: &Arc<Backend>) -> BoxStream<'static, Result<Arc<M>, StoreError>> {
     let (listing, reading) = (Arc::clone(backend), Arc::clone(backend));
     let ids = futures::stream::once(async move { ids::<M>(&listing).await });
-    let ids = ids.map_ok(|ids| futures::stream::iter(ids.into_iter().map(Ok))).try_flatten();
+    let ids = ids
+        .map_ok(|ids| futures::stream::iter(ids.into_iter().map(Ok)))
+        .try_flatten();
     let read = move |id: Result<(Name, u64), StoreError>| {
         let backend = Arc::clone(&reading);
         async move {
@@ -65,7 +76,10 @@ pub(crate) fn all<M: Versioned>(backend: &Arc<Backend>) -> BoxStream<'static, Re
             backend.manifest_uncached::<M>(&name, version).await
         }
     };
-    ids.map(read).buffered(AT_ONCE).filter_map(|found| std::future::ready(found.transpose())).boxed()
+    ids.map(read)
+        .buffered(AT_ONCE)
+        .filter_map(|found| std::future::ready(found.transpose()))
+        .boxed()
 }
 
 /// Names and numbers of all versions.
@@ -84,25 +98,54 @@ async fn unknown_name<M: Versioned>(backend: &Backend, name: &Name) -> Result<St
     Ok(not_found(format!("{} {name}", M::WORD), name.as_str(), known))
 }
 
-async fn unknown_label<M: Versioned>(backend: &Backend, name: &Name, label: &str) -> Result<StoreError, StoreError> {
+async fn unknown_label<M: Versioned>(
+    backend: &Backend,
+    name: &Name,
+    label: &str,
+) -> Result<StoreError, StoreError> {
     if backend.versions::<M>(name).await?.is_empty() {
         return unknown_name::<M>(backend, name).await;
     }
     let known = labels::all::<M>(backend, name).await?.into_keys().collect();
-    Ok(not_found(format!("{} {label} of {} {name}", M::LABEL_WORD, M::WORD), label, known))
+    Ok(not_found(
+        format!("{} {label} of {} {name}", M::LABEL_WORD, M::WORD),
+        label,
+        known,
+    ))
 }
 
-async fn unknown_version<M: Versioned>(backend: &Backend, name: &Name, number: u64) -> Result<StoreError, StoreError> {
+async fn unknown_version<M: Versioned>(
+    backend: &Backend,
+    name: &Name,
+    number: u64,
+) -> Result<StoreError, StoreError> {
     let versions = backend.versions::<M>(name).await?;
     if versions.is_empty() {
         return unknown_name::<M>(backend, name).await;
     }
-    let known = versions.iter().rev().map(|version| format!("{name}@{version}")).take(OFFERED).collect();
-    Ok(StoreError::NotFound { what: format!("version {number} of {} {name}", M::WORD), known, suggestion: None })
+    let known = versions
+        .iter()
+        .rev()
+        .map(|version| format!("{name}@{version}"))
+        .take(OFFERED)
+        .collect();
+    Ok(StoreError::NotFound {
+        what: format!("version {number} of {} {name}", M::WORD),
+        known,
+        suggestion: None,
+    })
 }
 
 pub(crate) fn not_found(what: String, wanted: &str, known: Vec<String>) -> StoreError {
     let close = |name: &&String| strsim::damerau_levenshtein(wanted, name) <= (wanted.len() / 3).clamp(1, 3);
-    let suggestion = known.iter().filter(close).min_by_key(|name| strsim::damerau_levenshtein(wanted, name)).cloned();
-    StoreError::NotFound { what, known: known.into_iter().take(OFFERED).collect(), suggestion }
+    let suggestion = known
+        .iter()
+        .filter(close)
+        .min_by_key(|name| strsim::damerau_levenshtein(wanted, name))
+        .cloned();
+    StoreError::NotFound {
+        what,
+        known: known.into_iter().take(OFFERED).collect(),
+        suggestion,
+    }
 }

@@ -47,7 +47,10 @@ pub(crate) fn rows(
     manifest: &DatasetManifest,
     options: ReadOptions,
 ) -> BoxStream<'static, Result<RecordBatch, StoreError>> {
-    stream(backend, plan(format!("dataset {}", manifest.id()), &manifest.data, options))
+    stream(
+        backend,
+        plan(format!("dataset {}", manifest.id()), &manifest.data, options),
+    )
 }
 
 /// The rows of a dataset that is not committed yet.
@@ -69,7 +72,10 @@ fn stream(
     };
     let (sender, receiver) = mpsc::channel(2);
     tokio::spawn(produce(Arc::clone(backend), plan, sender));
-    futures::stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|item| (item, receiver))).boxed()
+    futures::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
+    .boxed()
 }
 
 async fn produce(backend: Arc<Backend>, plan: Plan, sender: mpsc::Sender<Result<RecordBatch, StoreError>>) {
@@ -90,7 +96,9 @@ async fn try_produce(
         let (backend, owner) = opening.clone();
         async move { PartFile::open(&backend, &part, &owner).await }
     };
-    let mut files = futures::stream::iter(plan.parts.clone()).map(open).buffered(AHEAD);
+    let mut files = futures::stream::iter(plan.parts.clone())
+        .map(open)
+        .buffered(AHEAD);
     while let Some(file) = files.try_next().await? {
         if left == 0 || sender.is_closed() {
             break;
@@ -109,7 +117,9 @@ fn decode(
     sender: &mpsc::Sender<Result<RecordBatch, StoreError>>,
 ) -> Result<usize, StoreError> {
     for batch in file.decode(&plan.schema, plan.decode.as_deref(), plan.batch_size.min(left))? {
-        let Some(batch) = keep_entities(batch?, plan)? else { continue };
+        let Some(batch) = keep_entities(batch?, plan)? else {
+            continue;
+        };
         let batch = batch.slice(0, batch.num_rows().min(left));
         let batch = match &plan.give {
             Some(columns) => batch.project(columns).map_err(StoreError::internal)?,
@@ -124,10 +134,14 @@ fn decode(
 }
 
 fn keep_entities(batch: RecordBatch, plan: &Plan) -> Result<Option<RecordBatch>, StoreError> {
-    let (Some(entities), Some(key)) = (&plan.entities, plan.key) else { return Ok(Some(batch)) };
+    let (Some(entities), Some(key)) = (&plan.entities, plan.key) else {
+        return Ok(Some(batch));
+    };
     let keep = |batch: &RecordBatch| {
         let keys: &StringArray = batch.column(key).as_string();
-        (0..keys.len()).map(|row| Some(entities.contains(keys.value(row)))).collect::<BooleanArray>()
+        (0..keys.len())
+            .map(|row| Some(entities.contains(keys.value(row))))
+            .collect::<BooleanArray>()
     };
     filtered(&batch, &keep)
 }
@@ -138,20 +152,34 @@ fn plan(owner: String, data: &StagedDataset, options: ReadOptions) -> Result<Pla
     if options.entities.is_some() && key.is_none_or(|key| schema.field(key).data_type() != &DataType::Utf8) {
         let reason = "rows can be chosen by entity in keyed datasets alone".to_owned();
         let column = data.keys.first().cloned().unwrap_or_default();
-        return Err(StoreError::KeyColumn { dataset: data.name.to_string(), column, reason });
+        return Err(StoreError::KeyColumn {
+            dataset: data.name.to_string(),
+            column,
+            reason,
+        });
     }
-    let wanted = options.columns.as_ref().map(|columns| positions(&owner, &schema, columns)).transpose()?;
+    let wanted = options
+        .columns
+        .as_ref()
+        .map(|columns| positions(&owner, &schema, columns))
+        .transpose()?;
     let needed_key = key.filter(|_| options.entities.is_some());
     let decode = wanted.clone().map(|mut columns| {
         columns.extend(needed_key.filter(|key| !columns.contains(key)));
         columns.sort_unstable();
         columns
     });
-    let place = |column: &usize| decode.as_ref().map_or(Some(*column), |d| d.iter().position(|c| c == column));
+    let place = |column: &usize| {
+        decode
+            .as_ref()
+            .map_or(Some(*column), |d| d.iter().position(|c| c == column))
+    };
     let give = wanted.filter(|wanted| decode.as_ref() != Some(wanted));
     let give = give.map(|wanted| wanted.iter().filter_map(place).collect());
     let average = (data.bytes / data.rows.max(1)).max(1) * EXPANSION;
-    let by_size = usize::try_from(BATCH_BYTES / average).unwrap_or(usize::MAX).clamp(1, 8192);
+    let by_size = usize::try_from(BATCH_BYTES / average)
+        .unwrap_or(usize::MAX)
+        .clamp(1, 8192);
     Ok(Plan {
         owner,
         parts: chosen_parts(data, options.entities.as_deref()),
@@ -179,9 +207,14 @@ fn positions(owner: &str, schema: &SchemaRef, columns: &[String]) -> Result<Vec<
 }
 
 fn chosen_parts(data: &StagedDataset, entities: Option<&HashSet<String>>) -> Vec<Part> {
-    let Some(entities) = entities else { return data.parts.clone() };
+    let Some(entities) = entities else {
+        return data.parts.clone();
+    };
     let buckets = data.buckets;
-    let chosen: HashSet<u32> = entities.iter().map(|key| bucket_of(entity_hash(key), buckets)).collect();
+    let chosen: HashSet<u32> = entities
+        .iter()
+        .map(|key| bucket_of(entity_hash(key), buckets))
+        .collect();
     let chosen = |part: &&Part| part.bucket.is_none_or(|bucket| chosen.contains(&bucket));
     data.parts.iter().filter(chosen).cloned().collect()
 }

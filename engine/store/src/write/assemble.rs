@@ -35,20 +35,44 @@ pub(crate) async fn store_all(
     backend: &Arc<Backend>,
     parts: impl Stream<Item = Result<Vec<EncodedPart>, StoreError>>,
 ) -> Result<Vec<StoredPart>, StoreError> {
-    let single = parts.map_ok(|parts| futures::stream::iter(parts.into_iter().map(Ok))).try_flatten();
+    let single = parts
+        .map_ok(|parts| futures::stream::iter(parts.into_iter().map(Ok)))
+        .try_flatten();
     let backend = Arc::clone(backend);
-    single.map_ok(move |part| store(Arc::clone(&backend), part)).try_buffered(PUTS).try_collect().await
+    single
+        .map_ok(move |part| store(Arc::clone(&backend), part))
+        .try_buffered(PUTS)
+        .try_collect()
+        .await
 }
 
 async fn store(backend: Arc<Backend>, part: EncodedPart) -> Result<StoredPart, StoreError> {
-    let EncodedPart { bytes, hash, rows, bucket, key_range, entities, columns } = part;
+    let EncodedPart {
+        bytes,
+        hash,
+        rows,
+        bucket,
+        key_range,
+        entities,
+        columns,
+    } = part;
     let put = backend.put_blob(bytes, hash, "parquet").await?;
     if put.new {
         // While other parts are still being encoded, so that the disk works beside the processor.
         backend.sync_files(vec![put.blob.clone()]).await?;
     }
     let written = if put.new { put.blob.bytes } else { 0 };
-    Ok(StoredPart { part: Part { blob: put.blob, rows, bucket, key_range, entities, columns }, written })
+    Ok(StoredPart {
+        part: Part {
+            blob: put.blob,
+            rows,
+            bucket,
+            key_range,
+            entities,
+            columns,
+        },
+        written,
+    })
 }
 
 /// Everything but the comparison with a base.
@@ -64,7 +88,10 @@ pub(crate) fn describe(
     // Stable: parts without a bucket keep the order of writing.
     parts.sort_by_key(|part| part.bucket);
     let schema_json = schema_to_json(schema)?;
-    let blobs: Vec<(&str, u64)> = parts.iter().map(|part| (part.blob.hash.as_str(), part.rows)).collect();
+    let blobs: Vec<(&str, u64)> = parts
+        .iter()
+        .map(|part| (part.blob.hash.as_str(), part.rows))
+        .collect();
     let content = json!({"schema": schema_json, "keys": spec.keys, "buckets": buckets, "parts": blobs});
     let content_hash = hash_hex(&serde_json::to_vec(&content).map_err(StoreError::internal)?);
     Ok(StagedDataset {
@@ -89,7 +116,10 @@ pub(crate) fn describe(
 
 /// The changes of a first version: everything is new.
 pub(crate) fn all_added(staged: &StagedDataset) -> ChangeSummary {
-    ChangeSummary { added: entities(&staged.parts), ..ChangeSummary::default() }
+    ChangeSummary {
+        added: entities(&staged.parts),
+        ..ChangeSummary::default()
+    }
 }
 
 /// Entities in parts, or rows where there are no keys.
@@ -99,6 +129,10 @@ pub(crate) fn entities(parts: &[Part]) -> u64 {
 
 /// The folders of blobs, once all files are in them.
 pub(crate) async fn sync_folders(backend: &Backend, stored: &[StoredPart]) -> Result<(), StoreError> {
-    let new: Vec<BlobRef> = stored.iter().filter(|part| part.written > 0).map(|part| part.part.blob.clone()).collect();
+    let new: Vec<BlobRef> = stored
+        .iter()
+        .filter(|part| part.written > 0)
+        .map(|part| part.part.blob.clone())
+        .collect();
     backend.sync_folders(&new).await
 }

@@ -31,13 +31,24 @@ pub struct DatasetWriter {
 
 #[derive(Debug)]
 enum State {
-    Keyed { keys: Keys, properties: WriterProperties, sink: Box<Sink> },
+    Keyed {
+        keys: Keys,
+        properties: WriterProperties,
+        sink: Box<Sink>,
+    },
     Ordered(Box<Ordered>),
 }
 
 impl DatasetWriter {
     pub(crate) fn new(store: FeatureStore, spec: StageDataset) -> Self {
-        Self { store, spec, notes: Notes::default(), rows: 0, budget: BUDGET, state: None }
+        Self {
+            store,
+            spec,
+            notes: Notes::default(),
+            rows: 0,
+            budget: BUDGET,
+            state: None,
+        }
     }
 
     /// Sets how many bytes of rows are kept in memory before they go to a temporary file; 64 MiB unless set.
@@ -87,14 +98,30 @@ impl DatasetWriter {
     pub async fn finish(mut self) -> Result<StagedDataset, StoreError> {
         self.state()?;
         let head = commit::head::<DatasetManifest>(&self.store.backend, &self.spec.name).await?;
-        let Self { store, spec, notes, state, .. } = self;
+        let Self {
+            store,
+            spec,
+            notes,
+            state,
+            ..
+        } = self;
         let schema = Arc::clone(&spec.schema);
         let (stored, buckets) = match state {
-            Some(State::Keyed { keys, properties, sink }) => {
+            Some(State::Keyed {
+                keys,
+                properties,
+                sink,
+            }) => {
                 let ideal = keys::ideal_buckets(sink.rows(), sink.bytes());
-                let present = head.as_ref().filter(|head| head.data.keys == spec.keys).map(|head| head.data.buckets);
+                let present = head
+                    .as_ref()
+                    .filter(|head| head.data.keys == spec.keys)
+                    .map(|head| head.data.buckets);
                 let buckets = keys::sticky_buckets(present, ideal);
-                (keyed(&store, &schema, keys, properties, *sink, buckets).await?, buckets)
+                (
+                    keyed(&store, &schema, keys, properties, *sink, buckets).await?,
+                    buckets,
+                )
             }
             Some(State::Ordered(ordered)) => (ordered.finish(&store).await?, 0),
             None => (Vec::new(), 0),
@@ -121,7 +148,11 @@ impl DatasetWriter {
             Some(keys) => {
                 let folder = spill_folder(&self.store);
                 let sink = Box::new(Sink::new(Arc::clone(schema), keys.clone(), folder, self.budget));
-                State::Keyed { keys, properties, sink }
+                State::Keyed {
+                    keys,
+                    properties,
+                    sink,
+                }
             }
             None => State::Ordered(Box::new(Ordered::new(Arc::clone(schema), properties, parallel()))),
         })
@@ -165,7 +196,8 @@ async fn keyed(
     let encode = |unit: Unit| {
         let shared = Arc::clone(&shared);
         async move {
-            tokio::task::spawn_blocking(move || encode_unit(&shared.0, &shared.1, &shared.2, &unit, buckets)).await?
+            tokio::task::spawn_blocking(move || encode_unit(&shared.0, &shared.1, &shared.2, &unit, buckets))
+                .await?
         }
     };
     let encoded = futures::stream::iter(units).map(encode).buffered(parallel());

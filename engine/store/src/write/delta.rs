@@ -23,10 +23,8 @@ use super::{
     sink::{BUDGET, Sink, Unit},
 };
 use crate::{
-    ChangeSummary, DatasetManifest, DatasetWriter, Diff, FeatureStore, Part, ReadOptions, StageDataset, StagedDataset,
-    StoreError, read,
-    read::PartFile,
-    schema_from_json,
+    ChangeSummary, DatasetManifest, DatasetWriter, Diff, FeatureStore, Part, ReadOptions, StageDataset,
+    StagedDataset, StoreError, read, read::PartFile, schema_from_json,
 };
 
 /// Writes changes to a base version: entities to remove, and rows to add. Only the buckets they fall in are rewritten.
@@ -63,7 +61,16 @@ struct Shared {
 impl DeltaWriter {
     pub(crate) fn new(store: FeatureStore, spec: StageDataset, base: Arc<DatasetManifest>) -> Self {
         let (removed, touched) = (HashSet::new(), BTreeSet::new());
-        Self { store, spec, base, notes: Notes::default(), removed, touched, budget: BUDGET, state: None }
+        Self {
+            store,
+            spec,
+            base,
+            notes: Notes::default(),
+            removed,
+            touched,
+            budget: BUDGET,
+            state: None,
+        }
     }
 
     /// Sets how many bytes of rows are kept in memory before they go to a temporary file; 64 MiB unless set.
@@ -79,7 +86,8 @@ impl DeltaWriter {
     /// `store.schema_mismatch` where the base has another schema or other keys; `store.key_column`.
     pub async fn remove(&mut self, entity_key: &str) -> Result<(), StoreError> {
         self.state()?;
-        self.touched.insert(bucket_of(entity_hash(entity_key), self.base.data.buckets));
+        self.touched
+            .insert(bucket_of(entity_hash(entity_key), self.base.data.buckets));
         self.removed.insert(entity_key.to_owned());
         Ok(())
     }
@@ -115,17 +123,44 @@ impl DeltaWriter {
     /// `store.duplicate_key` where a full key is there twice; as [`Self::write`]; those of reading the base.
     pub async fn finish(mut self) -> Result<StagedDataset, StoreError> {
         self.state()?;
-        let Self { store, spec, base, notes, removed, touched, budget, state } = self;
-        let Some(State { keys, properties, sink }) = state else {
+        let Self {
+            store,
+            spec,
+            base,
+            notes,
+            removed,
+            touched,
+            budget,
+            state,
+        } = self;
+        let Some(State {
+            keys,
+            properties,
+            sink,
+        }) = state
+        else {
             return Err(StoreError::internal("a delta without its state"));
         };
         let buckets = base.data.buckets;
         let key = spec.keys.first().cloned().unwrap_or_default();
-        let shared = Arc::new(Shared { schema: Arc::clone(&spec.schema), properties, keys, key, removed });
+        let shared = Arc::new(Shared {
+            schema: Arc::clone(&spec.schema),
+            properties,
+            keys,
+            key,
+            removed,
+        });
         let units = sink.finish(buckets, parallel()).await?;
         let merged = merge(&store, &shared, &base, units, touched).await?;
-        let kept = base.data.parts.iter().filter(|part| !merged.buckets.contains(&part.bucket.unwrap_or_default()));
-        let kept = kept.map(|part| StoredPart { part: part.clone(), written: 0 });
+        let kept = base
+            .data
+            .parts
+            .iter()
+            .filter(|part| !merged.buckets.contains(&part.bucket.unwrap_or_default()));
+        let kept = kept.map(|part| StoredPart {
+            part: part.clone(),
+            written: 0,
+        });
         let mut stored: Vec<StoredPart> = kept.collect();
         stored.extend(merged.stored);
         assemble::sync_folders(&store.backend, &stored).await?;
@@ -133,7 +168,11 @@ impl DeltaWriter {
         let mut staged = assemble::describe(spec.clone(), &schema, buckets, stored, notes)?;
         staged.base = Some(base.version);
         staged.changes = Some(merged.changes);
-        if rebucket(&staged) { rewrite(&store, spec, budget, staged).await } else { Ok(staged) }
+        if rebucket(&staged) {
+            rewrite(&store, spec, budget, staged).await
+        } else {
+            Ok(staged)
+        }
     }
 
     fn state(&mut self) -> Result<&mut State, StoreError> {
@@ -146,19 +185,41 @@ impl DeltaWriter {
 
     fn begin(&self) -> Result<State, StoreError> {
         let (spec, base) = (&self.spec, &self.base.data);
-        let mismatch = |reason: String| StoreError::SchemaMismatch { dataset: spec.name.to_string(), reason };
+        let mismatch = |reason: String| StoreError::SchemaMismatch {
+            dataset: spec.name.to_string(),
+            reason,
+        };
         if let Some(reason) = fit::difference(&spec.schema, schema_from_json(&base.schema)?.as_ref()) {
-            return Err(mismatch(format!("{} has other columns: {reason}", self.base.id())));
+            return Err(mismatch(format!(
+                "{} has other columns: {reason}",
+                self.base.id()
+            )));
         }
         if spec.keys != base.keys {
-            return Err(mismatch(format!("{} has the keys {:?}, not {:?}", self.base.id(), base.keys, spec.keys)));
+            return Err(mismatch(format!(
+                "{} has the keys {:?}, not {:?}",
+                self.base.id(),
+                base.keys,
+                spec.keys
+            )));
         }
         let Some(keys) = Keys::new(&spec.name, &spec.schema, &spec.keys)? else {
-            return Err(mismatch("a dataset without keys can only be written whole".to_owned()));
+            return Err(mismatch(
+                "a dataset without keys can only be written whole".to_owned(),
+            ));
         };
         let properties = encode::writer_properties(&spec.schema)?;
-        let sink = Sink::new(Arc::clone(&spec.schema), keys.clone(), spill_folder(&self.store), self.budget);
-        Ok(State { keys, properties, sink })
+        let sink = Sink::new(
+            Arc::clone(&spec.schema),
+            keys.clone(),
+            spill_folder(&self.store),
+            self.budget,
+        );
+        Ok(State {
+            keys,
+            properties,
+            sink,
+        })
     }
 }
 
@@ -184,10 +245,18 @@ async fn merge(
     units: Vec<Unit>,
     mut touched: BTreeSet<u32>,
 ) -> Result<Merged, StoreError> {
-    let parts: BTreeMap<u32, &Part> = base.data.parts.iter().map(|p| (p.bucket.unwrap_or_default(), p)).collect();
+    let parts: BTreeMap<u32, &Part> = base
+        .data
+        .parts
+        .iter()
+        .map(|p| (p.bucket.unwrap_or_default(), p))
+        .collect();
     let buckets = base.data.buckets;
     let owner = format!("dataset {}", base.id());
-    let mut merged = Merged { buckets: touched.iter().copied().collect(), ..Merged::default() };
+    let mut merged = Merged {
+        buckets: touched.iter().copied().collect(),
+        ..Merged::default()
+    };
     for unit in units {
         let loading = Arc::clone(shared);
         let added = tokio::task::spawn_blocking(move || load(&unit, &loading.keys, buckets)).await??;
@@ -209,7 +278,10 @@ async fn merge_some(
     added: BTreeMap<u32, Vec<RecordBatch>>,
     merged: &mut Merged,
 ) -> Result<(), StoreError> {
-    let with_parts: Vec<_> = added.into_iter().map(|(b, rows)| (b, parts.get(&b).copied().cloned(), rows)).collect();
+    let with_parts: Vec<_> = added
+        .into_iter()
+        .map(|(b, rows)| (b, parts.get(&b).copied().cloned(), rows))
+        .collect();
     let jobs = futures::stream::iter(with_parts).map(|(bucket, part, added)| {
         let (store, owner, shared) = (store.clone(), owner.to_owned(), Arc::clone(shared));
         async move {
@@ -230,7 +302,9 @@ async fn merge_some(
         merged.changes.removed += changes.removed;
     }
     let parts = futures::stream::iter([Ok(encoded)]);
-    merged.stored.extend(assemble::store_all(&store.backend, parts).await?);
+    merged
+        .stored
+        .extend(assemble::store_all(&store.backend, parts).await?);
     Ok(())
 }
 
@@ -248,29 +322,54 @@ fn load(unit: &Unit, keys: &Keys, buckets: u32) -> Result<BTreeMap<u32, Vec<Reco
 
 /// One bucket: the base's rows without the removed entities, and the added ones. Blocks.
 fn merge_bucket(shared: &Shared, job: &Job) -> Result<(Option<EncodedPart>, ChangeSummary), StoreError> {
-    let before = job.base.as_ref().map(|part| part.all(&shared.schema)).transpose()?.unwrap_or_default();
+    let before = job
+        .base
+        .as_ref()
+        .map(|part| part.all(&shared.schema))
+        .transpose()?
+        .unwrap_or_default();
     let stays = |batch: &RecordBatch| -> BooleanArray {
         let entities = shared.keys.entities(batch);
-        (0..entities.len()).map(|row| Some(!shared.removed.contains(entities.value(row)))).collect()
+        (0..entities.len())
+            .map(|row| Some(!shared.removed.contains(entities.value(row))))
+            .collect()
     };
     let mut rows = Vec::new();
     for batch in &before {
         rows.extend(read::filtered(batch, &stays)?);
     }
     rows.extend(job.added.iter().cloned());
-    let places: Vec<_> = rows.iter().enumerate().flat_map(|(b, batch)| (0..batch.num_rows()).map(move |r| (b, r))).collect();
+    let places: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(b, batch)| (0..batch.num_rows()).map(move |r| (b, r)))
+        .collect();
     let (part, after) = if places.is_empty() {
         (None, Vec::new())
     } else {
-        let (part, sorted) =
-            encode::bucket(&shared.schema, &shared.properties, &shared.keys, job.bucket, &rows, places)?;
+        let (part, sorted) = encode::bucket(
+            &shared.schema,
+            &shared.properties,
+            &shared.keys,
+            job.bucket,
+            &rows,
+            places,
+        )?;
         (Some(part), sorted)
     };
     let mut diff = Diff::default();
-    read::rows_that_differ((&shared.schema, &before), (&shared.schema, &after), &shared.key, &mut diff)?;
+    read::rows_that_differ(
+        (&shared.schema, &before),
+        (&shared.schema, &after),
+        &shared.key,
+        &mut diff,
+    )?;
     let count = |list: &Vec<String>| list.len() as u64;
-    let changes =
-        ChangeSummary { added: count(&diff.added), changed: count(&diff.changed), removed: count(&diff.removed) };
+    let changes = ChangeSummary {
+        added: count(&diff.added),
+        changed: count(&diff.changed),
+        removed: count(&diff.removed),
+    };
     Ok((part, changes))
 }
 
@@ -290,7 +389,11 @@ async fn rewrite(
 ) -> Result<StagedDataset, StoreError> {
     let mut writer = DatasetWriter::new(store.clone(), spec).with_memory(budget);
     let (base, changes) = (staged.base, staged.changes);
-    let (metrics, checks, written) = (staged.metrics.clone(), staged.checks.clone(), staged.bytes_written);
+    let (metrics, checks, written) = (
+        staged.metrics.clone(),
+        staged.checks.clone(),
+        staged.bytes_written,
+    );
     let mut rows = read::staged_rows(&store.backend, &staged, ReadOptions::default());
     while let Some(batch) = rows.try_next().await? {
         writer.write(batch).await?;

@@ -43,7 +43,9 @@ pub(crate) struct EncodedPart {
 /// # Errors
 /// `store.unsupported_type` for a column that Parquet cannot hold.
 pub fn writer_properties(schema: &Schema) -> Result<WriterProperties, StoreError> {
-    let descriptor = ArrowSchemaConverter::new().convert(schema).map_err(|error| unsupported(schema, &error))?;
+    let descriptor = ArrowSchemaConverter::new()
+        .convert(schema)
+        .map_err(|error| unsupported(schema, &error))?;
     let level = ZstdLevel::try_new(1).map_err(StoreError::internal)?;
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
@@ -71,11 +73,16 @@ pub(crate) fn bucket(
     let mut part = rows(schema, properties, &sorted)?;
     let mut entities = 0;
     let mut last: Option<&str> = None;
-    for value in sorted.iter().flat_map(|batch| keys.entities(batch).iter().flatten()) {
+    for value in sorted
+        .iter()
+        .flat_map(|batch| keys.entities(batch).iter().flatten())
+    {
         entities += u64::from(last != Some(value));
         last = Some(value);
     }
-    let first = sorted.first().map(|batch| keys.entities(batch).value(0).to_owned());
+    let first = sorted
+        .first()
+        .map(|batch| keys.entities(batch).value(0).to_owned());
     part.bucket = Some(bucket);
     part.entities = Some(entities);
     part.key_range = first.zip(last.map(str::to_owned));
@@ -99,7 +106,15 @@ pub(crate) fn rows(
     }
     let bytes = Bytes::from(writer.into_inner().map_err(StoreError::internal)?);
     let hash = hash_hex(&bytes);
-    Ok(EncodedPart { bytes, hash, rows, bucket: None, key_range: None, entities: None, columns })
+    Ok(EncodedPart {
+        bytes,
+        hash,
+        rows,
+        bucket: None,
+        key_range: None,
+        entities: None,
+        columns,
+    })
 }
 
 /// Bytes that the values of a batch take, the same however they are laid out; validity is left out.
@@ -112,10 +127,16 @@ fn gather(batches: &[RecordBatch], places: &[Place]) -> Result<Vec<RecordBatch>,
     if total > MAX_BUCKET_BYTES {
         // Only rows that share an entity, or single rows, can be that large: buckets are cut to 16 MiB.
         let reason = format!("rows that belong together have {total} bytes; the bound is {MAX_BUCKET_BYTES}");
-        return Err(StoreError::TooLarge { what: "a bucket".to_owned(), reason });
+        return Err(StoreError::TooLarge {
+            what: "a bucket".to_owned(),
+            reason,
+        });
     }
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    places.chunks(CHUNK).map(|chunk| interleave_record_batch(&batches, chunk).map_err(StoreError::internal)).collect()
+    places
+        .chunks(CHUNK)
+        .map(|chunk| interleave_record_batch(&batches, chunk).map_err(StoreError::internal))
+        .collect()
 }
 
 fn array_bytes(array: &dyn Array) -> u64 {
@@ -144,6 +165,13 @@ fn span64(offsets: &[i64]) -> u64 {
 }
 
 fn unsupported(schema: &Schema, error: &parquet::errors::ParquetError) -> StoreError {
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    StoreError::UnsupportedType { column: columns.join(", "), data_type: error.to_string() }
+    let columns: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    StoreError::UnsupportedType {
+        column: columns.join(", "),
+        data_type: error.to_string(),
+    }
 }

@@ -41,7 +41,11 @@ pub(crate) fn bucket_of(hash: u64, buckets: u32) -> u32 {
 
 /// The number of buckets for that many rows and bytes of values.
 pub(crate) fn ideal_buckets(rows: u64, bytes: u64) -> u32 {
-    let wanted = rows.div_ceil(ROWS).max(bytes / BYTES).max(1).min(u64::from(crate::model::MAX_BUCKETS));
+    let wanted = rows
+        .div_ceil(ROWS)
+        .max(bytes / BYTES)
+        .max(1)
+        .min(u64::from(crate::model::MAX_BUCKETS));
     u32::try_from(wanted.next_power_of_two()).unwrap_or(crate::model::MAX_BUCKETS)
 }
 
@@ -55,8 +59,14 @@ pub(crate) fn sticky_buckets(present: Option<u32>, ideal: u32) -> u32 {
 
 impl Keys {
     /// The keys of a dataset, checked; `None` where it has none.
-    pub(crate) fn new(dataset: &Name, schema: &SchemaRef, keys: &[String]) -> Result<Option<Self>, StoreError> {
-        let Some(first) = keys.first() else { return Ok(None) };
+    pub(crate) fn new(
+        dataset: &Name,
+        schema: &SchemaRef,
+        keys: &[String],
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(first) = keys.first() else {
+            return Ok(None);
+        };
         let refused = |column: &str, reason: &str| StoreError::KeyColumn {
             dataset: dataset.to_string(),
             column: column.to_owned(),
@@ -64,7 +74,9 @@ impl Keys {
         };
         let mut columns = Vec::with_capacity(keys.len());
         for key in keys {
-            let index = schema.index_of(key).map_err(|_| refused(key, &format!("the columns are {}", names(schema))))?;
+            let index = schema
+                .index_of(key)
+                .map_err(|_| refused(key, &format!("the columns are {}", names(schema))))?;
             if columns.contains(&index) {
                 return Err(refused(key, "it is named twice"));
             }
@@ -74,10 +86,21 @@ impl Keys {
             columns.push(index);
         }
         if schema.field(columns[0]).data_type() != &DataType::Utf8 {
-            return Err(refused(first, &format!("its type is {}, not Utf8", schema.field(columns[0]).data_type())));
+            return Err(refused(
+                first,
+                &format!("its type is {}, not Utf8", schema.field(columns[0]).data_type()),
+            ));
         }
-        let fields = columns.iter().map(|index| SortField::new(schema.field(*index).data_type().clone())).collect();
-        Ok(Some(Self { dataset: dataset.to_string(), names: keys.to_vec(), columns, fields }))
+        let fields = columns
+            .iter()
+            .map(|index| SortField::new(schema.field(*index).data_type().clone()))
+            .collect();
+        Ok(Some(Self {
+            dataset: dataset.to_string(),
+            names: keys.to_vec(),
+            columns,
+            fields,
+        }))
     }
 
     /// The entity keys of a batch.
@@ -89,36 +112,64 @@ impl Keys {
     pub(crate) fn hashes(&self, batch: &RecordBatch) -> Result<Vec<u64>, StoreError> {
         for (name, column) in self.names.iter().zip(&self.columns) {
             if batch.column(*column).logical_null_count() > 0 {
-                return Err(StoreError::NullKey { dataset: self.dataset.clone(), column: name.clone() });
+                return Err(StoreError::NullKey {
+                    dataset: self.dataset.clone(),
+                    column: name.clone(),
+                });
             }
         }
         let entities = self.entities(batch);
-        Ok((0..batch.num_rows()).map(|row| entity_hash(entities.value(row))).collect())
+        Ok((0..batch.num_rows())
+            .map(|row| entity_hash(entities.value(row)))
+            .collect())
     }
 
     /// Sorts places by full key; two equal keys are an error that names them.
     pub(crate) fn sort(&self, batches: &[RecordBatch], places: &mut [Place]) -> Result<(), StoreError> {
         let mut converter = RowConverter::new(self.fields.clone()).map_err(StoreError::internal)?;
-        let keys = batches.iter().map(|batch| self.rows(&mut converter, batch)).collect::<Result<Vec<_>, _>>()?;
+        let keys = batches
+            .iter()
+            .map(|batch| self.rows(&mut converter, batch))
+            .collect::<Result<Vec<_>, _>>()?;
         places.sort_unstable_by(|a, b| keys[a.0].row(a.1).cmp(&keys[b.0].row(b.1)));
-        match places.windows(2).find(|pair| keys[pair[0].0].row(pair[0].1) == keys[pair[1].0].row(pair[1].1)) {
+        match places
+            .windows(2)
+            .find(|pair| keys[pair[0].0].row(pair[0].1) == keys[pair[1].0].row(pair[1].1))
+        {
             Some(pair) => Err(self.duplicate(&batches[pair[0].0], pair[0].1)),
             None => Ok(()),
         }
     }
 
     fn rows(&self, converter: &mut RowConverter, batch: &RecordBatch) -> Result<Rows, StoreError> {
-        let columns: Vec<_> = self.columns.iter().map(|index| batch.column(*index).clone()).collect();
+        let columns: Vec<_> = self
+            .columns
+            .iter()
+            .map(|index| batch.column(*index).clone())
+            .collect();
         converter.convert_columns(&columns).map_err(StoreError::internal)
     }
 
     fn duplicate(&self, batch: &RecordBatch, row: usize) -> StoreError {
         let shown = |index: &usize| array_value_to_string(batch.column(*index), row).unwrap_or_default();
-        let key: Vec<String> = self.columns.iter().map(shown).map(|text| text.chars().take(200).collect()).collect();
-        StoreError::DuplicateKey { dataset: self.dataset.clone(), key: format!("({})", key.join(", ")) }
+        let key: Vec<String> = self
+            .columns
+            .iter()
+            .map(shown)
+            .map(|text| text.chars().take(200).collect())
+            .collect();
+        StoreError::DuplicateKey {
+            dataset: self.dataset.clone(),
+            key: format!("({})", key.join(", ")),
+        }
     }
 }
 
 fn names(schema: &Schema) -> String {
-    schema.fields().iter().map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", ")
+    schema
+        .fields()
+        .iter()
+        .map(|field| format!("`{}`", field.name()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

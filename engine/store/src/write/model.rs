@@ -20,7 +20,11 @@ pub struct ModelWriter {
 
 impl ModelWriter {
     pub(crate) fn new(store: FeatureStore, spec: StageModel) -> Self {
-        Self { store, spec, files: BTreeMap::new() }
+        Self {
+            store,
+            spec,
+            files: BTreeMap::new(),
+        }
     }
 
     /// Adds a file under a relative path, replacing one added before.
@@ -55,17 +59,42 @@ impl ModelWriter {
     /// # Errors
     /// None at present; a signature that may check more later.
     pub async fn finish(self) -> Result<StagedModel, StoreError> {
-        let StageModel { name, base, config, card, metrics, producer, inputs } = self.spec;
+        let StageModel {
+            name,
+            base,
+            config,
+            card,
+            metrics,
+            producer,
+            inputs,
+        } = self.spec;
         let files: Vec<_> = self.files.iter().map(|(path, blob)| (path, &blob.hash)).collect();
         let content = json!({"files": files, "base": base, "config": config});
         let content_hash = hash_hex(&serde_json::to_vec(&content).map_err(StoreError::internal)?);
-        Ok(StagedModel { name, files: self.files, base, config, content_hash, metrics, card, producer, inputs })
+        Ok(StagedModel {
+            name,
+            files: self.files,
+            base,
+            config,
+            content_hash,
+            metrics,
+            card,
+            producer,
+            inputs,
+        })
     }
 }
 
 /// The blob's extension: the file's, where it is a plain one.
 fn ext_of(relative: &str) -> String {
-    let ext = Path::new(relative).extension().and_then(|ext| ext.to_str()).unwrap_or_default();
+    let ext = Path::new(relative)
+        .extension()
+        .and_then(|ext| ext.to_str())
+        .unwrap_or_default();
     let plain = (1..=16).contains(&ext.len()) && ext.bytes().all(|b| b.is_ascii_alphanumeric());
-    if plain { ext.to_ascii_lowercase() } else { "bin".to_owned() }
+    if plain {
+        ext.to_ascii_lowercase()
+    } else {
+        "bin".to_owned()
+    }
 }

@@ -1,10 +1,6 @@
 //! Rows without keys: kept in the order of writing, cut into parts at the same rows whatever batches they came in.
 
-use arrow::{
-    compute::BatchCoalescer,
-    datatypes::SchemaRef,
-    record_batch::RecordBatch,
-};
+use arrow::{compute::BatchCoalescer, datatypes::SchemaRef, record_batch::RecordBatch};
 use futures::{StreamExt, TryStreamExt, stream::FuturesOrdered};
 use parquet::file::properties::WriterProperties;
 use tokio::task::JoinHandle;
@@ -38,7 +34,16 @@ impl Ordered {
         // Without the shortcut for large batches, which would move the cuts.
         let coalescer = BatchCoalescer::new(schema.clone(), STEP).with_biggest_coalesce_batch_size(None);
         let encoding = FuturesOrdered::new();
-        Self { schema, properties, coalescer, chunks: Vec::new(), bytes: 0, parallel, encoding, stored: Vec::new() }
+        Self {
+            schema,
+            properties,
+            coalescer,
+            chunks: Vec::new(),
+            bytes: 0,
+            parallel,
+            encoding,
+            stored: Vec::new(),
+        }
     }
 
     /// Adds rows.
@@ -49,7 +54,9 @@ impl Ordered {
 
     /// Stores the rest; the parts are in the order of the rows.
     pub(crate) async fn finish(mut self, store: &FeatureStore) -> Result<Vec<StoredPart>, StoreError> {
-        self.coalescer.finish_buffered_batch().map_err(StoreError::internal)?;
+        self.coalescer
+            .finish_buffered_batch()
+            .map_err(StoreError::internal)?;
         self.drain(store).await?;
         self.cut();
         while !self.encoding.is_empty() {
@@ -85,7 +92,9 @@ impl Ordered {
 
     /// Stores the oldest part that is being encoded.
     async fn settle(&mut self, store: &FeatureStore) -> Result<(), StoreError> {
-        let Some(encoded) = self.encoding.try_next().await? else { return Ok(()) };
+        let Some(encoded) = self.encoding.try_next().await? else {
+            return Ok(());
+        };
         let parts = futures::stream::iter([encoded.map(|part| vec![part])]).boxed();
         self.stored.extend(store_all(&store.backend, parts).await?);
         Ok(())

@@ -33,14 +33,27 @@ pub(crate) struct Sink {
 #[derive(Debug, Clone)]
 pub(crate) enum Unit {
     /// All that was written, of which the buckets with this remainder are meant.
-    Memory { rows: Arc<Buffered>, of: u32, remainder: u32 },
+    Memory {
+        rows: Arc<Buffered>,
+        of: u32,
+        remainder: u32,
+    },
     /// Partitions of a file.
     File(SpillUnit),
 }
 
 impl Sink {
     pub(crate) fn new(schema: SchemaRef, keys: Keys, folder: PathBuf, budget: u64) -> Self {
-        Self { schema, keys, folder, budget, memory: Buffered::default(), spilling: None, rows: 0, bytes: 0 }
+        Self {
+            schema,
+            keys,
+            folder,
+            budget,
+            memory: Buffered::default(),
+            spilling: None,
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     /// Rows taken in.
@@ -57,22 +70,40 @@ impl Sink {
     pub(crate) async fn push(&mut self, batch: RecordBatch, hashes: Vec<u64>) -> Result<(), StoreError> {
         self.rows += batch.num_rows() as u64;
         self.memory.push(batch, hashes);
-        if self.memory.bytes >= self.budget { self.spill().await } else { Ok(()) }
+        if self.memory.bytes >= self.budget {
+            self.spill().await
+        } else {
+            Ok(())
+        }
     }
 
     /// The rows by groups of buckets, about `parallel` groups or more.
     pub(crate) async fn finish(mut self, buckets: u32, parallel: usize) -> Result<Vec<Unit>, StoreError> {
         if self.spilling.is_none() {
-            let of = u32::try_from(parallel.next_power_of_two() * 4).unwrap_or(64).min(buckets);
+            let of = u32::try_from(parallel.next_power_of_two() * 4)
+                .unwrap_or(64)
+                .min(buckets);
             let rows = Arc::new(self.memory);
-            return Ok((0..of).map(|remainder| Unit::Memory { rows: Arc::clone(&rows), of, remainder }).collect());
+            return Ok((0..of)
+                .map(|remainder| Unit::Memory {
+                    rows: Arc::clone(&rows),
+                    of,
+                    remainder,
+                })
+                .collect());
         }
         self.spill().await?;
-        let Some(spilling) = self.spilling.take() else { return Ok(Vec::new()) };
+        let Some(spilling) = self.spilling.take() else {
+            return Ok(Vec::new());
+        };
         let spill = spilling.await??;
         let keys = self.keys;
         let units = move || Arc::new(spill.seal()?).units(&keys, buckets, UNIT);
-        Ok(tokio::task::spawn_blocking(units).await??.into_iter().map(Unit::File).collect())
+        Ok(tokio::task::spawn_blocking(units)
+            .await??
+            .into_iter()
+            .map(Unit::File)
+            .collect())
     }
 
     async fn spill(&mut self) -> Result<(), StoreError> {
@@ -82,7 +113,9 @@ impl Sink {
         };
         let rows = std::mem::take(&mut self.memory);
         self.bytes += rows.bytes;
-        self.spilling = Some(tokio::task::spawn_blocking(move || spill.add(&rows).map(|()| spill)));
+        self.spilling = Some(tokio::task::spawn_blocking(move || {
+            spill.add(&rows).map(|()| spill)
+        }));
         Ok(())
     }
 }

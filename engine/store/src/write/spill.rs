@@ -88,7 +88,14 @@ impl Spill {
         let file = tempfile::tempfile_in(&folder);
         let file = file.map_err(|error| StoreError::file("make a temporary file in", &folder, error))?;
         let partitions = vec![Partition::default(); PARTITIONS];
-        Ok(Self { schema, file: BufWriter::with_capacity(1 << 20, file), folder, partitions, shift, end: 0 })
+        Ok(Self {
+            schema,
+            file: BufWriter::with_capacity(1 << 20, file),
+            folder,
+            partitions,
+            shift,
+            end: 0,
+        })
     }
 
     /// Moves rows from memory to the file.
@@ -101,7 +108,11 @@ impl Spill {
             }
         }
         let batches: Vec<&RecordBatch> = rows.batches.iter().collect();
-        for (partition, places) in places.into_iter().enumerate().filter(|(_, places)| !places.is_empty()) {
+        for (partition, places) in places
+            .into_iter()
+            .enumerate()
+            .filter(|(_, places)| !places.is_empty())
+        {
             let gathered = interleave_record_batch(&batches, &places).map_err(StoreError::internal)?;
             self.append(partition, &gathered)?;
         }
@@ -111,20 +122,45 @@ impl Spill {
     /// Ends writing, so that partitions can be read.
     pub(crate) fn seal(mut self) -> Result<Sealed, StoreError> {
         self.file.flush().map_err(|error| full(&self.folder, error))?;
-        let file = self.file.into_inner().map_err(|error| full(&self.folder, error.into_error()))?;
-        let Self { schema, folder, partitions, shift, .. } = self;
-        Ok(Sealed { schema, file, folder, partitions, shift })
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|error| full(&self.folder, error.into_error()))?;
+        let Self {
+            schema,
+            folder,
+            partitions,
+            shift,
+            ..
+        } = self;
+        Ok(Sealed {
+            schema,
+            file,
+            folder,
+            partitions,
+            shift,
+        })
     }
 
     fn append(&mut self, partition: usize, batch: &RecordBatch) -> Result<(), StoreError> {
         let bytes = value_bytes(batch);
         let start = self.end;
-        let mut writer = StreamWriter::try_new(&mut self.file, &self.schema).map_err(|e| ipc(&self.folder, e))?;
-        writer.write(batch).and_then(|()| writer.finish()).map_err(|e| ipc(&self.folder, e))?;
+        let mut writer =
+            StreamWriter::try_new(&mut self.file, &self.schema).map_err(|e| ipc(&self.folder, e))?;
+        writer
+            .write(batch)
+            .and_then(|()| writer.finish())
+            .map_err(|e| ipc(&self.folder, e))?;
         drop(writer);
-        self.end = self.file.stream_position().map_err(|error| full(&self.folder, error))?;
+        self.end = self
+            .file
+            .stream_position()
+            .map_err(|error| full(&self.folder, error))?;
         let target = &mut self.partitions[partition];
-        target.segments.push(Segment { offset: start, bytes: usize::try_from(self.end - start).unwrap_or_default() });
+        target.segments.push(Segment {
+            offset: start,
+            bytes: usize::try_from(self.end - start).unwrap_or_default(),
+        });
         target.bytes += bytes;
         Ok(())
     }
@@ -150,15 +186,25 @@ pub(crate) struct SpillUnit {
 impl Sealed {
     /// The units for that many buckets, each at most `budget` bytes where the buckets allow it: partitions above it are
     /// partitioned again.
-    pub(crate) fn units(self: &Arc<Self>, keys: &Keys, buckets: u32, budget: u64) -> Result<Vec<SpillUnit>, StoreError> {
+    pub(crate) fn units(
+        self: &Arc<Self>,
+        keys: &Keys,
+        buckets: u32,
+        budget: u64,
+    ) -> Result<Vec<SpillUnit>, StoreError> {
         let left = (buckets >> self.shift).max(1) as usize;
         let groups = left.min(PARTITIONS);
         let mut units = Vec::new();
         for group in 0..groups {
-            let partitions: Vec<usize> =
-                (group..PARTITIONS).step_by(groups).filter(|p| !self.partitions[*p].segments.is_empty()).collect();
+            let partitions: Vec<usize> = (group..PARTITIONS)
+                .step_by(groups)
+                .filter(|p| !self.partitions[*p].segments.is_empty())
+                .collect();
             let bytes: u64 = partitions.iter().map(|p| self.partitions[*p].bytes).sum();
-            let unit = SpillUnit { spill: Arc::clone(self), partitions };
+            let unit = SpillUnit {
+                spill: Arc::clone(self),
+                partitions,
+            };
             if bytes > budget && left > PARTITIONS {
                 units.extend(unit.split(keys)?.units(keys, buckets, budget)?);
             } else if !unit.partitions.is_empty() {
@@ -170,7 +216,9 @@ impl Sealed {
 
     fn read(&self, segment: Segment) -> Result<Vec<RecordBatch>, StoreError> {
         let mut bytes = vec![0; segment.bytes];
-        self.file.read_exact_at(&mut bytes, segment.offset).map_err(|error| full(&self.folder, error))?;
+        self.file
+            .read_exact_at(&mut bytes, segment.offset)
+            .map_err(|error| full(&self.folder, error))?;
         let mut buffer = Buffer::from_vec(bytes);
         let mut decoder = StreamDecoder::new();
         let mut batches = Vec::new();
@@ -185,7 +233,11 @@ impl SpillUnit {
     /// Reads the unit's rows back.
     pub(crate) fn load(&self, keys: &Keys) -> Result<Buffered, StoreError> {
         let mut rows = Buffered::default();
-        for segment in self.partitions.iter().flat_map(|p| &self.spill.partitions[*p].segments) {
+        for segment in self
+            .partitions
+            .iter()
+            .flat_map(|p| &self.spill.partitions[*p].segments)
+        {
             for batch in self.spill.read(*segment)? {
                 let hashes = keys.hashes(&batch)?;
                 rows.push(batch, hashes);
@@ -197,8 +249,16 @@ impl SpillUnit {
     /// Partitions the unit's rows again, by the next bits.
     fn split(&self, keys: &Keys) -> Result<Arc<Sealed>, StoreError> {
         let spill = &self.spill;
-        let mut next = Spill::new(Arc::clone(&spill.schema), spill.folder.clone(), spill.shift + BITS)?;
-        for segment in self.partitions.iter().flat_map(|p| &spill.partitions[*p].segments) {
+        let mut next = Spill::new(
+            Arc::clone(&spill.schema),
+            spill.folder.clone(),
+            spill.shift + BITS,
+        )?;
+        for segment in self
+            .partitions
+            .iter()
+            .flat_map(|p| &spill.partitions[*p].segments)
+        {
             let mut rows = Buffered::default();
             for batch in spill.read(*segment)? {
                 let hashes = keys.hashes(&batch)?;

@@ -39,13 +39,27 @@ pub(crate) fn merge(into: &mut Vec<PartColumn>, other: &[PartColumn]) {
 pub(crate) fn of_version(schema: &Schema, parts: &[Part]) -> IndexMap<String, ColumnStats> {
     let mut merged = Vec::new();
     // A part without statistics (an old one) leaves the version without: half a truth is none.
-    if parts.iter().all(|part| part.columns.len() == schema.fields().len()) {
+    if parts
+        .iter()
+        .all(|part| part.columns.len() == schema.fields().len())
+    {
         parts.iter().for_each(|part| merge(&mut merged, &part.columns));
     }
-    let named = schema.fields().iter().zip(merged).map(|(field, PartColumn(nulls, min, max))| {
-        let shown = |value: &Value| shown(value, field.data_type());
-        (field.name().clone(), ColumnStats { nulls, min: shown(&min), max: shown(&max) })
-    });
+    let named = schema
+        .fields()
+        .iter()
+        .zip(merged)
+        .map(|(field, PartColumn(nulls, min, max))| {
+            let shown = |value: &Value| shown(value, field.data_type());
+            (
+                field.name().clone(),
+                ColumnStats {
+                    nulls,
+                    min: shown(&min),
+                    max: shown(&max),
+                },
+            )
+        });
     named.collect()
 }
 
@@ -56,30 +70,54 @@ fn of_column(array: &ArrayRef) -> PartColumn {
 
 fn bounds(array: &ArrayRef) -> Option<(Value, Value)> {
     use DataType as T;
-    let pair = |min: Option<Value>, max: Option<Value>| Some((min.unwrap_or_default(), max.unwrap_or_default()));
+    let pair =
+        |min: Option<Value>, max: Option<Value>| Some((min.unwrap_or_default(), max.unwrap_or_default()));
     match array.data_type() {
         T::Utf8 => {
             let text = array.as_string::<i32>();
-            pair(compute::min_string(text).map(cut), compute::max_string(text).map(cut))
+            pair(
+                compute::min_string(text).map(cut),
+                compute::max_string(text).map(cut),
+            )
         }
         T::LargeUtf8 => {
             let text = array.as_string::<i64>();
-            pair(compute::min_string(text).map(cut), compute::max_string(text).map(cut))
+            pair(
+                compute::min_string(text).map(cut),
+                compute::max_string(text).map(cut),
+            )
         }
         T::Boolean => {
             let flags = array.as_boolean();
-            pair(compute::min_boolean(flags).map(Value::from), compute::max_boolean(flags).map(Value::from))
+            pair(
+                compute::min_boolean(flags).map(Value::from),
+                compute::max_boolean(flags).map(Value::from),
+            )
         }
-        T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::Date32 | T::Date64 => whole(array),
+        T::Int8
+        | T::Int16
+        | T::Int32
+        | T::Int64
+        | T::UInt8
+        | T::UInt16
+        | T::UInt32
+        | T::Date32
+        | T::Date64 => whole(array),
         T::Time32(_) | T::Time64(_) | T::Timestamp(..) => whole(array),
         T::UInt64 => {
             let numbers = array.as_primitive::<UInt64Type>();
-            pair(compute::min(numbers).map(Value::from), compute::max(numbers).map(Value::from))
+            pair(
+                compute::min(numbers).map(Value::from),
+                compute::max(numbers).map(Value::from),
+            )
         }
         T::Float16 | T::Float32 | T::Float64 => {
             let cast = compute::cast(array, &T::Float64).ok()?;
             let numbers = cast.as_primitive::<Float64Type>();
-            pair(compute::min(numbers).map(Value::from), compute::max(numbers).map(Value::from))
+            pair(
+                compute::min(numbers).map(Value::from),
+                compute::max(numbers).map(Value::from),
+            )
         }
         _ => None,
     }
