@@ -5,10 +5,12 @@ pub mod index;
 pub mod promote;
 pub mod chunk;
 pub mod clean;
+pub mod command;
 pub mod embed;
 pub mod evaluate;
 pub mod instruct;
 pub mod retrieve;
+pub mod scrape;
 pub mod split;
 pub mod tokenizer;
 pub mod text;
@@ -20,11 +22,13 @@ use twinloom_sdk::{Registry, RowWise};
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new()
+        .with(command::Command)
         .with(RowWise::new(instruct::Instruct))
         .with(promote::Promote)
         .with(index::Index)
         .with(approve::Approve)
         .with(RowWise::new(chunk::Chunk))
+        .with(scrape::Scrape)
         .with(RowWise::new(clean::Clean))
         .with_external::<embed::Config>(embed::info())
         .with_external::<evaluate::Config>(evaluate::info())
