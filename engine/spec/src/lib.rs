@@ -3,6 +3,7 @@
 mod catalog;
 mod check;
 mod diagnostic;
+mod docs;
 pub mod expr;
 mod format;
 mod load;
@@ -15,6 +16,7 @@ mod yaml;
 
 pub use catalog::*;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, codes};
+pub use docs::reference_docs;
 pub use format::format;
 pub use load::{Library, kind_of, parse_dag, parse_pipeline, read_value};
 pub use model::{Dag, Pipeline};

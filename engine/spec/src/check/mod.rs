@@ -64,7 +64,8 @@ impl<'a> Checker<'a, '_> {
         if let Some(params) = graph.params {
             params::check_declarations(params, graph.source, self.report);
         }
-        if graph.steps.is_empty() && graph.steps.names().next().is_none() {
+        // Where something else is wrong, steps may have been lost by it.
+        if graph.steps.names().next().is_none() && self.report.is_empty() {
             let message = "there are no steps";
             let hint = "Add one: a name, and below it `uses: OPERATOR`.";
             let span = crate::read::head(graph.source, graph.steps.span);

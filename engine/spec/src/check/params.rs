@@ -40,7 +40,7 @@ impl ParamSpec {
         }
         for (word, bound) in [("minimum", &self.minimum), ("maximum", &self.maximum)] {
             if let Some(bound) = bound {
-                schema.insert(word.into(), json!(bound.value));
+                schema.insert(word.into(), number(bound.value));
             }
         }
         if let Some(items) = &self.items {
@@ -67,6 +67,16 @@ impl ParamSpec {
             schema.insert("additionalProperties".into(), json!(false));
         }
         Value::Object(schema)
+    }
+}
+
+/// `1`, not `1.0`, where it is whole.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside of i64")]
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        json!(value as i64)
+    } else {
+        json!(value)
     }
 }
 

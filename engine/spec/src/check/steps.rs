@@ -161,11 +161,13 @@ impl<'a> Context<'a, '_> {
     }
 
     fn check_inputs(&mut self) {
+        let mut unknown = false;
         for (port, entry) in self.step.inputs.iter().flat_map(NameMap::iter) {
             let needs = match ports::needs(self.world, self.step, port) {
                 Ok(needs) => needs,
                 Err(missing) => {
                     no_port(self.graph, entry.key_span, "input", port, &missing, self.report);
+                    unknown = true;
                     continue;
                 }
             };
@@ -188,7 +190,10 @@ impl<'a> Context<'a, '_> {
                 self.error(entry.key_span, codes::TOO_MANY_INPUTS, message).hint = Some(hint.to_owned());
             }
         }
-        self.check_missing_inputs();
+        // An input of an unknown name is likely to be the one that is missing.
+        if !unknown {
+            self.check_missing_inputs();
+        }
     }
 
     fn check_missing_inputs(&mut self) {

@@ -10,6 +10,7 @@ pub(super) struct Comment<'a> {
     pub(super) start: usize,
     /// Its line, from 0.
     pub(super) line: usize,
+    /// Characters before it in its line.
     pub(super) column: usize,
     /// Whether nothing stands before it in its line.
     pub(super) own_line: bool,
@@ -39,7 +40,7 @@ pub(super) fn comments_of<'a>(text: &'a str, root: &Node) -> Vec<Comment<'a>> {
                     text: text[at..end].trim_end(),
                     start: at,
                     line,
-                    column: at - start,
+                    column: before.chars().count(),
                     own_line,
                 });
                 break;

@@ -6,7 +6,6 @@ use crate::yaml::{Data, Node, Pair};
 
 /// The text in canonical form. Only a mapping or list in block style is rewritten.
 pub(super) fn format(text: &str, root: &Node) -> String {
-    let text = text.strip_prefix('\u{feff}').map_or(text, |_| text);
     if !is_block(text, root) {
         return tidy(text);
     }
@@ -17,9 +16,10 @@ pub(super) fn format(text: &str, root: &Node) -> String {
         comments,
         next: 0,
         last_line: 0,
+        blank_written: false,
     };
     writer.head(root);
-    writer.collection(root, 0, text.len());
+    writer.collection(root, root.span.start, 0, text.len());
     writer.comments_before(usize::MAX, 0, 0);
     let mut out = writer.out.trim_end().to_owned();
     out.push('\n');
@@ -32,8 +32,24 @@ fn tidy(text: &str) -> String {
 }
 
 fn is_block(text: &str, node: &Node) -> bool {
-    let first = text.as_bytes().get(node.span.start);
+    let first = text.as_bytes().get(content_start(text, node));
     matches!(node.data, Data::Map(_) | Data::List(_)) && !matches!(first, Some(b'{' | b'[' | b'*'))
+}
+
+/// Where a value begins after its anchor and tag, which its span includes.
+fn content_start(text: &str, node: &Node) -> usize {
+    let (mut at, end) = (node.span.start, node.span.end.min(text.len()));
+    while at < end && text[at..].starts_with(['&', '!']) {
+        at += text[at..end].find(char::is_whitespace).unwrap_or(end - at);
+        while at < end && text[at..].starts_with([' ', '\t', '\n', '\r', '#']) {
+            at += if text[at..].starts_with('#') {
+                text[at..end].find('\n').unwrap_or(end - at)
+            } else {
+                1
+            };
+        }
+    }
+    at
 }
 
 struct Writer<'a> {
@@ -44,6 +60,8 @@ struct Writer<'a> {
     next: usize,
     /// The last line of the text that was written, to keep blank lines.
     last_line: usize,
+    /// The blank lines before what comes next are a text's own.
+    blank_written: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -79,12 +97,13 @@ impl<'a> Writer<'a> {
                 let above = self.text.split('\n').nth(line - 1).unwrap_or_default();
                 above.trim().is_empty()
             };
-            if blank {
+            if blank && !self.blank_written {
                 self.out.push('\n');
             }
         }
         self.out.push_str(&" ".repeat(indent));
         self.last_line = line;
+        self.blank_written = false;
     }
 
     /// Writes comments on lines of their own that stand before an offset and at or right of a column.
@@ -109,7 +128,9 @@ impl<'a> Writer<'a> {
         else {
             return;
         };
-        let width = self.out.len() - self.out.rfind('\n').map_or(0, |at| at + 1);
+        let width = self.out[self.out.rfind('\n').map_or(0, |at| at + 1)..]
+            .chars()
+            .count();
         let (column, text) = (comment.column, comment.text);
         self.next += 1;
         self.out
@@ -117,8 +138,8 @@ impl<'a> Writer<'a> {
         self.out.push_str(text);
     }
 
-    /// Entries of a block collection; `limit` is where what follows it begins.
-    fn collection(&mut self, node: &Node, indent: usize, limit: usize) {
+    /// Entries of a block collection from `start` on; `limit` is where what follows it begins.
+    fn collection(&mut self, node: &Node, start: usize, indent: usize, limit: usize) {
         match &node.data {
             Data::Map(pairs) => {
                 for (index, pair) in pairs.iter().enumerate() {
@@ -132,7 +153,7 @@ impl<'a> Writer<'a> {
                 self.comments_before(limit, column.max(1), indent);
             }
             Data::List(items) => {
-                let dashes = self.dashes(node, items);
+                let dashes = self.dashes(start, items);
                 for (index, item) in items.iter().enumerate() {
                     let Some(&dash) = dashes.get(index) else { return };
                     self.entry(dash, indent);
@@ -174,38 +195,45 @@ impl<'a> Writer<'a> {
 
     /// A value after a colon or dash, which stands at `indent`.
     fn value(&mut self, node: &Node, after: usize, indent: usize, limit: usize, dash: bool) {
-        let start = node.span.start.max(after);
-        let properties = properties(&self.text[after..start.min(limit)]);
-        for property in properties.split_whitespace() {
+        let start = content_start(self.text, node).clamp(after, limit.max(after));
+        let words = properties(&self.text[after..start]);
+        let mut properties = words.split_whitespace().filter(|word| *word != "-").peekable();
+        let plain = properties.peek().is_none();
+        let mut header = None;
+        for property in properties {
             self.out.push(' ');
             self.out.push_str(property);
+            if property.starts_with(['|', '>']) {
+                header = Some(property);
+            }
         }
         if is_block(self.text, node) {
             let line = self.line_of(after);
-            let same_line = self.line_of(start) == line;
-            if dash && same_line && properties.is_empty() {
+            if dash && plain && self.line_of(start) == line {
                 self.out.push(' ');
             } else {
                 self.trailing(line);
             }
-            return self.collection(node, indent + 2, limit);
+            return self.collection(node, after, indent + 2, limit);
         }
-        let raw = self.text.get(node.span.range()).unwrap_or_default();
-        let raw = if raw.starts_with(['|', '>']) {
-            raw
-        } else {
-            raw.trim_end()
-        };
-        if !raw.is_empty() && start == node.span.start {
+        if let Some(header) = header {
+            let line = self.line_of(after);
+            self.trailing(line);
+            let body = self.text[after..]
+                .find('\n')
+                .map_or(self.text.len(), |at| after + at + 1);
+            let end = node.span.end.clamp(body, self.text.len());
+            self.block_scalar(header, &self.text[body..end], indent);
+            self.last_line = self.line_of(body + self.text[body..end].trim_end().len());
+            return;
+        }
+        let raw = self.text.get(start..node.span.end).unwrap_or_default().trim_end();
+        if !raw.is_empty() {
             self.out.push(' ');
             self.scalar(raw, indent);
             self.skip_comments(node.span.end);
         }
-        let last = self.line_of(if raw.is_empty() {
-            after
-        } else {
-            node.span.start + raw.trim_end().len()
-        });
+        let last = self.line_of(if raw.is_empty() { after } else { start + raw.len() });
         self.last_line = last;
         self.trailing(last);
     }
@@ -219,7 +247,6 @@ impl<'a> Writer<'a> {
 
     fn scalar(&mut self, raw: &str, indent: usize) {
         match raw.as_bytes().first() {
-            Some(b'|' | b'>') => self.block_scalar(raw, indent),
             Some(b'{' | b'[') => self.out.push_str(&flow::format(raw, indent)),
             _ => {
                 for (index, line) in raw.lines().enumerate() {
@@ -237,9 +264,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn block_scalar(&mut self, raw: &str, indent: usize) {
-        let (header, body) = raw.split_once('\n').unwrap_or((raw, ""));
-        self.out.push_str(header.trim_end());
+    fn block_scalar(&mut self, header: &str, body: &str, indent: usize) {
         // With an indicator of its own, the text stands as it is.
         let indicator = header.chars().any(|c| c.is_ascii_digit());
         let lines = || body.lines();
@@ -247,7 +272,8 @@ impl<'a> Writer<'a> {
             .filter(|line| !line.trim().is_empty())
             .map(|line| line.len() - line.trim_start_matches(' ').len())
             .min();
-        let keep = header.starts_with("|+") || header.starts_with(">+");
+        let keep = header.contains('+');
+        self.blank_written = keep;
         let body = if keep {
             body
         } else {
@@ -274,9 +300,9 @@ impl<'a> Writer<'a> {
     }
 
     /// Where the dashes of a list stand.
-    fn dashes(&self, node: &Node, items: &[Node]) -> Vec<usize> {
+    fn dashes(&self, start: usize, items: &[Node]) -> Vec<usize> {
         let mut found = Vec::with_capacity(items.len());
-        let mut from = node.span.start;
+        let mut from = start;
         for item in items {
             let upto = item.span.start.clamp(from, self.text.len());
             let Some(dash) = first_dash(self.text, from, upto.max(from)) else {

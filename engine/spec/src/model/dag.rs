@@ -35,6 +35,10 @@ impl FromNode for ApiVersion {
         reader.error(node.span, codes::API_VERSION, message);
         None
     }
+
+    fn fallback() -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl JsonSchema for ApiVersion {
@@ -65,8 +69,8 @@ pub enum PipelineKind {
     Pipeline,
 }
 
-choices!(DagKind: "the kind of a DAG file" { "Dag" => Dag, });
-choices!(PipelineKind: "the kind of a pipeline file" { "Pipeline" => Pipeline, });
+choices!(DagKind: "the kind of a DAG file" { "Dag" => Dag, } else DagKind::Dag);
+choices!(PipelineKind: "the kind of a pipeline file" { "Pipeline" => Pipeline, } else PipelineKind::Pipeline);
 choices!(PortKind: "a kind of artifact" { "dataset" => Dataset, "model" => Model, });
 
 /// Free text by name.

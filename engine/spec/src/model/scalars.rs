@@ -2,7 +2,12 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{diagnostic::codes, expr, read::text_type};
+use crate::{
+    diagnostic::codes,
+    expr,
+    read::{FromNode, Reader, text_type},
+    yaml::Node,
+};
 
 /// Why a text cannot be read.
 pub(crate) struct Wrong {
@@ -58,15 +63,45 @@ text_type! {
 }
 
 text_type! {
-    /// A name of a dataset, model, DAG, tag or alias: 1 to 128 of `a-z 0-9 _ - .`.
-    Label(String): "a name of `a-z 0-9 _ - .`", label,
-    {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]{0,127}$"}
-}
-
-text_type! {
     /// An expression in `${{ }}`, alone in the value; held without the braces.
     Expression(String): "an expression in `${{ }}`", expression,
     {"type": "string", "pattern": "^\\$\\{\\{.*\\}\\}$"}
+}
+
+/// A name of a dataset, model, DAG, tag or alias: 1 to 128 of `a-z 0-9 _ - .`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label(pub String);
+
+impl FromNode for Label {
+    const EXPECTED: &'static str = "a name of `a-z 0-9 _ - .`";
+
+    fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(text) = node.as_str() else {
+            reader.type_error(node, Self::EXPECTED);
+            return None;
+        };
+        // A wrong name is reported, and kept so that the rest can be checked.
+        if !is_label(text) {
+            reader
+                .error(node.span, codes::NAME, format!("`{text}` is not a name"))
+                .hint = Some("1 to 128 of `a-z 0-9 _ - .`, the first a letter or digit.".to_owned());
+        }
+        Some(Self(text.to_owned()))
+    }
+
+    fn fallback() -> Option<Self> {
+        Some(Self("unnamed".to_owned()))
+    }
+}
+
+impl schemars::JsonSchema for Label {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Label".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]{0,127}$"})
+    }
 }
 
 /// What a [`Moment`] says.
@@ -228,19 +263,14 @@ pub(crate) fn is_label(text: &str) -> bool {
         && text.chars().all(|c| known(c) || matches!(c, '_' | '-' | '.'))
 }
 
-fn label(text: &str) -> Result<String, Wrong> {
-    if is_label(text) {
-        return Ok(text.to_owned());
-    }
-    let hint = "1 to 128 of `a-z 0-9 _ - .`, the first a letter or digit.";
-    Err(Wrong::new(codes::NAME, format!("`{text}` is not a name"), hint))
-}
-
 fn expression(text: &str) -> Result<String, Wrong> {
     match expr::whole(text) {
         Ok(Some(inner)) => Ok(inner.to_owned()),
         Ok(None) => {
-            let hint = format!("Write `${{{{ {} }}}}`.", text.trim());
+            let hint = match text.contains("${{") {
+                true => "The expression must be the whole value; join text inside it with `~`.".to_owned(),
+                false => format!("Write `${{{{ {} }}}}`.", text.trim()),
+            };
             Err(Wrong::new(
                 codes::EXPRESSION,
                 "expected an expression in `${{ }}`".to_owned(),

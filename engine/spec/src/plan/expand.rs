@@ -131,6 +131,8 @@ struct Frame<'a> {
 struct Outline {
     /// Steps, each after those that it waits for.
     order: Vec<usize>,
+    /// For each step those that it waits for.
+    dependencies: Vec<Vec<usize>>,
     /// Whether another step waits for the step.
     awaited: Vec<bool>,
     /// Output ports that are read, by step.
@@ -172,12 +174,22 @@ impl<'a> Expander<'a, '_> {
     fn frame(&mut self, frame: &Frame<'a>) -> Option<Vec<Done>> {
         let outline = self.outline(&frame.graph)?;
         let mut dones: Vec<Done> = (0..frame.graph.steps.len()).map(|_| Done::default()).collect();
+        // A step that fails takes those along that wait for it; the others are looked at, so that all is reported.
+        let mut failed = vec![false; dones.len()];
         for &index in &outline.order {
             let (name, entry) = frame.graph.steps.at(index)?;
-            let done = self.step(frame, &outline, name, entry, &dones)?;
-            dones[index] = done;
+            failed[index] = outline.dependencies[index].iter().any(|need| failed[*need]);
+            if !failed[index] {
+                match self.step(frame, &outline, name, entry, &dones) {
+                    Some(done) => dones[index] = done,
+                    None => failed[index] = true,
+                }
+            }
+            if self.over_limits() {
+                return None;
+            }
         }
-        Some(dones)
+        (!failed.contains(&true)).then_some(dones)
     }
 
     fn outline(&mut self, graph: &Graph<'a>) -> Option<Rc<Outline>> {
@@ -209,7 +221,12 @@ impl<'a> Expander<'a, '_> {
                 read.entry(step.to_owned()).or_default().insert(port.to_owned());
             }
         }
-        let outline = Rc::new(Outline { order, awaited, read });
+        let outline = Rc::new(Outline {
+            order,
+            dependencies,
+            awaited,
+            read,
+        });
         self.outlines.insert(key.to_owned(), outline.clone());
         Some(outline)
     }
@@ -260,7 +277,7 @@ impl<'a> Expander<'a, '_> {
     }
 
     fn over_limits(&self) -> bool {
-        self.tasks.len() >= MAX_TASKS || self.edges > MAX_EDGES || self.weight > MAX_WEIGHT
+        self.tasks.len() > MAX_TASKS || self.edges > MAX_EDGES || self.weight > MAX_WEIGHT
     }
 
     /// What a step waits for without data.

@@ -239,6 +239,10 @@ impl<T: FromNode> FromNode for NameMap<T> {
         }
         Some(map)
     }
+
+    fn fallback() -> Option<Self> {
+        Some(Self::default())
+    }
 }
 
 impl<T: JsonSchema> JsonSchema for NameMap<T> {

@@ -35,7 +35,7 @@ macro_rules! spec_struct {
 
 /// Words of which one must be chosen.
 macro_rules! choices {
-    ($name:ty: $what:literal { $($word:literal => $variant:ident,)+ }) => {
+    ($name:ty: $what:literal { $($word:literal => $variant:ident,)+ } $(else $fallback:expr)?) => {
         impl $crate::read::FromNode for $name {
             const EXPECTED: &'static str = $what;
 
@@ -55,6 +55,10 @@ macro_rules! choices {
                     }
                 }
             }
+
+            $(fn fallback() -> Option<Self> {
+                Some($fallback)
+            })?
         }
     };
 }

@@ -28,6 +28,12 @@ pub trait FromNode: Sized {
 
     #[doc(hidden)]
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
+
+    #[doc(hidden)]
+    /// What stands in for a required value that is missing or wrong, so that the rest of the file is checked as well.
+    fn fallback() -> Option<Self> {
+        None
+    }
 }
 
 /// A field of a struct: present, absent or wrong.
@@ -47,9 +53,9 @@ impl<T: FromNode> Field for T {
         let Some(pair) = pairs.iter().find(|pair| pair.key == key) else {
             let message = format!("{} needs the key `{key}` ({})", place.what, T::EXPECTED);
             reader.error(head(reader.source, place.span), codes::MISSING_KEY, message);
-            return None;
+            return T::fallback();
         };
-        T::from_node(&pair.value, reader)
+        T::from_node(&pair.value, reader).or_else(T::fallback)
     }
 }
 

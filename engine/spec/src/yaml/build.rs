@@ -126,6 +126,7 @@ impl<'a> Builder<'a> {
                 }
                 Event::SequenceStart(anchor, tag) => {
                     self.collection_tag(tag.as_deref(), "seq", span);
+                    let span = Span::new(self.list_start(span), span.end);
                     self.open(span, anchor, FrameKind::List(Vec::new()))?;
                     None
                 }
@@ -252,6 +253,24 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// The parser lets a list that is not indented begin after its first dash.
+    fn list_start(&self, span: Span) -> usize {
+        let text = self.source.text();
+        let begins = |at: usize| {
+            text.get(at..)
+                .is_some_and(|rest| rest.starts_with(['-', '[', '&', '!']))
+        };
+        if span.start < span.end || begins(span.start) {
+            return span.start;
+        }
+        let before = text.get(..span.start).unwrap_or_default().trim_end();
+        if before.ends_with('-') {
+            before.len() - 1
+        } else {
+            span.start
+        }
+    }
+
     /// A block collection ends where the next token begins; its span ends with its text.
     fn trim_end(&self, start: usize, end: usize) -> usize {
         self.source
@@ -363,7 +382,12 @@ impl<'a> Builder<'a> {
     }
 
     fn unknown_tag(&mut self, tag: &Tag, span: Span) -> Data {
-        let message = format!("the tag `{tag}` has no meaning here");
+        let shown = if tag.is_yaml_core_schema() {
+            format!("!!{}", tag.suffix)
+        } else {
+            tag.to_string()
+        };
+        let message = format!("the tag `{shown}` has no meaning here");
         let hint = "Leave it out: plain YAML values are enough.";
         self.report
             .push(Diagnostic::new(self.source, span, codes::UNKNOWN_TAG, message).with_hint(hint));
