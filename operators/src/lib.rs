@@ -8,6 +8,8 @@ pub mod clean;
 pub mod command;
 pub mod embed;
 pub mod evaluate;
+#[cfg(test)]
+mod harness;
 pub mod instruct;
 pub mod retrieve;
 pub mod scrape;

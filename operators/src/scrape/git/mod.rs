@@ -1,0 +1,55 @@
+//! Git repositories, read with the git command line: files as articles and code, commit messages as posts.
+
+mod commits;
+mod command;
+mod place;
+mod tree;
+
+use twinloom_sdk::OperatorError;
+
+use super::{
+    Category, Git,
+    classify::{FileKind, Paths, kind_of},
+    http::without_credentials,
+    job::{File, Job},
+};
+use place::Place;
+
+/// Reads a repository.
+pub async fn scrape(job: &mut Job<'_>, source: &Git) -> Result<(), OperatorError> {
+    let paths = Paths::new(&source.include, &source.exclude)?;
+    let place = place::open(job, source).await?;
+    if source.documents || source.code {
+        match &place.worktree {
+            Some(root) => tree::worktree(job, source, &place, &paths, root).await?,
+            None => tree::committed(job, source, &place, &paths).await?,
+        }
+    }
+    if source.commits {
+        commits::read(job, source, &place).await?;
+    }
+    Ok(())
+}
+
+/// What a path is to be read as, if at all.
+fn wanted(source: &Git, paths: &Paths, path: &str) -> Option<FileKind> {
+    let kind = match kind_of(path) {
+        Some(FileKind::JsonLines) => return None,
+        Some(kind) => kind,
+        None if source.include.is_empty() => return None,
+        None => FileKind::Document(Category::Article, "text"),
+    };
+    let read = match kind {
+        FileKind::Document(Category::Code, _) => source.code,
+        _ => source.documents,
+    };
+    (read && paths.allows(path)).then_some(kind)
+}
+
+/// Takes one file of the repository.
+async fn take(job: &mut Job<'_>, source: &Git, place: &Place, path: &str, kind: FileKind, bytes: Vec<u8>) -> Result<(), OperatorError> {
+    let repository = without_credentials(&source.url);
+    let author = source.author.as_deref().or(job.config.author.as_deref());
+    let link = Some(place.file_link(path));
+    job.file(File { source: ["git", &repository], path, platform: "git", link, author, kind }, bytes).await
+}

@@ -1,0 +1,171 @@
+//! What reading a source has at hand, and what it counts.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use twinloom_sdk::{Context, OperatorError};
+
+use super::{
+    Config, Limits, Oversize,
+    classify::FileKind,
+    document::{Document, html_title, id, markdown_title},
+    http::Http,
+    sink::Sink,
+};
+use crate::text::decode::{decode, is_binary};
+
+/// A run of the operator.
+pub struct Job<'a> {
+    /// The attempt's environment.
+    pub context: &'a Context,
+    /// The step's configuration.
+    pub config: &'a Config,
+    /// Where documents go.
+    pub sink: Sink<'a>,
+    /// The network.
+    pub http: Http,
+    /// What was left out.
+    pub counts: Counts,
+}
+
+/// What was left out or changed, over all sources.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Binaries and files of other kinds that pose as text.
+    pub binary: u64,
+    /// Larger than a document may be.
+    pub oversize: u64,
+    /// Characters that were not valid.
+    pub invalid: u64,
+    /// Documents without text.
+    pub blank: u64,
+}
+
+/// A file, to become a document.
+pub struct File<'a> {
+    /// What identifies its source: kind and root.
+    pub source: [&'a str; 2],
+    /// Relative to the root, with `/`.
+    pub path: &'a str,
+    /// `git`, `file`.
+    pub platform: &'a str,
+    /// Where a reader finds it.
+    pub link: Option<String>,
+    /// Who wrote it.
+    pub author: Option<&'a str>,
+    /// What it is.
+    pub kind: FileKind,
+}
+
+impl Job<'_> {
+    /// The bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Whether a document of that size is read.
+    ///
+    /// # Errors
+    /// `scrape.document_too_large`, naming it, unless large ones are to be skipped.
+    pub fn fits(&mut self, name: &str, bytes: u64) -> Result<bool, OperatorError> {
+        let limit = self.limits().document_bytes;
+        if bytes <= limit {
+            return Ok(true);
+        }
+        if self.limits().oversize == Oversize::Skip {
+            self.counts.oversize += 1;
+            self.context.warn(format!("left out `{name}`: {bytes} bytes, the limit is {limit}"));
+            return Ok(false);
+        }
+        Err(OperatorError::data(
+            "scrape.document_too_large",
+            format!("`{name}` has {bytes} bytes or more; a document may have {limit}"),
+            "Exclude it, set `limits: {oversize: skip}`, or raise `limits.document_bytes`.",
+        ))
+    }
+
+    /// Takes a file found in a walk: a binary is left out, and text is decoded.
+    pub async fn file(&mut self, file: File<'_>, bytes: Vec<u8>) -> Result<(), OperatorError> {
+        if is_binary(&bytes) {
+            self.counts.binary += 1;
+            self.context.warn(format!("left out `{}`: it is binary", file.path));
+            return Ok(());
+        }
+        let FileKind::Document(category, format) = file.kind else { return Ok(()) };
+        let text = self.text(file.path, bytes);
+        let title = match format {
+            "markdown" => markdown_title(&text),
+            "html" => html_title(&text),
+            _ => None,
+        };
+        let mut metadata = Map::new();
+        metadata.insert("path".to_owned(), Value::from(file.path));
+        if file.source[0] == "git" {
+            metadata.insert("repository".to_owned(), Value::from(file.source[1]));
+        }
+        self.push(Document {
+            id: id(&[file.source[0], file.source[1], file.path]),
+            category,
+            platform: file.platform.to_owned(),
+            author: file.author.map(str::to_owned),
+            link: file.link,
+            title: title.or_else(|| Some(file.path.to_owned())),
+            format,
+            text,
+            published_at: None,
+            updated_at: None,
+            metadata,
+        })
+        .await
+    }
+
+    /// Takes a document, unless it is blank.
+    pub async fn push(&mut self, document: Document) -> Result<(), OperatorError> {
+        if document.text.trim().is_empty() {
+            self.counts.blank += 1;
+            return Ok(());
+        }
+        self.sink.push(document).await
+    }
+
+    /// Decodes a document's bytes; what is not valid is counted and logged.
+    pub fn text(&mut self, name: &str, bytes: Vec<u8>) -> String {
+        let decoded = decode(bytes);
+        if decoded.invalid > 0 {
+            self.counts.invalid += decoded.invalid as u64;
+            self.context.warn(format!("`{name}` is not valid text: {} characters stand as U+FFFD", decoded.invalid));
+        }
+        // A NUL further on than the probe for binaries reaches: no model wants it.
+        if decoded.text.contains('\0') { decoded.text.replace('\0', "\u{FFFD}") } else { decoded.text }
+    }
+
+    /// Reads a file of bounded size that the configuration names; `None` where it is too large and to be skipped.
+    ///
+    /// # Errors
+    /// `scrape.file_missing`, `scrape.file_unreadable`, `scrape.document_too_large`.
+    pub async fn read(&mut self, path: &Path) -> Result<Option<Vec<u8>>, OperatorError> {
+        let name = path.display().to_string();
+        let size = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, &error))?.len();
+        if !self.fits(&name, size)? {
+            return Ok(None);
+        }
+        tokio::fs::read(path).await.map(Some).map_err(|error| unreadable(path, &error))
+    }
+}
+
+/// The error for a path that cannot be read.
+pub fn unreadable(path: &Path, error: &std::io::Error) -> OperatorError {
+    let name = path.display();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return OperatorError::config(
+            "scrape.file_missing",
+            format!("there is no `{name}`"),
+            "Check the path in the source; relative paths start at the folder that twinloom runs in.",
+        );
+    }
+    OperatorError::data(
+        "scrape.file_unreadable",
+        format!("`{name}` cannot be read: {error}"),
+        "Give the user that runs twinloom the right to read it, or exclude it.",
+    )
+}

@@ -1,0 +1,83 @@
+//! Pages: one address or file, one article. The page is kept as it came; `clean` finds its main content.
+
+use std::path::Path;
+
+use serde_json::Map;
+use twinloom_sdk::OperatorError;
+
+use super::{
+    Category, Page,
+    document::{Document, html_title, id, markdown_title},
+    folder::binary,
+    http::{host_of, is_address, without_credentials},
+    job::Job,
+};
+use crate::text::decode::is_binary;
+
+/// Reads a page.
+pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorError> {
+    let name = without_credentials(&source.url);
+    let remote = is_address(&source.url);
+    let (text, media) = if remote {
+        if source.robots {
+            job.http.ask_robots(&source.url, source.allow_private).await?;
+        }
+        let answer = job.http.get(&source.url, source.allow_private).await?;
+        if !job.fits(&name, answer.bytes.len() as u64)? {
+            return Ok(());
+        }
+        let textual = answer.media.is_empty()
+            || answer.media.starts_with("text/")
+            || answer.media.contains("xml")
+            || answer.media.contains("json");
+        if !textual || (answer.charset.is_none() && is_binary(&answer.bytes)) {
+            return Err(binary(&name));
+        }
+        let text = match answer.charset.as_deref().and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())) {
+            Some(charset) if charset != encoding_rs::UTF_8 => charset.decode(&answer.bytes).0.into_owned(),
+            _ => job.text(&name, answer.bytes),
+        };
+        (text, answer.media)
+    } else {
+        let Some(bytes) = job.read(Path::new(&source.url)).await? else { return Ok(()) };
+        if is_binary(&bytes) {
+            return Err(binary(&name));
+        }
+        (job.text(&name, bytes), String::new())
+    };
+    let path = source.url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let format = match media.as_str() {
+        "text/markdown" => "markdown",
+        "text/plain" => "text",
+        _ if path.ends_with(".md") => "markdown",
+        _ if path.ends_with(".txt") => "text",
+        _ => "html",
+    };
+    let title = if format == "html" { html_title(&text) } else { markdown_title(&text) };
+    let published_at = if format == "html" { published(&text) } else { None };
+    let author = source.author.clone().or_else(|| job.config.author.clone());
+    job.push(Document {
+        id: id(&["link", &name]),
+        category: Category::Article,
+        platform: if remote { host_of(&source.url).unwrap_or_default() } else { "file".to_owned() },
+        author,
+        link: Some(name),
+        title,
+        format,
+        text,
+        published_at,
+        updated_at: None,
+        metadata: Map::new(),
+    })
+    .await
+}
+
+/// When the page says it was published: `<meta property="article:published_time" content="…">`.
+fn published(html: &str) -> Option<i64> {
+    let at = html.find("article:published_time")?;
+    let from = html[..at].rfind('<')?;
+    let tag = &html[from..at + html[at..].find('>')?];
+    let value = tag.split_once("content=")?.1.trim_start_matches(['"', '\'']);
+    let time: jiff::Timestamp = value.split(['"', '\'']).next()?.trim().parse().ok()?;
+    Some(time.as_millisecond())
+}
