@@ -40,10 +40,10 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-type Compiled = Rc<Expression<'static, 'static>>;
+type Compiled = (Rc<Expression<'static, 'static>>, Rc<Vec<Reference>>);
 
 thread_local! {
-    static COMPILED: RefCell<HashMap<String, (Compiled, Rc<Vec<Reference>>)>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<String, Compiled>> = RefCell::new(HashMap::new());
 }
 
 /// Compiles an expression without running it.
@@ -106,7 +106,7 @@ fn plain_path(expression: &str) -> Option<Reference> {
     (found.is_empty() && only.range == (0..expression.len())).then_some(only)
 }
 
-fn compiled(expression: &str) -> Result<(Compiled, Rc<Vec<Reference>>), ExprError> {
+fn compiled(expression: &str) -> Result<Compiled, ExprError> {
     if expression.len() > MAX_SOURCE {
         return Err(ExprError::TooLarge);
     }

@@ -1,6 +1,10 @@
 //! A value of the tree against a JSON Schema, with the place of each mistake. The words that `schemars` and parameter
 //! declarations use; what a template will give is not judged before it is filled.
 
+mod branches;
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -32,6 +36,9 @@ struct Checker<'a> {
     found: Vec<Finding>,
     depth: usize,
 }
+
+/// A word of the schema, how it reads, and when it holds.
+type Rule = (&'static str, &'static str, fn(f64, f64) -> bool);
 
 /// Schemas may refer to themselves; values are at most 64 deep.
 const MAX_DEPTH: usize = 200;
@@ -152,7 +159,7 @@ impl<'a> Checker<'a> {
 
     fn check_bounds(&mut self, words: &Map<String, Value>, number: Option<f64>, node: &Node, path: &str) {
         let Some(number) = number else { return };
-        let rules: [(&str, &str, fn(f64, f64) -> bool); 4] = [
+        let rules: [Rule; 4] = [
             ("minimum", "at least", |number, bound| number >= bound),
             ("maximum", "at most", |number, bound| number <= bound),
             ("exclusiveMinimum", "more than", |number, bound| number > bound),
@@ -274,130 +281,6 @@ impl<'a> Checker<'a> {
             }
         }
     }
-
-    /// One of several: fine where one fits; else the mistakes of the one that is most likely meant.
-    fn check_branches(&mut self, branches: &'a [Value], node: &Node, path: &str) {
-        let constants: Vec<&Value> = branches
-            .iter()
-            .filter_map(|branch| self.target(branch).get("const"))
-            .collect();
-        if constants.len() == branches.len() {
-            return self.check_choices(&constants, node, path);
-        }
-        let mut results = Vec::new();
-        for branch in branches {
-            let mut inner = Checker {
-                root: self.root,
-                found: Vec::new(),
-                depth: self.depth,
-            };
-            inner.check(branch, node, path);
-            if inner.found.is_empty() {
-                return;
-            }
-            results.push((branch, inner.found));
-        }
-        // `Option<T>`: nothing, or the one that counts.
-        results.retain(|(branch, _)| self.target(branch).get("type").and_then(Value::as_str) != Some("null"));
-        if let [(_, found)] = results.as_mut_slice() {
-            return self.found.append(found);
-        }
-        if let Some(key) = self.discriminator(branches) {
-            let Some(tag) = node.get(key) else {
-                if node.as_map().is_some() {
-                    let tags = self.tags(branches, key);
-                    return self.find(
-                        node.span,
-                        format!("`{path}` needs `{key}`"),
-                        Some(format!("One of {}.", list(&tags))),
-                    );
-                }
-                return self.find(
-                    node.span,
-                    format!("`{path}` must be a mapping with `{key}`, found {}", node.kind()),
-                    None,
-                );
-            };
-            let value = tag.to_value();
-            let chosen = results.iter().position(|(branch, _)| {
-                self.target(branch)
-                    .pointer(&format!("/properties/{key}/const"))
-                    .is_some_and(|constant| same(constant, &value))
-            });
-            return match chosen {
-                Some(at) => self.found.append(&mut results.swap_remove(at).1),
-                None => {
-                    let tags = self.tags(branches, key);
-                    self.check_choices(&tags, tag, &format!("{path}.{key}"));
-                }
-            };
-        }
-        // Those whose type fits, the one with the fewest mistakes first.
-        let fitting = results
-            .iter_mut()
-            .filter(|(branch, _)| {
-                let target = resolve_in(self.root, branch);
-                target
-                    .get("type")
-                    .and_then(Value::as_str)
-                    .is_some_and(|kind| has_type(node, kind))
-            })
-            .min_by_key(|(_, found)| found.len());
-        if let Some((_, found)) = fitting {
-            self.found.append(found);
-            return;
-        }
-        let mut kinds: Vec<_> = branches
-            .iter()
-            .filter_map(|branch| self.target(branch).get("type").and_then(Value::as_str))
-            .filter(|kind| *kind != "null")
-            .map(words_for)
-            .collect();
-        kinds.dedup();
-        let expected = if kinds.is_empty() {
-            "of another form".to_owned()
-        } else {
-            kinds.join(" or ")
-        };
-        self.find(
-            node.span,
-            format!("`{path}` must be {expected}, found {}", node.kind()),
-            None,
-        );
-    }
-
-    fn target(&self, schema: &'a Value) -> &'a Value {
-        resolve_in(self.root, schema)
-    }
-
-    /// The key whose constant tells the branches apart, where there is one.
-    fn discriminator(&self, branches: &'a [Value]) -> Option<&'a str> {
-        let first = self.target(branches.first()?).get("properties")?.as_object()?;
-        first.iter().find_map(|(key, schema)| {
-            let everywhere = schema.get("const").is_some()
-                && branches.iter().all(|branch| {
-                    self.target(branch)
-                        .pointer(&format!("/properties/{key}/const"))
-                        .is_some()
-                });
-            everywhere.then_some(key.as_str())
-        })
-    }
-
-    fn tags(&self, branches: &'a [Value], key: &str) -> Vec<&'a Value> {
-        branches
-            .iter()
-            .filter_map(|branch| self.target(branch).pointer(&format!("/properties/{key}/const")))
-            .collect()
-    }
-}
-
-fn list(values: &[&Value]) -> String {
-    values
-        .iter()
-        .map(|value| format!("`{}`", crate::expr::display(value)))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn resolve<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
@@ -456,106 +339,5 @@ fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         _ => a == b,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use crate::{diagnostic::Report, source::Source, yaml};
-
-    #[derive(schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[serde(deny_unknown_fields)]
-    struct Config {
-        /// Where from.
-        sources: Vec<SourceKind>,
-        depth: Option<u8>,
-        mode: Option<Mode>,
-        rate: f64,
-    }
-
-    #[derive(schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[serde(tag = "kind", rename_all = "snake_case")]
-    enum SourceKind {
-        Git { url: String },
-        Folder { path: String },
-    }
-
-    #[derive(schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[serde(rename_all = "snake_case")]
-    enum Mode {
-        /// Fast.
-        Fast,
-        /// Slow.
-        Slow,
-    }
-
-    fn findings(text: &str) -> Vec<String> {
-        let mut report = Report::default();
-        let node = yaml::parse(&Source::new("x", text), &mut report).unwrap();
-        assert!(report.is_empty(), "{report:?}");
-        let schema: Value = schemars::schema_for!(Config).into();
-        check_schema(&schema, &node, "with")
-            .into_iter()
-            .map(|found| found.message + &found.hint.map(|hint| format!(" | {hint}")).unwrap_or_default())
-            .collect()
-    }
-
-    #[test]
-    fn what_schemars_writes_is_understood() {
-        assert!(findings("{sources: [{kind: git, url: .}], rate: 1, depth: 3, mode: fast}").is_empty());
-        assert!(
-            findings("{sources: '${{ params.sources }}', rate: '${{ x }}', mode: '${{ m }}'}").is_empty()
-        );
-        let cases = [
-            ("{rate: 1}", "`with` needs `sources` | `sources`: Where from."),
-            (
-                "{sources: [], rate: 'a'}",
-                "`with.rate` must be a number, found text",
-            ),
-            (
-                "{sources: [{kind: gti, url: .}], rate: 1}",
-                "`with.sources[0].kind` must be one of `git`, `folder`, found `gti` | Did you mean `git`?",
-            ),
-            (
-                "{sources: [{kind: folder, url: .}], rate: 1}",
-                "`with.sources[0]` needs `path`",
-            ),
-            (
-                "{sources: [{url: .}], rate: 1}",
-                "`with.sources[0]` needs `kind` | One of `git`, `folder`.",
-            ),
-            (
-                "{sources: [.], rate: 1}",
-                "`with.sources[0]` must be a mapping with `kind`, found text",
-            ),
-            (
-                "{sources: [], rate: 1, mode: fats}",
-                "`with.mode` must be one of `fast`, `slow`, found `fats` | Did you mean `fast`?",
-            ),
-            (
-                "{sources: [], rate: 1, depth: 300}",
-                "`with.depth` must be at most 255, found 300",
-            ),
-            (
-                "{sources: [], rate: 1, depth: -1}",
-                "`with.depth` must be at least 0, found -1",
-            ),
-            (
-                "{sources: [], rate: 1, dept: 1}",
-                "`with` has no key `dept` | Did you mean `depth`?",
-            ),
-            (
-                "{sources: 3, rate: 1}",
-                "`with.sources` must be a list, found an integer",
-            ),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(findings(text), [expected], "{text}");
-        }
     }
 }
