@@ -7,10 +7,16 @@ fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-changed=build.rs");
     // `target/debug/twinloom-torch`, `target/debug/deps/…` (tests) and an installed `bin/` with `lib/` beside it.
-    for path in ["$ORIGIN/../../.cache/libtorch/lib", "$ORIGIN/../../../.cache/libtorch/lib", "$ORIGIN/../lib"] {
+    for path in [
+        "$ORIGIN/../../.cache/libtorch/lib",
+        "$ORIGIN/../../../.cache/libtorch/lib",
+        "$ORIGIN/../lib",
+    ] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{path}");
     }
-    let Some(libtorch) = env::var_os("LIBTORCH") else { return };
+    let Some(libtorch) = env::var_os("LIBTORCH") else {
+        return;
+    };
     let lib = Path::new(&libtorch).join("lib");
     if !lib.join("libtorch_cpu.so").exists() {
         println!(

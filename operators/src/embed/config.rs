@@ -27,7 +27,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { model: None, batch_tokens: 2048, max_length: None, normalise: true, device: "auto".to_owned() }
+        Self {
+            model: None,
+            batch_tokens: 2048,
+            max_length: None,
+            normalise: true,
+            device: "auto".to_owned(),
+        }
     }
 }
 
@@ -38,8 +44,17 @@ impl Config {
     /// `embed.config`, naming the key.
     pub fn check(&self) -> Result<(), OperatorError> {
         let bounds: [(&str, bool, &str); 2] = [
-            ("batch_tokens", (64..=1_048_576).contains(&self.batch_tokens), "64 to 1048576"),
-            ("max_length", self.max_length.is_none_or(|length| (8..=65_536).contains(&length)), "8 to 65536"),
+            (
+                "batch_tokens",
+                (64..=1_048_576).contains(&self.batch_tokens),
+                "64 to 1048576",
+            ),
+            (
+                "max_length",
+                self.max_length
+                    .is_none_or(|length| (8..=65_536).contains(&length)),
+                "8 to 65536",
+            ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),

@@ -12,7 +12,10 @@ fn an_empty_configuration_is_the_default() {
 
 #[test]
 fn bounds_are_held_and_named() {
-    for (config, key) in [(json!({"batch_tokens": 1}), "`batch_tokens`"), (json!({"max_length": 0}), "`max_length`")] {
+    for (config, key) in [
+        (json!({"batch_tokens": 1}), "`batch_tokens`"),
+        (json!({"max_length": 0}), "`max_length`"),
+    ] {
         let error = from_value::<Config>(config).unwrap().check().unwrap_err();
         assert_eq!(error.code, "embed.config");
         assert!(error.message.contains(key), "{error}");
@@ -24,5 +27,10 @@ fn bounds_are_held_and_named() {
 fn the_ports_carry_chunks_in_and_vectors_out() {
     let info = info();
     assert!(info.inputs[0].columns.iter().any(|column| column.name == "text"));
-    assert!(info.outputs[0].columns.iter().any(|column| column.name == "vector" && column.data_type == "Vector"));
+    assert!(
+        info.outputs[0]
+            .columns
+            .iter()
+            .any(|column| column.name == "vector" && column.data_type == "Vector")
+    );
 }

@@ -9,7 +9,11 @@ use crate::ModelError;
 
 /// OpenMP's waiting threads spin by default; beside a second load on the machine that costs most of the throughput.
 /// libgomp reads these once, when it is loaded, so they have to stand in the environment before that.
-const OPENMP: [(&str, &str); 3] = [("OMP_WAIT_POLICY", "PASSIVE"), ("GOMP_SPINCOUNT", "0"), ("KMP_BLOCKTIME", "0")];
+const OPENMP: [(&str, &str); 3] = [
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    ("GOMP_SPINCOUNT", "0"),
+    ("KMP_BLOCKTIME", "0"),
+];
 
 /// The GPU's half of libtorch, and what CUDA's driver shows where there is a GPU.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
@@ -22,7 +26,10 @@ pub fn quiet_openmp() {
     }
     let Ok(program) = env::current_exe() else { return };
     // Returns only where it failed; slower waiting is no reason to give up.
-    let _ = Command::new(program).args(env::args_os().skip(1)).envs(OPENMP).exec();
+    let _ = Command::new(program)
+        .args(env::args_os().skip(1))
+        .envs(OPENMP)
+        .exec();
 }
 
 /// Loads libtorch_cuda where there is a GPU. libtorch answers the first question about CUDA for good, so this comes
@@ -39,7 +46,9 @@ pub fn load_cuda() -> Option<String> {
             std::mem::forget(library);
             None
         }
-        Err(error) => Some(format!("there is a GPU, but {CUDA_LIBRARY} cannot be loaded ({error}): using the CPU")),
+        Err(error) => Some(format!(
+            "there is a GPU, but {CUDA_LIBRARY} cannot be loaded ({error}): using the CPU"
+        )),
     }
 }
 
@@ -52,15 +61,28 @@ pub fn parse(name: &str) -> Result<Device, ModelError> {
         "auto" if !Cuda::is_available() => return Ok(Device::Cpu),
         "cpu" => return Ok(Device::Cpu),
         "auto" | "cuda" => 0,
-        _ => name.strip_prefix("cuda:").and_then(|index| index.parse().ok()).ok_or_else(|| {
-            ModelError::input(format!("there is no device `{name}`"), "Use auto, cpu, cuda or cuda:N.")
-        })?,
+        _ => name
+            .strip_prefix("cuda:")
+            .and_then(|index| index.parse().ok())
+            .ok_or_else(|| {
+                ModelError::input(
+                    format!("there is no device `{name}`"),
+                    "Use auto, cpu, cuda or cuda:N.",
+                )
+            })?,
     };
-    let there = if Cuda::is_available() { Cuda::device_count() } else { 0 };
+    let there = if Cuda::is_available() {
+        Cuda::device_count()
+    } else {
+        0
+    };
     if (index as i64) < there {
         return Ok(Device::Cuda(index));
     }
-    Err(ModelError::input(format!("`{name}` was asked for, but there are {there} usable GPUs"), "Use `auto` or `cpu`."))
+    Err(ModelError::input(
+        format!("`{name}` was asked for, but there are {there} usable GPUs"),
+        "Use `auto` or `cpu`.",
+    ))
 }
 
 /// What `twinloom-torch info` prints.

@@ -96,7 +96,10 @@ pub enum ModelError {
 impl ModelError {
     /// A request that the model cannot meet.
     pub fn input(why: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Input { why: why.into(), hint: hint.into() }
+        Self::Input {
+            why: why.into(),
+            hint: hint.into(),
+        }
     }
 
     /// Stable and dotted.
@@ -122,15 +125,20 @@ impl ModelError {
     pub fn hint(&self) -> String {
         match self {
             Self::Missing { .. } => {
-                "Give the folder of a Hugging Face checkpoint: config.json, *.safetensors and tokenizer.json.".to_owned()
+                "Give the folder of a Hugging Face checkpoint: config.json, *.safetensors and tokenizer.json."
+                    .to_owned()
             }
             Self::Pickle { .. } => {
-                "Convert it to safetensors (`save_pretrained(..., safe_serialization=True)`) and use that.".to_owned()
+                "Convert it to safetensors (`save_pretrained(..., safe_serialization=True)`) and use that."
+                    .to_owned()
             }
             Self::Io { .. } => "Check that the file is there and that this user may read it.".to_owned(),
             Self::Damaged { .. } => "Download or convert the checkpoint again.".to_owned(),
             Self::Config { hint, .. } | Self::Input { hint, .. } => hint.clone(),
-            Self::TensorMissing { similar: Some(similar), .. } => {
+            Self::TensorMissing {
+                similar: Some(similar),
+                ..
+            } => {
                 format!("It has `{similar}`: check that config.json belongs to these weights.")
             }
             Self::TensorMissing { similar: None, .. } | Self::TensorShape { .. } => {
@@ -161,12 +169,20 @@ impl From<ModelError> for OperatorError {
 
 fn out_of_memory(error: &TchError) -> bool {
     let text = error.to_string();
-    text.contains("out of memory") || text.contains("can't allocate memory") || text.contains("not enough memory")
+    text.contains("out of memory")
+        || text.contains("can't allocate memory")
+        || text.contains("not enough memory")
 }
 
 /// libtorch's messages carry a C++ stack trace that helps nobody who reads a task's log.
 fn first_lines(error: &TchError) -> String {
     let text = error.to_string();
     let text = text.split("\nException raised from").next().unwrap_or_default();
-    text.lines().take(4).collect::<Vec<_>>().join("; ").chars().take(600).collect()
+    text.lines()
+        .take(4)
+        .collect::<Vec<_>>()
+        .join("; ")
+        .chars()
+        .take(600)
+        .collect()
 }

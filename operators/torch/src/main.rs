@@ -61,9 +61,11 @@ fn main() -> ExitCode {
         None => return twinloom_sdk::worker::serve(&registry()),
         Some(Command::Info { json }) => info(json, cuda_problem),
         Some(Command::Serve { device }) => answer(&device),
-        Some(Command::ConvertLlama2c { weights, tokenizer, out }) => {
-            checkpoint::convert_llama2c(&weights, &tokenizer, &out)
-        }
+        Some(Command::ConvertLlama2c {
+            weights,
+            tokenizer,
+            out,
+        }) => checkpoint::convert_llama2c(&weights, &tokenizer, &out),
         Some(Command::Bench(Bench::Embed(bench))) => bench::embed(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Generate(bench))) => bench::generate(&bench).map(|rows| print(&rows)),
     };
@@ -83,7 +85,9 @@ fn answer(device: &str) -> Result<(), ModelError> {
 fn info(json: bool, cuda_problem: Option<String>) -> Result<(), ModelError> {
     let value = serde_json::to_value(device::info(cuda_problem)).unwrap_or_default();
     match value.as_object() {
-        Some(fields) if !json => fields.iter().for_each(|(name, value)| print_line(&format!("{name:14} {value}"))),
+        Some(fields) if !json => fields
+            .iter()
+            .for_each(|(name, value)| print_line(&format!("{name:14} {value}"))),
         _ => print_line(&value.to_string()),
     }
     Ok(())

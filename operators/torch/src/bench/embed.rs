@@ -41,7 +41,10 @@ pub struct EmbedBench {
 pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     let chunks = chunks(&bench.articles, bench.limit)?;
     let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
-    let options = EmbedderOptions { batch_tokens: bench.batch_tokens, ..EmbedderOptions::default() };
+    let options = EmbedderOptions {
+        batch_tokens: bench.batch_tokens,
+        ..EmbedderOptions::default()
+    };
     let embedder = Embedder::open(&bench.model, options)?;
     let warm = chunks.get(..32).unwrap_or(&chunks);
     embedder.embed(warm)?;
@@ -55,26 +58,59 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     let limit = matrix_rate(Kind::Float, tch::Device::Cpu)?;
     let products = tokens as f64 * products_a_token(&bench.model)?;
     Ok(vec![
-        row("embed", "twinloom", chunks.len() as f64 / seconds, "chunks/s", case.clone()),
-        row("embed", "share_of_limit", products / seconds / limit, "share", case),
+        row(
+            "embed",
+            "twinloom",
+            chunks.len() as f64 / seconds,
+            "chunks/s",
+            case.clone(),
+        ),
+        row(
+            "embed",
+            "share_of_limit",
+            products / seconds / limit,
+            "share",
+            case,
+        ),
     ])
 }
 
 /// Products and sums a token costs in the encoder's layers, attention left out.
 fn products_a_token(model: &Path) -> Result<f64, ModelError> {
     let checkpoint = Checkpoint::open(model)?;
-    let weights = checkpoint.names().filter(|name| name.contains("encoder.layer")).filter_map(|name| checkpoint.shape(name));
-    Ok(2.0 * weights.filter(|shape| shape.len() == 2).map(|shape| shape.iter().product::<i64>()).sum::<i64>() as f64)
+    let weights = checkpoint
+        .names()
+        .filter(|name| name.contains("encoder.layer"))
+        .filter_map(|name| checkpoint.shape(name));
+    Ok(2.0
+        * weights
+            .filter(|shape| shape.len() == 2)
+            .map(|shape| shape.iter().product::<i64>())
+            .sum::<i64>() as f64)
 }
 
 fn chunks(path: &Path, limit: usize) -> Result<Vec<String>, ModelError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut chunks = Vec::new();
     for line in text.lines() {
-        let article: Value = serde_json::from_str(line)
-            .map_err(|error| ModelError::Damaged { path: path.to_owned(), why: error.to_string() })?;
-        let characters: Vec<char> = article.get("text").and_then(Value::as_str).unwrap_or_default().chars().collect();
-        chunks.extend(characters.chunks(CHUNK).map(|chunk| chunk.iter().collect::<String>()));
+        let article: Value = serde_json::from_str(line).map_err(|error| ModelError::Damaged {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+        let characters: Vec<char> = article
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .chars()
+            .collect();
+        chunks.extend(
+            characters
+                .chunks(CHUNK)
+                .map(|chunk| chunk.iter().collect::<String>()),
+        );
     }
     chunks.truncate(limit);
     Ok(chunks)

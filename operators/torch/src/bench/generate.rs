@@ -40,28 +40,54 @@ pub fn generate(bench: &GenerateBench) -> Result<Vec<Value>, ModelError> {
     let kind = match bench.dtype.as_str() {
         "float32" => Kind::Float,
         "bfloat16" => Kind::BFloat16,
-        other => return Err(ModelError::input(format!("there is no type `{other}`"), "Use float32 or bfloat16.")),
+        other => {
+            return Err(ModelError::input(
+                format!("there is no type `{other}`"),
+                "Use float32 or bfloat16.",
+            ));
+        }
     };
     let _guard = tch::no_grad_guard();
     let model = Decoder::load(&Checkpoint::open(&bench.checkpoint)?, Device::Cpu, kind)?;
     tch::manual_seed(0);
     let vocabulary = model.architecture().vocabulary;
-    let prompt = Tensor::f_randint_low(3, vocabulary, [bench.batch, bench.prompt], (Kind::Int64, Device::Cpu))?;
+    let prompt = Tensor::f_randint_low(
+        3,
+        vocabulary,
+        [bench.batch, bench.prompt],
+        (Kind::Int64, Device::Cpu),
+    )?;
     write(&model, &prompt, 8)?;
     let start = std::time::Instant::now();
     write(&model, &prompt, bench.new)?;
     let seconds = start.elapsed().as_secs_f64();
-    let name = bench.checkpoint.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = bench
+        .checkpoint
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let case = json!({"checkpoint": name, "prompt": bench.prompt, "new": bench.new, "batch": bench.batch,
         "dtype": bench.dtype, "device": "cpu"});
-    Ok(vec![row("generate", "twinloom", (bench.batch * bench.new) as f64 / seconds, "tokens/s", case)])
+    Ok(vec![row(
+        "generate",
+        "twinloom",
+        (bench.batch * bench.new) as f64 / seconds,
+        "tokens/s",
+        case,
+    )])
 }
 
 fn write(model: &Decoder, prompt: &Tensor, new: i64) -> Result<(), ModelError> {
     let mut cache = KvCache::new(prompt.size2()?.1 + new);
     let mut step = prompt.shallow_clone();
     for _ in 0..new {
-        let hidden = model.hidden(&step, Step { cache: Some(&mut cache), ..Step::default() })?;
+        let hidden = model.hidden(
+            &step,
+            Step {
+                cache: Some(&mut cache),
+                ..Step::default()
+            },
+        )?;
         step = model.logits(&hidden.f_select(1, -1)?)?.f_argmax(-1, true)?;
     }
     Ok(())

@@ -52,5 +52,7 @@ fn matrix_rate(kind: tch::Kind, device: tch::Device) -> Result<f64, ModelError> 
 
 fn peak_rss_mib() -> f64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
-    usage.map_or(0.0, |usage| (usage.max_rss() as f64 / 1024.0 * 10.0).round() / 10.0)
+    usage.map_or(0.0, |usage| {
+        (usage.max_rss() as f64 / 1024.0 * 10.0).round() / 10.0
+    })
 }

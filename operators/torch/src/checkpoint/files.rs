@@ -22,27 +22,43 @@ pub fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     }
     match pickle(dir) {
         Some(path) => Err(ModelError::Pickle { path }),
-        None => Err(ModelError::Missing { dir: dir.to_owned(), what: SINGLE.to_owned() }),
+        None => Err(ModelError::Missing {
+            dir: dir.to_owned(),
+            what: SINGLE.to_owned(),
+        }),
     }
 }
 
 fn shards(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let path = dir.join(INDEX);
     let index = read_json(&path, dir)?;
-    let damaged = |why: &str| ModelError::Damaged { path: path.clone(), why: why.to_owned() };
-    let map = index.get("weight_map").and_then(|map| map.as_object()).ok_or_else(|| damaged("it has no weight_map"))?;
+    let damaged = |why: &str| ModelError::Damaged {
+        path: path.clone(),
+        why: why.to_owned(),
+    };
+    let map = index
+        .get("weight_map")
+        .and_then(|map| map.as_object())
+        .ok_or_else(|| damaged("it has no weight_map"))?;
     let mut names = BTreeSet::new();
     for file in map.values() {
-        let name = file.as_str().ok_or_else(|| damaged("a file name in weight_map is no text"))?;
+        let name = file
+            .as_str()
+            .ok_or_else(|| damaged("a file name in weight_map is no text"))?;
         // A name with a folder in it could point anywhere on the machine.
         if Path::new(name).components().count() != 1 || !name.ends_with(".safetensors") {
-            return Err(damaged(&format!("`{name}` in weight_map is not a safetensors file beside it")));
+            return Err(damaged(&format!(
+                "`{name}` in weight_map is not a safetensors file beside it"
+            )));
         }
         names.insert(name);
     }
     let missing = names.iter().find(|name| !dir.join(name).is_file());
     if let Some(name) = missing {
-        return Err(ModelError::Missing { dir: dir.to_owned(), what: (*name).to_owned() });
+        return Err(ModelError::Missing {
+            dir: dir.to_owned(),
+            what: (*name).to_owned(),
+        });
     }
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
@@ -50,7 +66,11 @@ fn shards(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
 fn pickle(dir: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(dir).ok()?;
     let is_pickle = |path: &PathBuf| {
-        path.extension().is_some_and(|ext| PICKLES.iter().any(|pickle| ext.eq_ignore_ascii_case(pickle)))
+        path.extension()
+            .is_some_and(|ext| PICKLES.iter().any(|pickle| ext.eq_ignore_ascii_case(pickle)))
     };
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_pickle).min()
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_pickle)
+        .min()
 }

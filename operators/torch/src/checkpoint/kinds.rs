@@ -26,7 +26,11 @@ pub fn dtype(kind: Kind) -> Option<Dtype> {
 /// The type that config.json says the weights were made in: `dtype`, formerly `torch_dtype`.
 #[must_use]
 pub fn kind_of_config(config: &serde_json::Value) -> Option<Kind> {
-    match config.get("dtype").or_else(|| config.get("torch_dtype"))?.as_str()? {
+    match config
+        .get("dtype")
+        .or_else(|| config.get("torch_dtype"))?
+        .as_str()?
+    {
         "float32" => Some(Kind::Float),
         "float16" => Some(Kind::Half),
         "bfloat16" => Some(Kind::BFloat16),

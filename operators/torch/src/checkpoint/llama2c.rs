@@ -18,7 +18,10 @@ use weights::{Header, Reader};
 /// # Errors
 /// `model.unreadable` or `model.damaged`, naming the file.
 pub fn convert_llama2c(weights: &Path, tokenizer: &Path, out: &Path) -> Result<(), ModelError> {
-    let io = |path: &Path, source| ModelError::Io { path: path.to_owned(), source };
+    let io = |path: &Path, source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let bytes = fs::read(weights).map_err(|source| io(weights, source))?;
     let mut reader = Reader::open(weights, &bytes)?;
     let header = reader.header().clone();
@@ -29,7 +32,10 @@ pub fn convert_llama2c(weights: &Path, tokenizer: &Path, out: &Path) -> Result<(
     write_safetensors(&out.join("model.safetensors"), &tensors)?;
     write_config(&out.join("config.json"), &config(&header))?;
     write_config(&out.join("tokenizer.json"), &pieces.tokenizer())?;
-    write_config(&out.join("tokenizer_config.json"), &pieces::tokenizer_config(header.positions))
+    write_config(
+        &out.join("tokenizer_config.json"),
+        &pieces::tokenizer_config(header.positions),
+    )
 }
 
 /// What llama2.c has built in: this norm, this rotation.

@@ -56,10 +56,19 @@ impl Checkpoint {
         let mut entries = BTreeMap::new();
         for path in paths {
             let (map, found) = header::read(path)?;
-            entries.extend(found.into_iter().map(|(name, entry)| (name, (files.len(), entry))));
+            entries.extend(
+                found
+                    .into_iter()
+                    .map(|(name, entry)| (name, (files.len(), entry))),
+            );
             files.push((path.clone(), map));
         }
-        Ok(Self { dir: dir.to_owned(), config: serde_json::Value::Null, files, entries })
+        Ok(Self {
+            dir: dir.to_owned(),
+            config: serde_json::Value::Null,
+            files,
+            entries,
+        })
     }
 
     /// The folder.
@@ -108,9 +117,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// `model.tensor_missing`, `model.tensor_shape`, `model.tensor_kind`, or what libtorch says.
-    pub fn tensor(&self, name: &str, shape: &[i64], device: Device, kind: Kind) -> Result<Tensor, ModelError> {
-        let Some((file, entry)) = self.entries.get(name) else { return Err(self.missing(name)) };
-        let Some((path, map)) = self.files.get(*file) else { return Err(self.missing(name)) };
+    pub fn tensor(
+        &self,
+        name: &str,
+        shape: &[i64],
+        device: Device,
+        kind: Kind,
+    ) -> Result<Tensor, ModelError> {
+        let Some((file, entry)) = self.entries.get(name) else {
+            return Err(self.missing(name));
+        };
+        let Some((path, map)) = self.files.get(*file) else {
+            return Err(self.missing(name));
+        };
         if entry.shape != shape {
             return Err(ModelError::TensorShape {
                 path: path.clone(),
@@ -127,13 +146,25 @@ impl Checkpoint {
         // A view needs an aligned start, which the format does not promise.
         let aligned = entry.start % found.elt_size_in_bytes() as i64 == 0;
         let (start, length) = (entry.start, entry.end - entry.start);
-        let bytes = if aligned { map.f_narrow(0, start, length)? } else { map.f_narrow_copy(0, start, length)? };
-        Ok(bytes.f_view_dtype(found)?.f_view(shape)?.f_to_device(device)?.f_to_kind(kind)?)
+        let bytes = if aligned {
+            map.f_narrow(0, start, length)?
+        } else {
+            map.f_narrow_copy(0, start, length)?
+        };
+        Ok(bytes
+            .f_view_dtype(found)?
+            .f_view(shape)?
+            .f_to_device(device)?
+            .f_to_kind(kind)?)
     }
 
     fn missing(&self, name: &str) -> ModelError {
-        let near = self.names().map(|other| (strsim::normalized_levenshtein(name, other), other));
-        let similar = near.filter(|(score, _)| *score > 0.6).max_by(|a, b| a.0.total_cmp(&b.0));
+        let near = self
+            .names()
+            .map(|other| (strsim::normalized_levenshtein(name, other), other));
+        let similar = near
+            .filter(|(score, _)| *score > 0.6)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
         ModelError::TensorMissing {
             dir: self.dir.clone(),
             name: name.to_owned(),
@@ -150,11 +181,24 @@ pub fn read_json(path: &Path, dir: &Path) -> Result<serde_json::Value, ModelErro
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let what = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            return Err(ModelError::Missing { dir: dir.to_owned(), what });
+            let what = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            return Err(ModelError::Missing {
+                dir: dir.to_owned(),
+                what,
+            });
         }
-        Err(source) => return Err(ModelError::Io { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(ModelError::Io {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
-    serde_json::from_slice(&text)
-        .map_err(|error| ModelError::Damaged { path: path.to_owned(), why: error.to_string() })
+    serde_json::from_slice(&text).map_err(|error| ModelError::Damaged {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })
 }

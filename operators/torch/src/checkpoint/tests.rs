@@ -37,9 +37,14 @@ fn code(dir: &Path) -> (&'static str, String) {
 /// Writes the golden weights again, changed.
 fn rewrite(dir: &Path, change: impl Fn(&str, Tensor) -> Option<Tensor>) {
     let from = Checkpoint::open(&golden()).unwrap();
-    let read = |name: &str| from.tensor(name, from.shape(name).unwrap(), Device::Cpu, Kind::Float).unwrap();
-    let tensors: Vec<_> =
-        from.names().filter_map(|name| Some((name.to_owned(), change(name, read(name))?))).collect();
+    let read = |name: &str| {
+        from.tensor(name, from.shape(name).unwrap(), Device::Cpu, Kind::Float)
+            .unwrap()
+    };
+    let tensors: Vec<_> = from
+        .names()
+        .filter_map(|name| Some((name.to_owned(), change(name, read(name))?)))
+        .collect();
     write_safetensors(&dir.join("model.safetensors"), &tensors).unwrap();
 }
 
@@ -51,16 +56,29 @@ fn a_missing_tensor_is_named_with_its_nearest() {
     let error = load(dir.path()).err().unwrap();
     assert_eq!(error.code(), "model.tensor_missing");
     assert!(error.to_string().contains(lost));
-    assert!(error.hint().contains("model.layers.0.mlp.down_proj.weight"), "{}", error.hint());
+    assert!(
+        error.hint().contains("model.layers.0.mlp.down_proj.weight"),
+        "{}",
+        error.hint()
+    );
 }
 
 #[test]
 fn a_wrong_shape_is_named_with_both_shapes() {
     let dir = copy();
-    rewrite(dir.path(), |name, tensor| Some(if name == "model.norm.weight" { tensor.narrow(0, 0, 40) } else { tensor }));
+    rewrite(dir.path(), |name, tensor| {
+        Some(if name == "model.norm.weight" {
+            tensor.narrow(0, 0, 40)
+        } else {
+            tensor
+        })
+    });
     let (code, text) = code(dir.path());
     assert_eq!(code, "model.tensor_shape");
-    assert!(text.contains("model.norm.weight") && text.contains("[40]") && text.contains("[48]"), "{text}");
+    assert!(
+        text.contains("model.norm.weight") && text.contains("[40]") && text.contains("[48]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -94,7 +112,14 @@ fn damaged_weight_files_are_refused_before_a_tensor_is_read() {
     huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     let mut garbled = whole.clone();
     garbled[9..40].fill(0xff);
-    for broken in [&whole[..4], &whole[..5000], &whole[..whole.len() - 1], &huge, &garbled, b""] {
+    for broken in [
+        &whole[..4],
+        &whole[..5000],
+        &whole[..whole.len() - 1],
+        &huge,
+        &garbled,
+        b"",
+    ] {
         fs::write(&path, broken).unwrap();
         let (code, text) = code(dir.path());
         assert_eq!(code, "model.damaged", "{text}");
@@ -105,7 +130,8 @@ fn damaged_weight_files_are_refused_before_a_tensor_is_read() {
 #[test]
 fn quantised_weights_are_refused() {
     let dir = copy();
-    let header = json!({"model.embed_tokens.weight": {"dtype": "I8", "shape": [256, 48], "data_offsets": [0, 12288]}});
+    let header =
+        json!({"model.embed_tokens.weight": {"dtype": "I8", "shape": [256, 48], "data_offsets": [0, 12288]}});
     let header = header.to_string();
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header.as_bytes());
@@ -137,7 +163,10 @@ fn an_odd_header_is_read_all_the_same() {
 fn shards_give_the_same_model_and_may_not_lie_elsewhere() {
     let dir = copy();
     let from = Checkpoint::open(&golden()).unwrap();
-    let read = |name: &str| from.tensor(name, from.shape(name).unwrap(), Device::Cpu, Kind::Float).unwrap();
+    let read = |name: &str| {
+        from.tensor(name, from.shape(name).unwrap(), Device::Cpu, Kind::Float)
+            .unwrap()
+    };
     let (mut parts, mut map) = ([vec![], vec![]], serde_json::Map::new());
     for (index, name) in from.names().enumerate() {
         parts[index % 2].push((name.to_owned(), read(name)));
@@ -156,14 +185,21 @@ fn shards_give_the_same_model_and_may_not_lie_elsewhere() {
 
     fs::remove_file(dir.path().join("part-1.safetensors")).unwrap();
     assert_eq!(code(dir.path()).0, "model.file_missing");
-    fs::write(&index, json!({"weight_map": {"x": "../../etc/part.safetensors"}}).to_string()).unwrap();
+    fs::write(
+        &index,
+        json!({"weight_map": {"x": "../../etc/part.safetensors"}}).to_string(),
+    )
+    .unwrap();
     assert_eq!(code(dir.path()).0, "model.damaged");
 }
 
 #[test]
 fn a_weight_of_the_wanted_type_is_the_mapped_file_itself() {
     let from = Checkpoint::open(&golden()).unwrap();
-    let read = |kind| from.tensor("model.embed_tokens.weight", &[256, 48], Device::Cpu, kind).unwrap();
+    let read = |kind| {
+        from.tensor("model.embed_tokens.weight", &[256, 48], Device::Cpu, kind)
+            .unwrap()
+    };
     assert_eq!(read(Kind::Float).data_ptr(), read(Kind::Float).data_ptr());
     assert_ne!(read(Kind::BFloat16).data_ptr(), read(Kind::BFloat16).data_ptr());
     assert_eq!(read(Kind::BFloat16).kind(), Kind::BFloat16);

@@ -30,7 +30,10 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()
 /// # Errors
 /// `model.unreadable` when the file cannot be written.
 pub fn write_config(path: &Path, config: &serde_json::Value) -> Result<(), ModelError> {
-    std::fs::write(path, format!("{config:#}\n")).map_err(|source| ModelError::Io { path: path.to_owned(), source })
+    std::fs::write(path, format!("{config:#}\n")).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A tensor on its way into a file; only metadata is held until its bytes are asked for.
@@ -48,7 +51,11 @@ impl Block {
             found: format!("{:?}", tensor.kind()),
         })?;
         let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
-        let shape = tensor.size().into_iter().filter_map(|n| usize::try_from(n).ok()).collect();
+        let shape = tensor
+            .size()
+            .into_iter()
+            .filter_map(|n| usize::try_from(n).ok())
+            .collect();
         Ok(Self { dtype, shape, tensor })
     }
 }
@@ -67,7 +74,9 @@ impl View for Block {
             return Cow::Borrowed(&[]);
         }
         // SAFETY: the tensor is contiguous, on the CPU and lives as long as `self`; its storage has `data_len` bytes.
-        Cow::Borrowed(unsafe { std::slice::from_raw_parts(self.tensor.data_ptr().cast::<u8>(), self.data_len()) })
+        Cow::Borrowed(unsafe {
+            std::slice::from_raw_parts(self.tensor.data_ptr().cast::<u8>(), self.data_len())
+        })
     }
 
     fn data_len(&self) -> usize {

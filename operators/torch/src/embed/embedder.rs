@@ -26,7 +26,12 @@ pub struct EmbedderOptions {
 
 impl Default for EmbedderOptions {
     fn default() -> Self {
-        Self { device: Device::Cpu, batch_tokens: 2048, max_length: None, normalise: true }
+        Self {
+            device: Device::Cpu,
+            batch_tokens: 2048,
+            max_length: None,
+            normalise: true,
+        }
     }
 }
 
@@ -66,9 +71,19 @@ impl Embedder {
     pub fn open(dir: &Path, options: EmbedderOptions) -> Result<Self, ModelError> {
         let checkpoint = Checkpoint::open(dir)?;
         let bert = Bert::load(&checkpoint, options.device, Kind::Float)?;
-        let max_length = options.max_length.or(published_length(dir)?).unwrap_or(usize::MAX).min(bert.max_length());
+        let max_length = options
+            .max_length
+            .or(published_length(dir)?)
+            .unwrap_or(usize::MAX)
+            .min(bert.max_length());
         let tokenizer = tokenizer(dir, max_length)?;
-        Ok(Self { bert, tokenizer, pooling: pooling(dir)?, options, max_length })
+        Ok(Self {
+            bert,
+            tokenizer,
+            pooling: pooling(dir)?,
+            options,
+            max_length,
+        })
     }
 
     /// Values of a vector.
@@ -89,10 +104,19 @@ impl Embedder {
     /// What the tokenizer or libtorch says.
     pub fn embed(&self, texts: &[&str]) -> Result<Embedded, ModelError> {
         let dimension = self.dimension();
-        let encodings = self.tokenizer.encode_batch_fast(texts.to_vec(), true).map_err(|error| {
-            ModelError::input(format!("a text cannot be tokenized: {error}"), "Check the embedder's tokenizer.json.")
-        })?;
-        let truncated = encodings.iter().filter(|encoding| !encoding.get_overflowing().is_empty()).count();
+        let encodings = self
+            .tokenizer
+            .encode_batch_fast(texts.to_vec(), true)
+            .map_err(|error| {
+                ModelError::input(
+                    format!("a text cannot be tokenized: {error}"),
+                    "Check the embedder's tokenizer.json.",
+                )
+            })?;
+        let truncated = encodings
+            .iter()
+            .filter(|encoding| !encoding.get_overflowing().is_empty())
+            .count();
         let mut order: Vec<usize> = (0..texts.len()).collect();
         let length = |index: usize| encodings.get(index).map_or(0, tokenizers::Encoding::len);
         order.sort_by_key(|&index| std::cmp::Reverse(length(index)));
@@ -102,7 +126,10 @@ impl Embedder {
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(self.fitting(rest, length));
             let mut packed = Packed::default();
-            batch.iter().filter_map(|&index| encodings.get(index)).for_each(|encoding| packed.push(encoding.get_ids()));
+            batch
+                .iter()
+                .filter_map(|&index| encodings.get(index))
+                .for_each(|encoding| packed.push(encoding.get_ids()));
             tokens += packed.tokens();
             let values = self.forward(&packed)?;
             for (&index, vector) in batch.iter().zip(values.chunks_exact(dimension)) {
@@ -112,7 +139,12 @@ impl Embedder {
             }
             rest = later;
         }
-        Ok(Embedded { vectors, dimension, truncated, tokens })
+        Ok(Embedded {
+            vectors,
+            dimension,
+            truncated,
+            tokens,
+        })
     }
 
     /// How many of these go into a batch; at least one.
@@ -133,7 +165,9 @@ impl Embedder {
             Pooling::First => self.bert.first(&hidden, batch)?,
         };
         if self.options.normalise {
-            let lengths = vectors.f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?.f_clamp_min(1e-12)?;
+            let lengths = vectors
+                .f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?
+                .f_clamp_min(1e-12)?;
             vectors = vectors.f_div(&lengths)?;
         }
         copy_out(&vectors)
@@ -141,7 +175,10 @@ impl Embedder {
 }
 
 fn copy_out(vectors: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let vectors = vectors.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let vectors = vectors
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Float)?
+        .f_contiguous()?;
     let mut values = vec![0_f32; vectors.numel()];
     let count = values.len();
     vectors.f_copy_data(&mut values, count)?;
@@ -152,27 +189,56 @@ fn copy_out(vectors: &Tensor) -> Result<Vec<f32>, ModelError> {
 fn tokenizer(dir: &Path, max_length: usize) -> Result<Tokenizer, ModelError> {
     let path = dir.join("tokenizer.json");
     if !path.is_file() {
-        return Err(ModelError::Missing { dir: dir.to_owned(), what: "tokenizer.json".to_owned() });
+        return Err(ModelError::Missing {
+            dir: dir.to_owned(),
+            what: "tokenizer.json".to_owned(),
+        });
     }
-    let damaged = |error: tokenizers::Error| ModelError::Damaged { path: path.clone(), why: error.to_string() };
+    let damaged = |error: tokenizers::Error| ModelError::Damaged {
+        path: path.clone(),
+        why: error.to_string(),
+    };
     let mut tokenizer = Tokenizer::from_file(&path).map_err(damaged)?;
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(Some(TruncationParams { max_length, ..TruncationParams::default() })).map_err(damaged)?;
+    tokenizer
+        .with_truncation(Some(TruncationParams {
+            max_length,
+            ..TruncationParams::default()
+        }))
+        .map_err(damaged)?;
     Ok(tokenizer)
 }
 
 /// `max_seq_length` of sentence_bert_config.json.
 fn published_length(dir: &Path) -> Result<Option<usize>, ModelError> {
-    let Some(config) = optional_json(dir, "sentence_bert_config.json")? else { return Ok(None) };
-    Ok(config.get("max_seq_length").and_then(serde_json::Value::as_u64).and_then(|length| usize::try_from(length).ok()))
+    let Some(config) = optional_json(dir, "sentence_bert_config.json")? else {
+        return Ok(None);
+    };
+    Ok(config
+        .get("max_seq_length")
+        .and_then(serde_json::Value::as_u64)
+        .and_then(|length| usize::try_from(length).ok()))
 }
 
 fn pooling(dir: &Path) -> Result<Pooling, ModelError> {
     const NAME: &str = "1_Pooling/config.json";
-    let Some(config) = optional_json(dir, NAME)? else { return Ok(Pooling::Mean) };
-    let old = |name: &str| config.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false);
-    let mode = config.get("pooling_mode").and_then(serde_json::Value::as_str).unwrap_or_default();
-    match (old("pooling_mode_mean_tokens") || mode == "mean", old("pooling_mode_cls_token") || mode == "cls") {
+    let Some(config) = optional_json(dir, NAME)? else {
+        return Ok(Pooling::Mean);
+    };
+    let old = |name: &str| {
+        config
+            .get(name)
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false)
+    };
+    let mode = config
+        .get("pooling_mode")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
+    match (
+        old("pooling_mode_mean_tokens") || mode == "mean",
+        old("pooling_mode_cls_token") || mode == "cls",
+    ) {
         (true, false) => Ok(Pooling::Mean),
         (false, true) => Ok(Pooling::First),
         _ => Err(ModelError::Config {
@@ -185,5 +251,9 @@ fn pooling(dir: &Path) -> Result<Pooling, ModelError> {
 
 fn optional_json(dir: &Path, name: &str) -> Result<Option<serde_json::Value>, ModelError> {
     let path: PathBuf = dir.join(name);
-    if path.is_file() { read_json(&path, dir).map(Some) } else { Ok(None) }
+    if path.is_file() {
+        read_json(&path, dir).map(Some)
+    } else {
+        Ok(None)
+    }
 }

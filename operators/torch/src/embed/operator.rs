@@ -38,11 +38,16 @@ pub struct State {
 /// # Errors
 /// `model.input` when neither is there.
 pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
-    let named = configured.map(PathBuf::from).or_else(|| env::var_os(EMBEDDER).map(PathBuf::from));
+    let named = configured
+        .map(PathBuf::from)
+        .or_else(|| env::var_os(EMBEDDER).map(PathBuf::from));
     let hint = format!("Run infra/setup/embedder.sh and set {EMBEDDER} to its folder, or set `model:`.");
     let dir = named.ok_or_else(|| ModelError::input("no embedder is set up", hint.clone()))?;
     if !Path::new(&dir).is_dir() {
-        return Err(ModelError::input(format!("there is no embedder in {}", dir.display()), hint));
+        return Err(ModelError::input(
+            format!("there is no embedder in {}", dir.display()),
+            hint,
+        ));
     }
     Ok(dir)
 }
@@ -66,7 +71,12 @@ impl RowOperator for Embed {
     }
 
     fn output_schema(&self, state: &State, input: &Schema) -> Result<SchemaRef, OperatorError> {
-        let mut fields: Vec<Arc<Field>> = input.fields().iter().filter(|field| field.name() != "vector").cloned().collect();
+        let mut fields: Vec<Arc<Field>> = input
+            .fields()
+            .iter()
+            .filter(|field| field.name() != "vector")
+            .cloned()
+            .collect();
         fields.push(Arc::new(records::vector_field(state.dimension)));
         Ok(Arc::new(Schema::new(fields)))
     }
@@ -88,16 +98,26 @@ impl RowOperator for Embed {
             device::parse(&config.device)?,
         ));
         let dimension = i32::try_from(embedder.dimension()).unwrap_or_default();
-        Ok(State { embedder: Mutex::new(embedder), dimension, truncated: AtomicUsize::new(0) })
+        Ok(State {
+            embedder: Mutex::new(embedder),
+            dimension,
+            truncated: AtomicUsize::new(0),
+        })
     }
 
     fn map(&self, context: &Context, state: &State, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {
         let texts = texts(&rows)?;
-        let embedded = state.embedder.lock().unwrap_or_else(PoisonError::into_inner).embed(&texts)?;
+        let embedded = state
+            .embedder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .embed(&texts)?;
         if embedded.truncated > 0 {
             let before = state.truncated.fetch_add(embedded.truncated, Ordering::Relaxed);
             if before == 0 {
-                context.warn("some chunks are longer than the embedder reads: their ends are not in their vectors");
+                context.warn(
+                    "some chunks are longer than the embedder reads: their ends are not in their vectors",
+                );
             }
             context.metric("truncated", (before + embedded.truncated) as f64, None);
         }
@@ -106,7 +126,12 @@ impl RowOperator for Embed {
         let vectors = FixedSizeListArray::try_new(item, state.dimension, values, None)?;
         let schema = self.output_schema(state, &rows.schema())?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-        let kept = rows.schema_ref().fields().iter().zip(rows.columns()).filter(|(field, _)| field.name() != "vector");
+        let kept = rows
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(rows.columns())
+            .filter(|(field, _)| field.name() != "vector");
         columns.extend(kept.map(|(_, column)| Arc::clone(column)));
         columns.push(Arc::new(vectors));
         Ok(RecordBatch::try_new(schema, columns)?)
@@ -114,9 +139,23 @@ impl RowOperator for Embed {
 }
 
 fn texts(rows: &RecordBatch) -> Result<Vec<&str>, OperatorError> {
-    let column = rows.column_by_name("text").and_then(|column| column.as_any().downcast_ref::<StringArray>());
+    let column = rows
+        .column_by_name("text")
+        .and_then(|column| column.as_any().downcast_ref::<StringArray>());
     let column = column.ok_or_else(|| {
-        OperatorError::data("embed.text", "the input has no text column `text`", "Connect a dataset of chunks.")
+        OperatorError::data(
+            "embed.text",
+            "the input has no text column `text`",
+            "Connect a dataset of chunks.",
+        )
     })?;
-    Ok((0..column.len()).map(|row| if column.is_valid(row) { column.value(row) } else { "" }).collect())
+    Ok((0..column.len())
+        .map(|row| {
+            if column.is_valid(row) {
+                column.value(row)
+            } else {
+                ""
+            }
+        })
+        .collect())
 }

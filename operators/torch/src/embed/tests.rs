@@ -13,9 +13,13 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The embedder's weights, or a printed reason why there are none.
 fn weights() -> Option<PathBuf> {
-    let dir = std::env::var_os("TWINLOOM_EMBEDDER").map_or_else(|| Path::new(ROOT).join(".cache/minilm"), PathBuf::from);
+    let dir = std::env::var_os("TWINLOOM_EMBEDDER")
+        .map_or_else(|| Path::new(ROOT).join(".cache/minilm"), PathBuf::from);
     if !dir.join("model.safetensors").is_file() {
-        eprintln!("SKIP: no embedder in {}: run infra/setup/embedder.sh", dir.display());
+        eprintln!(
+            "SKIP: no embedder in {}: run infra/setup/embedder.sh",
+            dir.display()
+        );
         return None;
     }
     Some(dir)
@@ -27,20 +31,31 @@ fn open(options: EmbedderOptions) -> Option<Embedder> {
 
 fn golden() -> (Vec<String>, Vec<f32>) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(dir.join("minilm.json")).unwrap()).unwrap();
+    let texts: Vec<String> =
+        serde_json::from_slice(&std::fs::read(dir.join("minilm.json")).unwrap()).unwrap();
     let file = Checkpoint::open_files(&dir, &[dir.join("minilm.safetensors")]).unwrap();
-    let vectors = file.tensor("vectors", &[texts.len() as i64, 384], Device::Cpu, Kind::Float).unwrap();
+    let vectors = file
+        .tensor("vectors", &[texts.len() as i64, 384], Device::Cpu, Kind::Float)
+        .unwrap();
     (texts, Vec::try_from(vectors.reshape([-1])).unwrap())
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum::<f64>()
+    };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 fn lowest_cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
-    a.chunks_exact(384).zip(b.chunks_exact(384)).map(|(a, b)| cosine(a, b)).fold(1.0, f64::min)
+    a.chunks_exact(384)
+        .zip(b.chunks_exact(384))
+        .map(|(a, b)| cosine(a, b))
+        .fold(1.0, f64::min)
 }
 
 fn strs(texts: &[String]) -> Vec<&str> {
@@ -49,26 +64,44 @@ fn strs(texts: &[String]) -> Vec<&str> {
 
 #[test]
 fn vectors_equal_those_of_sentence_transformers() {
-    let Some(embedder) = open(EmbedderOptions::default()) else { return };
+    let Some(embedder) = open(EmbedderOptions::default()) else {
+        return;
+    };
     let (texts, expected) = golden();
     assert_eq!(texts.len(), 200);
     let found = embedder.embed(&strs(&texts)).unwrap();
-    assert_eq!((found.dimension, embedder.dimension(), embedder.max_length()), (384, 384, 256));
-    assert!(found.truncated > 10, "the golden texts hold some that are too long: {}", found.truncated);
+    assert_eq!(
+        (found.dimension, embedder.dimension(), embedder.max_length()),
+        (384, 384, 256)
+    );
+    assert!(
+        found.truncated > 10,
+        "the golden texts hold some that are too long: {}",
+        found.truncated
+    );
     let lowest = lowest_cosine(&found.vectors, &expected);
     assert!(lowest >= 0.9999, "lowest cosine {lowest}");
     for vector in found.vectors.chunks_exact(384) {
-        assert!((vector.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-4, "unit length");
+        assert!(
+            (vector.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-4,
+            "unit length"
+        );
     }
 }
 
 #[test]
 fn neither_batch_size_nor_order_changes_a_vector() {
-    let Some(whole) = open(EmbedderOptions::default()) else { return };
+    let Some(whole) = open(EmbedderOptions::default()) else {
+        return;
+    };
     let (texts, _) = golden();
     let texts = &strs(&texts)[..24];
     let reversed: Vec<&str> = texts.iter().rev().copied().collect();
-    let one = open(EmbedderOptions { batch_tokens: 1, ..EmbedderOptions::default() }).unwrap();
+    let one = open(EmbedderOptions {
+        batch_tokens: 1,
+        ..EmbedderOptions::default()
+    })
+    .unwrap();
     let (a, b) = (whole.embed(texts).unwrap(), one.embed(&reversed).unwrap());
     let back: Vec<f32> = b.vectors.chunks_exact(384).rev().flatten().copied().collect();
     assert!(lowest_cosine(&a.vectors, &back) > 0.999_999);
@@ -77,10 +110,19 @@ fn neither_batch_size_nor_order_changes_a_vector() {
 
 #[test]
 fn length_can_be_limited_and_vectors_left_as_they_are() {
-    let options = EmbedderOptions { max_length: Some(8), normalise: false, ..EmbedderOptions::default() };
+    let options = EmbedderOptions {
+        max_length: Some(8),
+        normalise: false,
+        ..EmbedderOptions::default()
+    };
     let Some(embedder) = open(options) else { return };
     let same = "one two three four five six";
-    let Embedded { vectors, truncated, tokens, .. } = embedder.embed(&[same, &format!("{same} seven eight")]).unwrap();
+    let Embedded {
+        vectors,
+        truncated,
+        tokens,
+        ..
+    } = embedder.embed(&[same, &format!("{same} seven eight")]).unwrap();
     assert_eq!((truncated, tokens), (1, 16));
     assert!(cosine(&vectors[..384], &vectors[384..]) > 0.999_999);
     assert!((vectors[..384].iter().map(|v| v * v).sum::<f32>() - 1.0).abs() > 0.1);
@@ -89,16 +131,27 @@ fn length_can_be_limited_and_vectors_left_as_they_are() {
 
 #[test]
 fn real_articles_are_told_apart() {
-    let shared = std::env::var_os("TWINLOOM_SHARED").map_or_else(|| Path::new(ROOT).join("../shared"), PathBuf::from);
+    let shared =
+        std::env::var_os("TWINLOOM_SHARED").map_or_else(|| Path::new(ROOT).join("../shared"), PathBuf::from);
     let Ok(articles) = std::fs::read_to_string(shared.join("data/articles.jsonl")) else {
         eprintln!("SKIP: no articles in {}", shared.display());
         return;
     };
-    let Some(embedder) = open(EmbedderOptions { max_length: Some(128), ..EmbedderOptions::default() }) else { return };
+    let Some(embedder) = open(EmbedderOptions {
+        max_length: Some(128),
+        ..EmbedderOptions::default()
+    }) else {
+        return;
+    };
     let texts: Vec<String> = articles
         .lines()
         .take(8)
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["text"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .flat_map(|text| {
             let words: Vec<&str> = text.split_whitespace().collect();
             [words[..80].join(" "), words[80..160].join(" ")]
@@ -106,8 +159,14 @@ fn real_articles_are_told_apart() {
         .collect();
     let found = embedder.embed(&strs(&texts)).unwrap();
     let vectors: Vec<&[f32]> = found.vectors.chunks_exact(384).collect();
-    let own = (0..8).map(|i| cosine(vectors[2 * i], vectors[2 * i + 1])).sum::<f64>() / 8.0;
-    let others = (0..8).map(|i| cosine(vectors[2 * i], vectors[(2 * i + 3) % 16])).sum::<f64>() / 8.0;
+    let own = (0..8)
+        .map(|i| cosine(vectors[2 * i], vectors[2 * i + 1]))
+        .sum::<f64>()
+        / 8.0;
+    let others = (0..8)
+        .map(|i| cosine(vectors[2 * i], vectors[(2 * i + 3) % 16]))
+        .sum::<f64>()
+        / 8.0;
     assert!(own > others + 0.1, "halves of one article {own}, of two {others}");
 }
 
@@ -117,6 +176,15 @@ fn a_folder_that_is_no_embedder_is_refused() {
     let error = Embedder::open(&golden, EmbedderOptions::default()).err().unwrap();
     assert_eq!(error.code(), "model.config");
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(Embedder::open(empty.path(), EmbedderOptions::default()).err().unwrap().code(), "model.file_missing");
-    assert_eq!(super::embedder_dir(Some("/nowhere/at/all")).unwrap_err().code(), "model.input");
+    assert_eq!(
+        Embedder::open(empty.path(), EmbedderOptions::default())
+            .err()
+            .unwrap()
+            .code(),
+        "model.file_missing"
+    );
+    assert_eq!(
+        super::embedder_dir(Some("/nowhere/at/all")).unwrap_err().code(),
+        "model.input"
+    );
 }

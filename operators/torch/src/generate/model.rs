@@ -62,11 +62,18 @@ impl TextModel {
     /// What is missing or wrong in the folder, naming the file or tensor.
     pub fn load(dir: &Path, device: Device, kind: Option<Kind>) -> Result<Self, ModelError> {
         let checkpoint = Checkpoint::open(dir)?;
-        let kind = kind.or_else(|| kind_of_config(checkpoint.config_json())).unwrap_or(Kind::Float);
+        let kind = kind
+            .or_else(|| kind_of_config(checkpoint.config_json()))
+            .unwrap_or(Kind::Float);
         let decoder = Decoder::load(&checkpoint, device, kind)?;
         let tokenizer = TextTokenizer::load(dir)?;
         let ends = ends(checkpoint.config_json(), dir, &tokenizer)?;
-        Ok(Self { decoder, tokenizer, ends, adapter: None })
+        Ok(Self {
+            decoder,
+            tokenizer,
+            ends,
+            adapter: None,
+        })
     }
 
     /// The decoder.
@@ -113,7 +120,12 @@ impl TextModel {
     /// # Errors
     /// `model.input`, or what libtorch says.
     pub fn chat(&self, messages: &[Message], sampling: &Sampling) -> Result<Generated, ModelError> {
-        self.generate(&self.tokenizer.encode_marked(&self.tokenizer.render(messages, true)?)?, sampling)
+        self.generate(
+            &self
+                .tokenizer
+                .encode_marked(&self.tokenizer.render(messages, true)?)?,
+            sampling,
+        )
     }
 
     /// Continues tokens. A prompt that is longer than the model's context loses its start (less the first token).
@@ -125,7 +137,9 @@ impl TextModel {
         self.check_prompt(prompt)?;
         let context = usize::try_from(self.decoder.architecture().max_positions).unwrap_or(usize::MAX);
         let (prompt, prompt_truncated) = fit(prompt, context, sampling.max_new_tokens);
-        let most = sampling.max_new_tokens.min(context.saturating_sub(prompt.len()).max(1));
+        let most = sampling
+            .max_new_tokens
+            .min(context.saturating_sub(prompt.len()).max(1));
 
         let _guard = tch::no_grad_guard();
         let mut cache = KvCache::new((prompt.len() + most.min(512)) as i64);
@@ -145,17 +159,35 @@ impl TextModel {
         }
         let text = self.text(&tokens, sampling)?;
         let (new_tokens, prompt_tokens) = (tokens.len(), prompt.len());
-        Ok(Generated { text, tokens, new_tokens, prompt_tokens, prompt_truncated, finish })
+        Ok(Generated {
+            text,
+            tokens,
+            new_tokens,
+            prompt_tokens,
+            prompt_truncated,
+            finish,
+        })
     }
 
     /// Reads tokens and gives the logits after the last.
     fn read(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>, ModelError> {
         let ids: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-        let ids = Tensor::f_from_slice(&ids)?.f_unsqueeze(0)?.f_to_device(self.decoder.device())?;
-        let hidden = self.decoder.hidden(&ids, Step { cache: Some(cache), ..Step::default() })?;
+        let ids = Tensor::f_from_slice(&ids)?
+            .f_unsqueeze(0)?
+            .f_to_device(self.decoder.device())?;
+        let hidden = self.decoder.hidden(
+            &ids,
+            Step {
+                cache: Some(cache),
+                ..Step::default()
+            },
+        )?;
         // Only the last position's logits are wanted: over the whole prompt they would be the largest tensor of all.
         let logits = self.decoder.logits(&hidden.f_select(1, -1)?)?;
-        let logits = logits.f_view([-1])?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?;
+        let logits = logits
+            .f_view([-1])?
+            .f_to_kind(Kind::Float)?
+            .f_to_device(Device::Cpu)?;
         let mut values = vec![0_f32; logits.numel()];
         let count = values.len();
         logits.f_copy_data(&mut values, count)?;
@@ -164,7 +196,10 @@ impl TextModel {
 
     fn check_prompt(&self, prompt: &[u32]) -> Result<(), ModelError> {
         if prompt.is_empty() {
-            return Err(ModelError::input("the prompt is empty", "Give a prompt: the model has no start-of-text token."));
+            return Err(ModelError::input(
+                "the prompt is empty",
+                "Give a prompt: the model has no start-of-text token.",
+            ));
         }
         let vocabulary = self.decoder.architecture().vocabulary;
         match prompt.iter().find(|&&id| i64::from(id) >= vocabulary) {
@@ -180,13 +215,20 @@ impl TextModel {
         if sampling.stop.is_empty() {
             return Ok(false);
         }
-        let tail = self.tokenizer.decode(tokens.get(tokens.len().saturating_sub(TAIL)..).unwrap_or(tokens))?;
+        let tail = self
+            .tokenizer
+            .decode(tokens.get(tokens.len().saturating_sub(TAIL)..).unwrap_or(tokens))?;
         Ok(sampling.stop.iter().any(|stop| tail.contains(stop.as_str())))
     }
 
     fn text(&self, tokens: &[u32], sampling: &Sampling) -> Result<String, ModelError> {
         let mut text = self.tokenizer.decode(tokens)?;
-        if let Some(end) = sampling.stop.iter().filter_map(|stop| text.find(stop.as_str())).min() {
+        if let Some(end) = sampling
+            .stop
+            .iter()
+            .filter_map(|stop| text.find(stop.as_str()))
+            .min()
+        {
             text.truncate(end);
         }
         Ok(text)
@@ -197,9 +239,20 @@ impl TextModel {
 fn ends(config: &Value, dir: &Path, tokenizer: &TextTokenizer) -> Result<BTreeSet<u32>, ModelError> {
     let mut ends: BTreeSet<u32> = tokenizer.eos().into_iter().collect();
     let path = dir.join("generation_config.json");
-    let generation = if path.is_file() { read_json(&path, dir)? } else { Value::Null };
-    for value in [config.get("eos_token_id"), generation.get("eos_token_id")].into_iter().flatten() {
-        let listed = value.as_array().into_iter().flatten().chain(std::iter::once(value));
+    let generation = if path.is_file() {
+        read_json(&path, dir)?
+    } else {
+        Value::Null
+    };
+    for value in [config.get("eos_token_id"), generation.get("eos_token_id")]
+        .into_iter()
+        .flatten()
+    {
+        let listed = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain(std::iter::once(value));
         ends.extend(listed.filter_map(|id| u32::try_from(id.as_u64()?).ok()));
     }
     Ok(ends)
@@ -208,7 +261,9 @@ fn ends(config: &Value, dir: &Path, tokenizer: &TextTokenizer) -> Result<BTreeSe
 /// The prompt's end that fits a context beside the wanted tokens (or half of it), with the first token kept.
 fn fit(prompt: &[u32], context: usize, wanted: usize) -> (Vec<u32>, usize) {
     let room = context.saturating_sub(wanted.min(context / 2)).max(1);
-    let Some(excess) = prompt.len().checked_sub(room).filter(|excess| *excess > 0) else { return (prompt.to_vec(), 0) };
+    let Some(excess) = prompt.len().checked_sub(room).filter(|excess| *excess > 0) else {
+        return (prompt.to_vec(), 0);
+    };
     let mut kept: Vec<u32> = prompt.first().copied().into_iter().collect();
     kept.extend(prompt.iter().skip(excess + 1));
     kept.truncate(room);

@@ -50,18 +50,35 @@ impl Sampling {
     /// `model.input`, naming the setting.
     pub fn check(&self) -> Result<(), ModelError> {
         let bounds = [
-            ("max_new_tokens", (1..=1_000_000).contains(&self.max_new_tokens), "1 to 1000000"),
-            ("temperature", (0.0..=100.0).contains(&self.temperature), "0 to 100"),
+            (
+                "max_new_tokens",
+                (1..=1_000_000).contains(&self.max_new_tokens),
+                "1 to 1000000",
+            ),
+            (
+                "temperature",
+                (0.0..=100.0).contains(&self.temperature),
+                "0 to 100",
+            ),
             ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "above 0, to 1"),
             ("min_p", (0.0..1.0).contains(&self.min_p), "0 to below 1"),
-            ("repetition_penalty", self.repetition_penalty > 0.0 && self.repetition_penalty <= 100.0, "above 0, to 100"),
-            ("stop", self.stop.len() <= 64 && self.stop.iter().all(|text| (1..=1024).contains(&text.len())), "up to 64 texts that are not empty"),
+            (
+                "repetition_penalty",
+                self.repetition_penalty > 0.0 && self.repetition_penalty <= 100.0,
+                "above 0, to 100",
+            ),
+            (
+                "stop",
+                self.stop.len() <= 64 && self.stop.iter().all(|text| (1..=1024).contains(&text.len())),
+                "up to 64 texts that are not empty",
+            ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),
-            Some((name, _, bounds)) => {
-                Err(ModelError::input(format!("`{name}` is out of its bounds"), format!("Set it to {bounds}.")))
-            }
+            Some((name, _, bounds)) => Err(ModelError::input(
+                format!("`{name}` is out of its bounds"),
+                format!("Set it to {bounds}."),
+            )),
         }
     }
 }
@@ -77,14 +94,26 @@ impl<'a> Sampler<'a> {
     /// A sampler for a text that starts with `prompt`.
     #[must_use]
     pub fn new(sampling: &'a Sampling, prompt: &[u32]) -> Self {
-        let seen = if sampling.repetition_penalty == 1.0 { BTreeSet::new() } else { prompt.iter().copied().collect() };
-        Self { sampling, seen, random: sampling.seed }
+        let seen = if sampling.repetition_penalty == 1.0 {
+            BTreeSet::new()
+        } else {
+            prompt.iter().copied().collect()
+        };
+        Self {
+            sampling,
+            seen,
+            random: sampling.seed,
+        }
     }
 
     /// The next token for these logits, one a token of the vocabulary.
     pub fn pick(&mut self, logits: &mut [f32]) -> u32 {
         self.penalise(logits);
-        let token = if self.sampling.temperature == 0.0 { greedy(logits) } else { self.draw(logits) };
+        let token = if self.sampling.temperature == 0.0 {
+            greedy(logits)
+        } else {
+            self.draw(logits)
+        };
         if self.sampling.repetition_penalty != 1.0 {
             self.seen.insert(token);
         }
@@ -95,7 +124,11 @@ impl<'a> Sampler<'a> {
         let penalty = self.sampling.repetition_penalty as f32;
         for &token in &self.seen {
             if let Some(logit) = logits.get_mut(token as usize) {
-                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+                *logit = if *logit > 0.0 {
+                    *logit / penalty
+                } else {
+                    *logit * penalty
+                };
             }
         }
     }
@@ -107,8 +140,12 @@ impl<'a> Sampler<'a> {
         if self.sampling.top_k > 0 {
             order.truncate(self.sampling.top_k);
         }
-        let Some(&(first, highest)) = order.first() else { return 0 };
-        order.iter_mut().for_each(|(_, value)| *value = ((*value - highest) / self.sampling.temperature).exp());
+        let Some(&(first, highest)) = order.first() else {
+            return 0;
+        };
+        order
+            .iter_mut()
+            .for_each(|(_, value)| *value = ((*value - highest) / self.sampling.temperature).exp());
         keep_top_p(&mut order, self.sampling.top_p);
         order.retain(|(_, weight)| *weight >= self.sampling.min_p);
         let total: f64 = order.iter().map(|(_, weight)| weight).sum();
@@ -133,7 +170,11 @@ impl<'a> Sampler<'a> {
 }
 
 fn greedy(logits: &[f32]) -> u32 {
-    let best = (0_u32..).zip(logits).fold((0, f32::NEG_INFINITY), |best, (id, &logit)| if logit > best.1 { (id, logit) } else { best });
+    let best = (0_u32..)
+        .zip(logits)
+        .fold((0, f32::NEG_INFINITY), |best, (id, &logit)| {
+            if logit > best.1 { (id, logit) } else { best }
+        });
     best.0
 }
 

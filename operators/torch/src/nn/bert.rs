@@ -100,9 +100,22 @@ impl Bert {
             why,
             hint: "Use a BERT-type embedder such as all-MiniLM-L6-v2.".to_owned(),
         })?;
-        let prefix = if checkpoint.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
-        let loader = Loader { checkpoint, prefix, device, kind, hidden: config.hidden_size, eps: config.layer_norm_eps };
-        let embedding = |name: &str, rows| loader.tensor(&format!("embeddings.{name}.weight"), &[rows, config.hidden_size]);
+        let prefix = if checkpoint.has("bert.embeddings.word_embeddings.weight") {
+            "bert."
+        } else {
+            ""
+        };
+        let loader = Loader {
+            checkpoint,
+            prefix,
+            device,
+            kind,
+            hidden: config.hidden_size,
+            eps: config.layer_norm_eps,
+        };
+        let embedding = |name: &str, rows| {
+            loader.tensor(&format!("embeddings.{name}.weight"), &[rows, config.hidden_size])
+        };
         Ok(Self {
             words: embedding("word_embeddings", config.vocab_size)?,
             positions: embedding("position_embeddings", config.max_position_embeddings)?,
@@ -136,7 +149,9 @@ impl Bert {
         self.check_input(batch)?;
         let index = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(self.device);
         let mut x = self.words.f_index_select(0, &index(&batch.ids)?)?;
-        let _ = x.f_add_(&self.positions.f_index_select(0, &index(&batch.positions)?)?)?.f_add_(&self.kind_of_sentence)?;
+        let _ = x
+            .f_add_(&self.positions.f_index_select(0, &index(&batch.positions)?)?)?
+            .f_add_(&self.kind_of_sentence)?;
         x = self.norm.forward(&x)?;
         for layer in &self.layers {
             x = layer.forward(x, batch, self.config.num_attention_heads)?;
@@ -149,7 +164,9 @@ impl Bert {
     /// # Errors
     /// What libtorch says.
     pub fn mean(&self, hidden: &Tensor, batch: &Packed) -> Result<Tensor, ModelError> {
-        self.pool(hidden, batch, |run| run.f_mean_dim([1_i64].as_slice(), false, None))
+        self.pool(hidden, batch, |run| {
+            run.f_mean_dim([1_i64].as_slice(), false, None)
+        })
     }
 
     /// The hidden state of each sequence's first token, `[sequences, hidden]`.
@@ -167,7 +184,11 @@ impl Bert {
         pool: impl Fn(&Tensor) -> Result<Tensor, tch::TchError>,
     ) -> Result<Tensor, ModelError> {
         let of_run = |&(start, count, length): &(i64, i64, i64)| {
-            pool(&hidden.f_narrow(0, start, count * length)?.f_view([count, length, self.config.hidden_size])?)
+            pool(&hidden.f_narrow(0, start, count * length)?.f_view([
+                count,
+                length,
+                self.config.hidden_size,
+            ])?)
         };
         let pooled = batch.runs.iter().map(of_run).collect::<Result<Vec<_>, _>>()?;
         Ok(Tensor::f_cat(&pooled, 0)?)
@@ -176,14 +197,20 @@ impl Bert {
     fn check_input(&self, batch: &Packed) -> Result<(), ModelError> {
         if let Some(id) = batch.ids.iter().find(|&&id| id >= self.config.vocab_size) {
             return Err(ModelError::input(
-                format!("the token {id} is outside the model's vocabulary of {}", self.config.vocab_size),
+                format!(
+                    "the token {id} is outside the model's vocabulary of {}",
+                    self.config.vocab_size
+                ),
                 "Check that tokenizer.json belongs to these weights.",
             ));
         }
         let longest = batch.runs.iter().map(|run| run.2).max().unwrap_or(0);
         if longest > self.config.max_position_embeddings {
             return Err(ModelError::input(
-                format!("a sequence has {longest} tokens, the model reads {}", self.config.max_position_embeddings),
+                format!(
+                    "a sequence has {longest} tokens, the model reads {}",
+                    self.config.max_position_embeddings
+                ),
                 "Set a smaller max_length.",
             ));
         }
@@ -205,11 +232,21 @@ impl Layer {
         let qkv = self.qkv.forward(x)?;
         let mut parts = Vec::with_capacity(batch.runs.len());
         for &(start, count, length) in &batch.runs {
-            let run = qkv.f_narrow(0, start, count * length)?.f_view([count, length, 3, heads, hidden / heads])?;
+            let run =
+                qkv.f_narrow(0, start, count * length)?
+                    .f_view([count, length, 3, heads, hidden / heads])?;
             let part = |index| run.f_select(2, index)?.f_transpose(1, 2);
             let (query, key, value) = (part(0)?, part(1)?, part(2)?);
-            let attended =
-                Tensor::f_scaled_dot_product_attention(&query, &key, &value, None::<&Tensor>, 0.0, false, None, false)?;
+            let attended = Tensor::f_scaled_dot_product_attention(
+                &query,
+                &key,
+                &value,
+                None::<&Tensor>,
+                0.0,
+                false,
+                None,
+                false,
+            )?;
             parts.push(attended.f_transpose(1, 2)?.f_reshape([count * length, hidden])?);
         }
         Ok(Tensor::f_cat(&parts, 0)?)
@@ -227,17 +264,31 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn tensor(&self, name: &str, shape: &[i64]) -> Result<Tensor, ModelError> {
-        self.checkpoint.tensor(&format!("{}{name}", self.prefix), shape, self.device, self.kind)
+        self.checkpoint
+            .tensor(&format!("{}{name}", self.prefix), shape, self.device, self.kind)
     }
 
     fn norm(&self, name: &str) -> Result<LayerNorm, ModelError> {
         let name = format!("{}{name}", self.prefix);
-        LayerNorm::load(self.checkpoint, &name, self.hidden, self.eps, (self.kind, self.device))
+        LayerNorm::load(
+            self.checkpoint,
+            &name,
+            self.hidden,
+            self.eps,
+            (self.kind, self.device),
+        )
     }
 
     fn linear(&self, name: &str, outputs: i64, inputs: i64) -> Result<Linear, ModelError> {
         let name = format!("{}{name}", self.prefix);
-        Linear::load(self.checkpoint, name, (outputs, inputs), true, self.device, self.kind)
+        Linear::load(
+            self.checkpoint,
+            name,
+            (outputs, inputs),
+            true,
+            self.device,
+            self.kind,
+        )
     }
 
     fn layer(&self, index: i64, intermediate: i64) -> Result<Layer, ModelError> {
@@ -262,7 +313,11 @@ fn check(config: &BertConfig) -> Result<(), String> {
     let texts = [
         ("model_type", &config.model_type, "bert"),
         ("hidden_act", &config.hidden_act, "gelu"),
-        ("position_embedding_type", &config.position_embedding_type, "absolute"),
+        (
+            "position_embedding_type",
+            &config.position_embedding_type,
+            "absolute",
+        ),
     ];
     if let Some((name, found, known)) = texts.iter().find(|(_, found, known)| found != known) {
         return Err(format!("{name} is `{found}`, only `{known}` is known"));
@@ -273,14 +328,24 @@ fn check(config: &BertConfig) -> Result<(), String> {
         ("num_hidden_layers", config.num_hidden_layers, 1_000),
         ("num_attention_heads", config.num_attention_heads, 1_024),
         ("intermediate_size", config.intermediate_size, 1_048_576),
-        ("max_position_embeddings", config.max_position_embeddings, 1_000_000),
+        (
+            "max_position_embeddings",
+            config.max_position_embeddings,
+            1_000_000,
+        ),
         ("type_vocab_size", config.type_vocab_size, 1_024),
     ];
-    if let Some((name, value, most)) = numbers.iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+    if let Some((name, value, most)) = numbers
+        .iter()
+        .find(|(_, value, most)| !(1..=*most).contains(value))
+    {
         return Err(format!("{name} is {value}, it has to be from 1 to {most}"));
     }
     if config.hidden_size % config.num_attention_heads != 0 {
-        return Err(format!("{} values cannot be split over {} heads", config.hidden_size, config.num_attention_heads));
+        return Err(format!(
+            "{} values cannot be split over {} heads",
+            config.hidden_size, config.num_attention_heads
+        ));
     }
     Ok(())
 }

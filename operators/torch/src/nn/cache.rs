@@ -23,7 +23,11 @@ impl KvCache {
     /// Empty, with room for `reserve` positions before it has to grow.
     #[must_use]
     pub fn new(reserve: i64) -> Self {
-        Self { layers: Vec::new(), length: 0, reserve: reserve.max(16) }
+        Self {
+            layers: Vec::new(),
+            length: 0,
+            reserve: reserve.max(16),
+        }
     }
 
     /// Positions held.
@@ -45,16 +49,27 @@ impl KvCache {
 
     /// Adds a step's keys and values to a layer and gives all of that layer's. The length moves with [`Self::advance`],
     /// once every layer has its part.
-    pub(super) fn extend(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+    pub(super) fn extend(
+        &mut self,
+        layer: usize,
+        keys: &Tensor,
+        values: &Tensor,
+    ) -> Result<(Tensor, Tensor), ModelError> {
         let (batch, heads, step, dim) = keys.size4()?;
         let end = self.length + step;
         if self.layers.len() <= layer {
             let capacity = end.max(self.reserve);
             let room = || keys.f_new_empty([batch, heads, capacity, dim], (keys.f_kind()?, keys.device()));
-            self.layers.push(Layer { keys: room()?, values: room()? });
+            self.layers.push(Layer {
+                keys: room()?,
+                values: room()?,
+            });
         }
         let Some(held) = self.layers.get_mut(layer) else {
-            return Err(ModelError::input("the layers of a cache are filled in order", "Use a cache with one model only."));
+            return Err(ModelError::input(
+                "the layers of a cache are filled in order",
+                "Use a cache with one model only.",
+            ));
         };
         if end > held.keys.size4()?.2 {
             held.grow(self.length, end * 2)?;
@@ -73,8 +88,11 @@ impl Layer {
     fn grow(&mut self, length: i64, capacity: i64) -> Result<(), ModelError> {
         for tensor in [&mut self.keys, &mut self.values] {
             let (batch, heads, _, dim) = tensor.size4()?;
-            let larger = tensor.f_new_empty([batch, heads, capacity, dim], (tensor.f_kind()?, tensor.device()))?;
-            larger.f_narrow(2, 0, length)?.f_copy_(&tensor.f_narrow(2, 0, length)?)?;
+            let larger =
+                tensor.f_new_empty([batch, heads, capacity, dim], (tensor.f_kind()?, tensor.device()))?;
+            larger
+                .f_narrow(2, 0, length)?
+                .f_copy_(&tensor.f_narrow(2, 0, length)?)?;
             *tensor = larger;
         }
         Ok(())

@@ -49,7 +49,10 @@ impl Architecture {
     /// # Errors
     /// `model.config` for a family that there is no code for, or a value that does not suit.
     pub fn from_config(config: &Value, path: &Path) -> Result<Self, ModelError> {
-        let family = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let family = config
+            .get("model_type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if llama::MODEL_TYPES.contains(&family) {
             return llama::architecture(config, path);
         }
@@ -72,11 +75,17 @@ impl Architecture {
             ("head_dim", self.head_dim, 4_096),
             ("max_position_embeddings", self.max_positions, 100_000_000),
         ];
-        if let Some((name, value, most)) = bounds.iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+        if let Some((name, value, most)) = bounds
+            .iter()
+            .find(|(_, value, most)| !(1..=*most).contains(value))
+        {
             return Err(format!("{name} is {value}, it has to be from 1 to {most}"));
         }
         if self.heads % self.kv_heads != 0 {
-            return Err(format!("{} heads cannot share {} key and value heads", self.heads, self.kv_heads));
+            return Err(format!(
+                "{} heads cannot share {} key and value heads",
+                self.heads, self.kv_heads
+            ));
         }
         if self.head_dim % 2 != 0 {
             return Err(format!("head_dim is {}, an odd number", self.head_dim));
@@ -128,7 +137,8 @@ impl Decoder {
     /// # Errors
     /// `model.config`, or what [`Checkpoint::tensor`] says.
     pub fn load(checkpoint: &Checkpoint, device: Device, kind: Kind) -> Result<Self, ModelError> {
-        let architecture = Architecture::from_config(checkpoint.config_json(), &checkpoint.dir().join("config.json"))?;
+        let architecture =
+            Architecture::from_config(checkpoint.config_json(), &checkpoint.dir().join("config.json"))?;
         build::load(architecture, checkpoint, device, kind)
     }
 
@@ -164,7 +174,11 @@ impl Decoder {
     /// What libtorch says.
     pub fn hidden(&self, tokens: &Tensor, step: Step<'_>) -> Result<Tensor, ModelError> {
         let (_, length) = tokens.size2()?;
-        let Step { mut cache, positions, attend } = step;
+        let Step {
+            mut cache,
+            positions,
+            attend,
+        } = step;
         let past = cache.as_ref().map_or(0, |cache| cache.len());
         let counted;
         let positions = match positions {
@@ -244,13 +258,19 @@ impl Decoder {
             Some(name) => {
                 let why = format!("the adapter has factors for `{name}`, which the model does not have");
                 self.detach();
-                Err(ModelError::input(why, "Use the adapter with the base model that it was trained on."))
+                Err(ModelError::input(
+                    why,
+                    "Use the adapter with the base model that it was trained on.",
+                ))
             }
         }
     }
 
     /// Takes the adapter off.
     pub fn detach(&mut self) {
-        self.layers.iter_mut().flat_map(Layer::linears_mut).for_each(Linear::detach);
+        self.layers
+            .iter_mut()
+            .flat_map(Layer::linears_mut)
+            .for_each(Linear::detach);
     }
 }

@@ -28,7 +28,12 @@ impl Linear {
     /// A layer of given weights.
     #[must_use]
     pub fn new(name: String, weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { name, weight, bias, lora: None }
+        Self {
+            name,
+            weight,
+            bias,
+            lora: None,
+        }
     }
 
     /// Reads `NAME.weight` and, where wanted, `NAME.bias`.
@@ -44,8 +49,11 @@ impl Linear {
         kind: Kind,
     ) -> Result<Self, ModelError> {
         let weight = checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs], device, kind)?;
-        let bias =
-            if bias { Some(checkpoint.tensor(&format!("{name}.bias"), &[outputs], device, kind)?) } else { None };
+        let bias = if bias {
+            Some(checkpoint.tensor(&format!("{name}.bias"), &[outputs], device, kind)?)
+        } else {
+            None
+        };
         Ok(Self::new(name, weight, bias))
     }
 
@@ -58,7 +66,10 @@ impl Linear {
         let Some(low) = &self.lora else { return Ok(y) };
         // Adapters are fp32 over a base of any type, as PEFT has them.
         let kind = low.a.f_kind()?;
-        let z = x.f_to_kind(kind)?.f_linear(&low.a, None::<&Tensor>)?.f_linear(&low.b, None::<&Tensor>)?;
+        let z = x
+            .f_to_kind(kind)?
+            .f_linear(&low.a, None::<&Tensor>)?
+            .f_linear(&low.b, None::<&Tensor>)?;
         Ok(y.f_add(&z.f_mul_scalar(low.scale)?.f_to_kind(y.f_kind()?)?)?)
     }
 
@@ -85,7 +96,11 @@ impl Linear {
                 "Use the adapter with the base model that it was trained on.",
             ));
         }
-        self.lora = Some(Low { a: a.shallow_clone(), b: b.shallow_clone(), scale });
+        self.lora = Some(Low {
+            a: a.shallow_clone(),
+            b: b.shallow_clone(),
+            scale,
+        });
         Ok(())
     }
 

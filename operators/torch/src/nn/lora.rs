@@ -62,22 +62,37 @@ impl Adapter {
     /// `model.input` when a target is no layer of the model, or the rank is not positive.
     pub fn new(model: &Decoder, config: AdapterConfig, seed: u64) -> Result<Self, ModelError> {
         if !(1..=4096).contains(&config.r) {
-            return Err(ModelError::input(format!("a rank of {} is not possible", config.r), "Use 8, 16 or 32."));
+            return Err(ModelError::input(
+                format!("a rank of {} is not possible", config.r),
+                "Use 8, 16 or 32.",
+            ));
         }
         let known: BTreeSet<&str> = model.linears().map(|linear| last_part(&linear.name)).collect();
-        if let Some(target) = config.target_modules.iter().find(|target| !known.contains(target.as_str())) {
+        if let Some(target) = config
+            .target_modules
+            .iter()
+            .find(|target| !known.contains(target.as_str()))
+        {
             let known: Vec<_> = known.into_iter().collect();
-            return Err(ModelError::input(format!("the model has no layers `{target}`"), format!("It has {}.", known.join(", "))));
+            return Err(ModelError::input(
+                format!("the model has no layers `{target}`"),
+                format!("It has {}.", known.join(", ")),
+            ));
         }
         tch::manual_seed(seed.cast_signed());
         let mut factors = BTreeMap::new();
-        for linear in model.linears().filter(|linear| config.target_modules.contains(last_part(&linear.name))) {
+        for linear in model
+            .linears()
+            .filter(|linear| config.target_modules.contains(last_part(&linear.name)))
+        {
             let (outputs, inputs) = linear.shape();
             // Kaiming uniform with a = sqrt(5) comes down to this bound.
             let bound = 1.0 / (inputs as f64).sqrt();
-            let a = Tensor::f_empty([config.r, inputs], (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
+            let a =
+                Tensor::f_empty([config.r, inputs], (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
             let a = a.f_to_device(model.device())?.f_set_requires_grad(true)?;
-            let b = Tensor::f_zeros([outputs, config.r], (Kind::Float, model.device()))?.f_set_requires_grad(true)?;
+            let b = Tensor::f_zeros([outputs, config.r], (Kind::Float, model.device()))?
+                .f_set_requires_grad(true)?;
             factors.insert(linear.name.clone(), (a, b));
         }
         Ok(Self { config, factors })
@@ -91,12 +106,16 @@ impl Adapter {
         let path = dir.join(CONFIG);
         let json = read_json(&path, dir)?;
         refuse_unknown(&json, &path)?;
-        let config: AdapterConfig = serde_json::from_value(json).map_err(|error| config_error(&path, error.to_string()))?;
+        let config: AdapterConfig =
+            serde_json::from_value(json).map_err(|error| config_error(&path, error.to_string()))?;
         if !dir.join(WEIGHTS).is_file() {
             let pickle = dir.join("adapter_model.bin");
             return Err(match pickle.is_file() {
                 true => ModelError::Pickle { path: pickle },
-                false => ModelError::Missing { dir: dir.to_owned(), what: WEIGHTS.to_owned() },
+                false => ModelError::Missing {
+                    dir: dir.to_owned(),
+                    what: WEIGHTS.to_owned(),
+                },
             });
         }
         let file = Checkpoint::open_files(dir, &[dir.join(WEIGHTS)])?;
@@ -107,10 +126,14 @@ impl Adapter {
                 if part.ends_with(".lora_B.weight") {
                     continue;
                 }
-                return Err(config_error(&path, format!("the weights hold `{name}`, which is no LoRA factor")));
+                return Err(config_error(
+                    &path,
+                    format!("the weights hold `{name}`, which is no LoRA factor"),
+                ));
             };
             let other = format!("{}lora_B.weight", name.trim_end_matches("lora_A.weight"));
-            let read = |name: &str| file.tensor(name, file.shape(name).unwrap_or_default(), device, Kind::Float);
+            let read =
+                |name: &str| file.tensor(name, file.shape(name).unwrap_or_default(), device, Kind::Float);
             factors.insert(layer.to_owned(), (read(name)?, read(&other)?));
         }
         Ok(Self { config, factors })
@@ -121,7 +144,10 @@ impl Adapter {
     /// # Errors
     /// `model.unreadable` when a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
-        std::fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
+        std::fs::create_dir_all(dir).map_err(|source| ModelError::Io {
+            path: dir.to_owned(),
+            source,
+        })?;
         let mut tensors = Vec::new();
         for (name, (a, b)) in &self.factors {
             tensors.push((format!("{PREFIX}{name}.lora_A.weight"), a.shallow_clone()));
@@ -152,11 +178,20 @@ impl Adapter {
     /// All factors, in the order of their names: what an optimizer trains.
     #[must_use]
     pub fn weights(&self) -> Vec<Tensor> {
-        self.factors.values().flat_map(|(a, b)| [a.shallow_clone(), b.shallow_clone()]).collect()
+        self.factors
+            .values()
+            .flat_map(|(a, b)| [a.shallow_clone(), b.shallow_clone()])
+            .collect()
     }
 
     fn peft_config(&self) -> Value {
-        let AdapterConfig { r, lora_alpha, target_modules, use_rslora, base_model_name_or_path } = &self.config;
+        let AdapterConfig {
+            r,
+            lora_alpha,
+            target_modules,
+            use_rslora,
+            base_model_name_or_path,
+        } = &self.config;
         json!({
             "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": base_model_name_or_path,
             "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
@@ -179,7 +214,13 @@ fn refuse_unknown(config: &Value, path: &Path) -> Result<(), ModelError> {
     if kind != "LORA" {
         return Err(config_error(path, format!("peft_type is `{kind}`")));
     }
-    let unknown = ["use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out"];
+    let unknown = [
+        "use_dora",
+        "rank_pattern",
+        "alpha_pattern",
+        "modules_to_save",
+        "fan_in_fan_out",
+    ];
     if let Some(name) = unknown.iter().find(|name| set(name)) {
         return Err(config_error(path, format!("`{name}` is set")));
     }
@@ -190,7 +231,11 @@ fn refuse_unknown(config: &Value, path: &Path) -> Result<(), ModelError> {
 }
 
 fn config_error(path: &Path, why: String) -> ModelError {
-    ModelError::Config { path: path.to_owned(), why, hint: "Use a plain LoRA adapter of a decoder.".to_owned() }
+    ModelError::Config {
+        path: path.to_owned(),
+        why,
+        hint: "Use a plain LoRA adapter of a decoder.".to_owned(),
+    }
 }
 
 fn last_part(name: &str) -> &str {

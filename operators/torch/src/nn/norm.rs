@@ -30,7 +30,13 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    pub fn load(checkpoint: &Checkpoint, name: &str, size: i64, eps: f64, to: (Kind, Device)) -> Result<Self, ModelError> {
+    pub fn load(
+        checkpoint: &Checkpoint,
+        name: &str,
+        size: i64,
+        eps: f64,
+        to: (Kind, Device),
+    ) -> Result<Self, ModelError> {
         Ok(Self {
             weight: checkpoint.tensor(&format!("{name}.weight"), &[size], to.1, to.0)?,
             bias: checkpoint.tensor(&format!("{name}.bias"), &[size], to.1, to.0)?,
@@ -39,6 +45,12 @@ impl LayerNorm {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(x.f_layer_norm([self.weight.size1()?], Some(&self.weight), Some(&self.bias), self.eps, true)?)
+        Ok(x.f_layer_norm(
+            [self.weight.size1()?],
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )?)
     }
 }

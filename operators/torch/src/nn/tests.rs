@@ -22,7 +22,9 @@ impl Golden {
     }
 
     fn get(&self, name: &str) -> Tensor {
-        self.0.tensor(name, self.0.shape(name).unwrap(), Device::Cpu, Kind::Float).unwrap()
+        self.0
+            .tensor(name, self.0.shape(name).unwrap(), Device::Cpu, Kind::Float)
+            .unwrap()
     }
 
     fn ids(&self) -> Tensor {
@@ -31,7 +33,12 @@ impl Golden {
 }
 
 fn model() -> Decoder {
-    Decoder::load(&Checkpoint::open(&golden_dir()).unwrap(), Device::Cpu, Kind::Float).unwrap()
+    Decoder::load(
+        &Checkpoint::open(&golden_dir()).unwrap(),
+        Device::Cpu,
+        Kind::Float,
+    )
+    .unwrap()
 }
 
 fn max_difference(a: &Tensor, b: &Tensor) -> f64 {
@@ -44,7 +51,13 @@ fn loss(logits: &Tensor, ids: &Tensor) -> Tensor {
     let _ = labels.narrow(1, 0, 10).fill_(-100);
     let (seq, vocabulary) = (logits.size()[1], logits.size()[2]);
     let logits = logits.narrow(1, 0, seq - 1).reshape([-1, vocabulary]);
-    logits.cross_entropy_loss(&labels.narrow(1, 1, seq - 1).reshape([-1]), None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)
+    logits.cross_entropy_loss(
+        &labels.narrow(1, 1, seq - 1).reshape([-1]),
+        None::<&Tensor>,
+        tch::Reduction::Mean,
+        -100,
+        0.0,
+    )
 }
 
 #[test]
@@ -52,7 +65,9 @@ fn logits_and_loss_equal_those_of_transformers() {
     let (golden, model) = (Golden::open(), model());
     let logits = tch::no_grad(|| model.forward(&golden.ids(), Step::default()).unwrap());
     assert!(max_difference(&logits.narrow(1, 20, 4), &golden.get("logits")) < 1e-4);
-    assert!((loss(&logits, &golden.ids()).double_value(&[]) - golden.get("loss").double_value(&[0])).abs() < 1e-5);
+    assert!(
+        (loss(&logits, &golden.ids()).double_value(&[]) - golden.get("loss").double_value(&[0])).abs() < 1e-5
+    );
 }
 
 #[test]
@@ -61,8 +76,16 @@ fn left_padding_changes_nothing() {
     let mask = golden.get("padded_mask").to_kind(Kind::Int64);
     let positions: Tensor = (mask.cumsum(-1, Kind::Int64) - 1).clamp_min(0);
     let causal = Tensor::ones([24, 24], (Kind::Bool, Device::Cpu)).tril(0);
-    let attend = mask.to_kind(Kind::Bool).unsqueeze(1).unsqueeze(1).logical_and(&causal);
-    let step = Step { positions: Some(&positions), attend: Attend::Mask(&attend), cache: None };
+    let attend = mask
+        .to_kind(Kind::Bool)
+        .unsqueeze(1)
+        .unsqueeze(1)
+        .logical_and(&causal);
+    let step = Step {
+        positions: Some(&positions),
+        attend: Attend::Mask(&attend),
+        cache: None,
+    };
     let logits = tch::no_grad(|| model.forward(&golden.ids(), step).unwrap());
     assert!(max_difference(&logits.select(1, 23), &golden.get("padded_logits")) < 1e-4);
 }
@@ -78,8 +101,15 @@ fn greedy_tokens_equal_those_of_transformers_with_and_without_cache() {
         let (mut tokens, mut step, mut found) = (prompt.shallow_clone(), prompt.shallow_clone(), Vec::new());
         for _ in 0..expected.len() {
             let input = if cached { &step } else { &tokens };
-            let logits =
-                model.forward(input, Step { cache: cached.then_some(&mut cache), ..Step::default() }).unwrap();
+            let logits = model
+                .forward(
+                    input,
+                    Step {
+                        cache: cached.then_some(&mut cache),
+                        ..Step::default()
+                    },
+                )
+                .unwrap();
             step = logits.select(1, -1).argmax(-1, true);
             found.push(step.int64_value(&[0, 0]));
             tokens = Tensor::cat(&[&tokens, &step], 1);
@@ -97,7 +127,17 @@ fn a_prompt_read_in_pieces_gives_the_same_logits() {
     let mut pieces = Vec::new();
     for (start, length) in [(0, 7), (7, 1), (8, 16)] {
         let ids = golden.ids().narrow(1, start, length);
-        pieces.push(model.forward(&ids, Step { cache: Some(&mut cache), ..Step::default() }).unwrap());
+        pieces.push(
+            model
+                .forward(
+                    &ids,
+                    Step {
+                        cache: Some(&mut cache),
+                        ..Step::default()
+                    },
+                )
+                .unwrap(),
+        );
     }
     assert!(max_difference(&whole, &Tensor::cat(&pieces, 1)) < 1e-5);
     assert_eq!(cache.len(), 24);
@@ -107,7 +147,10 @@ fn a_prompt_read_in_pieces_gives_the_same_logits() {
 fn an_adapter_gives_peft_s_logits_loss_and_gradients() {
     let (golden, mut model) = (Golden::open(), model());
     let adapter = Adapter::load(&golden_dir().join("adapter"), Device::Cpu).unwrap();
-    adapter.weights().iter().for_each(|weight| drop(weight.set_requires_grad(true)));
+    adapter
+        .weights()
+        .iter()
+        .for_each(|weight| drop(weight.set_requires_grad(true)));
     model.attach(&adapter).unwrap();
     let logits = model.forward(&golden.ids(), Step::default()).unwrap();
     assert!(max_difference(&logits.narrow(1, 22, 2), &golden.get("lora_logits")) < 1e-4);
@@ -122,7 +165,13 @@ fn an_adapter_gives_peft_s_logits_loss_and_gradients() {
             assert!(relative < 1e-4, "{name} {part}: {relative}");
         }
     }
-    assert!(model.named_weights().iter().all(|(_, weight)| !weight.requires_grad()), "the base is frozen");
+    assert!(
+        model
+            .named_weights()
+            .iter()
+            .all(|(_, weight)| !weight.requires_grad()),
+        "the base is frozen"
+    );
 
     model.detach();
     let base = tch::no_grad(|| model.forward(&golden.ids(), Step::default()).unwrap());
@@ -150,7 +199,10 @@ fn an_adapter_survives_being_written_and_read() {
     }
     let first = std::fs::read(dir.path().join("adapter_model.safetensors")).unwrap();
     again.save(dir.path()).unwrap();
-    assert_eq!(first, std::fs::read(dir.path().join("adapter_model.safetensors")).unwrap());
+    assert_eq!(
+        first,
+        std::fs::read(dir.path().join("adapter_model.safetensors")).unwrap()
+    );
 }
 
 #[test]
@@ -163,17 +215,44 @@ fn adapters_that_do_not_suit_are_refused() {
         use_rslora: false,
         base_model_name_or_path: None,
     };
-    assert_eq!(Adapter::new(&model, config(0, "q_proj"), 1).unwrap_err().code(), "model.input");
-    assert!(Adapter::new(&model, config(4, "query"), 1).unwrap_err().hint().contains("q_proj"));
+    assert_eq!(
+        Adapter::new(&model, config(0, "q_proj"), 1).unwrap_err().code(),
+        "model.input"
+    );
+    assert!(
+        Adapter::new(&model, config(4, "query"), 1)
+            .unwrap_err()
+            .hint()
+            .contains("q_proj")
+    );
 
-    let smaller = Architecture { hidden: 32, heads: 2, head_dim: 16, ..model.architecture().clone() };
+    let smaller = Architecture {
+        hidden: 32,
+        heads: 2,
+        head_dim: 16,
+        ..model.architecture().clone()
+    };
     let smaller = Decoder::random(smaller, 1, Device::Cpu).unwrap();
     let other = Adapter::new(&smaller, config(4, "q_proj"), 1).unwrap();
     assert_eq!(model.attach(&other).unwrap_err().code(), "model.input");
 
-    let deeper = Architecture { layers: 3, ..model.architecture().clone() };
-    let deeper = Adapter::new(&Decoder::random(deeper, 1, Device::Cpu).unwrap(), config(4, "q_proj"), 1).unwrap();
-    assert!(model.attach(&deeper).unwrap_err().to_string().contains("model.layers.2.self_attn.q_proj"));
+    let deeper = Architecture {
+        layers: 3,
+        ..model.architecture().clone()
+    };
+    let deeper = Adapter::new(
+        &Decoder::random(deeper, 1, Device::Cpu).unwrap(),
+        config(4, "q_proj"),
+        1,
+    )
+    .unwrap();
+    assert!(
+        model
+            .attach(&deeper)
+            .unwrap_err()
+            .to_string()
+            .contains("model.layers.2.self_attn.q_proj")
+    );
 }
 
 #[test]
@@ -181,12 +260,24 @@ fn random_models_repeat_by_seed_and_hold_every_weight() {
     let architecture = model().architecture().clone();
     let build = |seed| Decoder::random(architecture.clone(), seed, Device::Cpu).unwrap();
     let (a, b, c) = (build(5), build(5), build(6));
-    let sum = |model: &Decoder| model.named_weights().iter().map(|(_, w)| w.abs().sum(Kind::Double).double_value(&[])).sum::<f64>();
+    let sum = |model: &Decoder| {
+        model
+            .named_weights()
+            .iter()
+            .map(|(_, w)| w.abs().sum(Kind::Double).double_value(&[]))
+            .sum::<f64>()
+    };
     assert_eq!(sum(&a), sum(&b));
     assert_ne!(sum(&a), sum(&c));
     let mut names: Vec<_> = a.named_weights().into_iter().map(|(name, _)| name).collect();
     names.sort();
-    assert_eq!(names, Checkpoint::open(&golden_dir()).unwrap().names().collect::<Vec<_>>());
+    assert_eq!(
+        names,
+        Checkpoint::open(&golden_dir())
+            .unwrap()
+            .names()
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -201,7 +292,11 @@ fn configurations_that_cannot_be_are_refused() {
         ("hidden_size", serde_json::json!("many"), "invalid type"),
         ("head_dim", serde_json::json!(7), "odd"),
         ("hidden_act", serde_json::json!("relu"), "relu"),
-        ("rope_parameters", serde_json::json!({"rope_type": "yarn", "factor": 4.0}), "yarn"),
+        (
+            "rope_parameters",
+            serde_json::json!({"rope_type": "yarn", "factor": 4.0}),
+            "yarn",
+        ),
         ("num_attention_heads", serde_json::json!(0), "num_attention_heads"),
     ];
     for (key, value, expected) in cases {

@@ -26,7 +26,10 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write, models: &mut Model
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = input.by_ref().take(LONGEST_REQUEST).read_until(b'\n', &mut line)?;
+        let read = input
+            .by_ref()
+            .take(LONGEST_REQUEST)
+            .read_until(b'\n', &mut line)?;
         if read == 0 {
             return Ok(());
         }
@@ -34,7 +37,11 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write, models: &mut Model
             continue;
         }
         let whole = line.last() == Some(&b'\n') || (read as u64) < LONGEST_REQUEST;
-        let reply = if whole { answer(&line, models) } else { refusal(Value::Null, &too_long()) };
+        let reply = if whole {
+            answer(&line, models)
+        } else {
+            refusal(Value::Null, &too_long())
+        };
         serde_json::to_writer(&mut output, &reply)?;
         output.write_all(b"\n")?;
         output.flush()?;
@@ -76,5 +83,8 @@ fn not_understood(error: &serde_json::Error) -> ModelError {
 }
 
 fn too_long() -> ModelError {
-    ModelError::input(format!("the request is longer than {LONGEST_REQUEST} bytes"), "Send fewer texts at a time.")
+    ModelError::input(
+        format!("the request is longer than {LONGEST_REQUEST} bytes"),
+        "Send fewer texts at a time.",
+    )
 }

@@ -26,20 +26,33 @@ impl Models {
     /// None yet; they will be loaded to `device`, as `kind` or in the type that each names itself.
     #[must_use]
     pub fn new(device: Device, kind: Option<Kind>) -> Self {
-        Self { device, kind, embedder: None, texts: Vec::new() }
+        Self {
+            device,
+            kind,
+            embedder: None,
+            texts: Vec::new(),
+        }
     }
 
     /// The embedder of a folder, or of the environment.
     ///
     /// # Errors
     /// What is missing or wrong in the folder.
-    pub fn embedder(&mut self, dir: Option<&Path>, max_length: Option<usize>) -> Result<&Embedder, ModelError> {
+    pub fn embedder(
+        &mut self,
+        dir: Option<&Path>,
+        max_length: Option<usize>,
+    ) -> Result<&Embedder, ModelError> {
         let named = dir.map(|dir| dir.to_string_lossy().into_owned());
         let key = (embedder_dir(named.as_deref())?, max_length);
         let held = match self.embedder.take() {
             Some(held) if held.0 == key => held,
             _ => {
-                let options = EmbedderOptions { device: self.device, max_length, ..EmbedderOptions::default() };
+                let options = EmbedderOptions {
+                    device: self.device,
+                    max_length,
+                    ..EmbedderOptions::default()
+                };
                 let embedder = Embedder::open(&key.0, options)?;
                 (key, embedder)
             }

@@ -56,17 +56,30 @@ impl Request {
     /// What is wrong with the request or the model.
     pub fn answer(self, models: &mut Models) -> Result<Value, ModelError> {
         match self {
-            Self::Embed { texts, model, max_length } => {
+            Self::Embed {
+                texts,
+                model,
+                max_length,
+            } => {
                 if texts.len() > MOST_TEXTS {
                     let hint = format!("Send at most {MOST_TEXTS} texts at a time.");
-                    return Err(ModelError::input(format!("{} texts were sent at once", texts.len()), hint));
+                    return Err(ModelError::input(
+                        format!("{} texts were sent at once", texts.len()),
+                        hint,
+                    ));
                 }
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 let found = models.embedder(model.as_deref(), max_length)?.embed(&texts)?;
                 let vectors: Vec<&[f32]> = found.vectors.chunks_exact(found.dimension.max(1)).collect();
                 Ok(json!({"vectors": vectors, "dimension": found.dimension, "truncated": found.truncated}))
             }
-            Self::Generate(Generate { model, adapter, prompt, messages, sampling }) => {
+            Self::Generate(Generate {
+                model,
+                adapter,
+                prompt,
+                messages,
+                sampling,
+            }) => {
                 let model = models.text_model(&model)?;
                 model.use_adapter(adapter.as_deref())?;
                 let generated = match (prompt, messages) {

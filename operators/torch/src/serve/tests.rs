@@ -18,7 +18,11 @@ fn ask(requests: &[Value]) -> Vec<Value> {
 fn ask_text(lines: &str) -> Vec<Value> {
     let mut output = Vec::new();
     serve(lines.as_bytes(), &mut output, &mut Models::new(Device::Cpu, None)).unwrap();
-    String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The golden model with a tokenizer of one token a byte and an end of text.
@@ -45,18 +49,39 @@ fn text_is_generated_from_prompts_and_conversations_and_adapters_are_switched() 
     let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-llama/adapter");
     let request = |id: u64, extra: Value| {
         let mut request = json!({"id": id, "op": "generate", "model": dir.path(), "max_new_tokens": 12});
-        request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         request
     };
     let replies = ask(&[
         request(1, json!({"prompt": "hello"})),
         request(2, json!({"prompt": "hello", "adapter": adapter})),
-        request(3, json!({"prompt": "hello", "temperature": 0.0, "seed": 4, "top_p": 1.0, "repetition_penalty": 1.0})),
-        request(4, json!({"messages": [{"role": "user", "content": "hi"}], "temperature": 1.0})),
+        request(
+            3,
+            json!({"prompt": "hello", "temperature": 0.0, "seed": 4, "top_p": 1.0, "repetition_penalty": 1.0}),
+        ),
+        request(
+            4,
+            json!({"messages": [{"role": "user", "content": "hi"}], "temperature": 1.0}),
+        ),
     ]);
-    assert_eq!(replies.iter().map(|reply| reply["id"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    assert!(replies.iter().all(|reply| reply.get("error").is_none()), "{replies:?}");
-    assert_eq!(replies[0]["tokens"], replies[2]["tokens"], "the base without the adapter again");
+    assert_eq!(
+        replies
+            .iter()
+            .map(|reply| reply["id"].as_u64().unwrap())
+            .collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+    assert!(
+        replies.iter().all(|reply| reply.get("error").is_none()),
+        "{replies:?}"
+    );
+    assert_eq!(
+        replies[0]["tokens"], replies[2]["tokens"],
+        "the base without the adapter again"
+    );
     assert_ne!(replies[0]["tokens"], replies[1]["tokens"]);
     assert_eq!(replies[0]["prompt_tokens"], 5);
     assert!(replies[3]["new_tokens"].as_u64().unwrap() > 0);
@@ -78,7 +103,10 @@ fn what_fails_gets_a_typed_reply_and_the_service_goes_on() {
     assert_eq!(replies.len(), 7);
     assert_eq!((code(0), &replies[0]["id"]), ("model.input", &Value::Null));
     assert_eq!((code(1), &replies[1]["id"]), ("model.input", &json!("a")));
-    assert_eq!((code(2), code(3), code(4), code(5)), ("model.file_missing", "model.input", "model.input", "model.config"));
+    assert_eq!(
+        (code(2), code(3), code(4), code(5)),
+        ("model.file_missing", "model.input", "model.input", "model.config")
+    );
     assert!(!replies[2]["error"]["hint"].as_str().unwrap().is_empty());
     assert_eq!(replies[6]["new_tokens"], 3);
 }
@@ -87,7 +115,10 @@ fn what_fails_gets_a_typed_reply_and_the_service_goes_on() {
 fn texts_are_embedded() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/minilm");
     if !dir.join("model.safetensors").is_file() {
-        eprintln!("SKIP: no embedder in {}: run infra/setup/embedder.sh", dir.display());
+        eprintln!(
+            "SKIP: no embedder in {}: run infra/setup/embedder.sh",
+            dir.display()
+        );
         return;
     }
     let replies = ask(&[
@@ -95,7 +126,13 @@ fn texts_are_embedded() {
         json!({"id": 2, "op": "embed", "texts": [], "model": dir}),
     ]);
     let vectors: Vec<Vec<f64>> = serde_json::from_value(replies[0]["vectors"].clone()).unwrap();
-    let dot = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(a, b)| a * b).sum::<f64>();
+    let dot = |a: usize, b: usize| {
+        vectors[a]
+            .iter()
+            .zip(&vectors[b])
+            .map(|(a, b)| a * b)
+            .sum::<f64>()
+    };
     assert!(dot(0, 1) > dot(0, 2) + 0.2);
     assert_eq!(replies[0]["dimension"], 384);
     assert_eq!(replies[1]["vectors"], json!([]));

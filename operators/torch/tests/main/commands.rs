@@ -15,7 +15,10 @@ fn info_tells_of_devices_and_quiet_threads() {
     let out = torch().args(["info", "--json"]).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let info: Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!(info["openmp_wait"], "PASSIVE", "set although the environment did not have it");
+    assert_eq!(
+        info["openmp_wait"], "PASSIVE",
+        "set although the environment did not have it"
+    );
     assert!(info["threads"].as_u64().unwrap() >= 1);
     assert!(info["cuda"].is_boolean());
 
@@ -26,7 +29,12 @@ fn info_tells_of_devices_and_quiet_threads() {
 #[test]
 fn the_service_answers_line_by_line_and_ends_with_its_input() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-llama");
-    let mut service = torch().arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut service = torch()
+        .arg("serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = service.stdin.take().unwrap();
     let mut replies = BufReader::new(service.stdout.take().unwrap()).lines();
     let mut ask = |request: Value| -> Value {
@@ -35,9 +43,20 @@ fn the_service_answers_line_by_line_and_ends_with_its_input() {
     };
     // The golden checkpoint has no tokenizer: the reply says so, and the service goes on.
     let reply = ask(json!({"id": 1, "op": "generate", "model": golden, "prompt": "x"}));
-    assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(1), &json!("model.file_missing")));
-    assert!(reply["error"]["message"].as_str().unwrap().contains("tokenizer.json"));
-    assert_eq!(ask(json!({"id": 2, "op": "nothing"}))["error"]["code"], "model.input");
+    assert_eq!(
+        (&reply["id"], &reply["error"]["code"]),
+        (&json!(1), &json!("model.file_missing"))
+    );
+    assert!(
+        reply["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("tokenizer.json")
+    );
+    assert_eq!(
+        ask(json!({"id": 2, "op": "nothing"}))["error"]["code"],
+        "model.input"
+    );
     drop(stdin);
     assert!(service.wait().unwrap().success());
 }
@@ -47,21 +66,39 @@ fn a_llama2c_checkpoint_is_converted_and_told_apart_from_other_files() {
     let dir = tempfile::tempdir().unwrap();
     let wrong = dir.path().join("wrong.bin");
     std::fs::write(&wrong, "not a model").unwrap();
-    let out = torch().arg("convert-llama2c").args([&wrong, &wrong, &dir.path().join("out")]).output().unwrap();
+    let out = torch()
+        .arg("convert-llama2c")
+        .args([&wrong, &wrong, &dir.path().join("out")])
+        .output()
+        .unwrap();
     assert!(!out.status.success() && out.stdout.is_empty());
     let words = String::from_utf8_lossy(&out.stderr);
-    assert!(words.contains("model.damaged") && words.contains("wrong.bin"), "{words}");
+    assert!(
+        words.contains("model.damaged") && words.contains("wrong.bin"),
+        "{words}"
+    );
 
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let from = std::env::var_os("TWINLOOM_SHARED").map_or(shared, Into::into).join("data/stories260k");
+    let from = std::env::var_os("TWINLOOM_SHARED")
+        .map_or(shared, Into::into)
+        .join("data/stories260k");
     if !from.join("stories260K.bin").is_file() {
         eprintln!("SKIP: no stories260k in {}", from.display());
         return;
     }
     let (weights, tokenizer) = (from.join("stories260K.bin"), from.join("tok512.bin"));
-    let out = torch().arg("convert-llama2c").args([&weights, &tokenizer, &dir.path().join("out")]).output().unwrap();
+    let out = torch()
+        .arg("convert-llama2c")
+        .args([&weights, &tokenizer, &dir.path().join("out")])
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
         assert!(dir.path().join("out").join(name).is_file(), "{name}");
     }
 }
@@ -69,7 +106,11 @@ fn a_llama2c_checkpoint_is_converted_and_told_apart_from_other_files() {
 #[test]
 fn a_worker_without_a_task_says_who_starts_it() {
     let out = torch().output().unwrap();
-    let message: Value = serde_json::from_slice(out.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
-    assert_eq!((&message["type"], &message["code"]), (&json!("error"), &json!("protocol.task")));
+    let message: Value =
+        serde_json::from_slice(out.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!(
+        (&message["type"], &message["code"]),
+        (&json!("error"), &json!("protocol.task"))
+    );
     assert!(!out.status.success());
 }

@@ -53,19 +53,34 @@ async fn chunks_get_vectors_and_only_changed_ones_get_new_ones() {
     let Some(dir) = embedder() else { return };
     let environment = [("TWINLOOM_EMBEDDER", dir.as_path())];
     let bench = Bench::new().await;
-    let rows = chunks(&[("cat", "a small cat sleeps"), ("kitten", "a kitten is asleep"), ("tax", "income tax law")]);
+    let rows = chunks(&[
+        ("cat", "a small cat sleeps"),
+        ("kitten", "a kitten is asleep"),
+        ("tax", "income tax law"),
+    ]);
     let first = bench.publish("chunks", rows, &["document_id", "chunk"]).await;
-    let (said, made) = bench.run(&bench.task("embed", &first, json!({})), &environment).await;
+    let (said, made) = bench
+        .run(&bench.task("embed", &first, json!({})), &environment)
+        .await;
     assert!(said.success);
-    assert_eq!((&said.metrics()["mode"], &said.metrics()["rows_out"]), (&json!("full"), &json!(3)));
+    assert_eq!(
+        (&said.metrics()["mode"], &said.metrics()["rows_out"]),
+        (&json!("full"), &json!(3))
+    );
     let before = vectors(&bench, &made.unwrap()).await;
     assert_eq!(before["cat"].len(), 384);
     assert!((dot(&before["cat"], &before["cat"]) - 1.0).abs() < 1e-5);
     assert!(dot(&before["cat"], &before["kitten"]) > dot(&before["cat"], &before["tax"]) + 0.2);
 
-    let rows = chunks(&[("cat", "a small cat sleeps"), ("tax", "value added tax"), ("sea", "waves on the sea")]);
+    let rows = chunks(&[
+        ("cat", "a small cat sleeps"),
+        ("tax", "value added tax"),
+        ("sea", "waves on the sea"),
+    ]);
     let second = bench.publish("chunks", rows, &["document_id", "chunk"]).await;
-    let (said, made) = bench.run(&bench.task("embed", &second, json!({})), &environment).await;
+    let (said, made) = bench
+        .run(&bench.task("embed", &second, json!({})), &environment)
+        .await;
     assert_eq!(said.metrics()["mode"], json!("incremental"));
     let after = vectors(&bench, &made.unwrap()).await;
     assert_eq!(after.keys().collect::<Vec<_>>(), ["cat", "sea", "tax"]);
@@ -76,7 +91,9 @@ async fn chunks_get_vectors_and_only_changed_ones_get_new_ones() {
 #[tokio::test]
 async fn what_is_missing_is_named_with_the_fix() {
     let bench = Bench::new().await;
-    let rows = bench.publish("chunks", chunks(&[("a", "text")]), &["document_id", "chunk"]).await;
+    let rows = bench
+        .publish("chunks", chunks(&[("a", "text")]), &["document_id", "chunk"])
+        .await;
     let nowhere = [("TWINLOOM_EMBEDDER", Path::new("/nowhere"))];
     for (config, code) in [
         (json!({}), "model.input"),
@@ -84,9 +101,15 @@ async fn what_is_missing_is_named_with_the_fix() {
         (json!({"batch": 1}), "config.invalid"),
         (json!({"device": "tpu"}), "model.input"),
     ] {
-        let (said, made) = bench.run(&bench.task("embed", &rows, config.clone()), &nowhere).await;
+        let (said, made) = bench
+            .run(&bench.task("embed", &rows, config.clone()), &nowhere)
+            .await;
         assert!(!said.success && made.is_none());
-        assert_eq!((said.error().kind, said.error().code.as_str()), (ErrorKind::Config, code), "{config}");
+        assert_eq!(
+            (said.error().kind, said.error().code.as_str()),
+            (ErrorKind::Config, code),
+            "{config}"
+        );
         assert!(!said.error().hint.is_empty());
     }
 }

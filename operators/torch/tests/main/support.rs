@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use twinloom_sdk::{ArtifactId, Message, OperatorError, OutputTarget, PROTOCOL, Staged, TaskDocument};
 use twinloom_store::{
-    ArtifactKind, Commit, DatasetManifest, FeatureStore, Name, Producer, ReadOptions, StageDataset, StoreLocation,
+    ArtifactKind, Commit, DatasetManifest, FeatureStore, Name, Producer, ReadOptions, StageDataset,
+    StoreLocation,
 };
 
 /// The binary, without the environment that its re-start would set.
@@ -31,7 +32,10 @@ pub fn embedder() -> Option<PathBuf> {
     if dir.join("model.safetensors").is_file() {
         return Some(dir);
     }
-    eprintln!("SKIP: no embedder in {}: run infra/setup/embedder.sh", dir.display());
+    eprintln!(
+        "SKIP: no embedder in {}: run infra/setup/embedder.sh",
+        dir.display()
+    );
     None
 }
 
@@ -68,7 +72,10 @@ impl Bench {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}", folder.path().join("store").display());
-        Self { store: FeatureStore::open(&StoreLocation::new(url)).await.unwrap(), folder }
+        Self {
+            store: FeatureStore::open(&StoreLocation::new(url)).await.unwrap(),
+            folder,
+        }
     }
 
     /// Publishes rows as a dataset.
@@ -82,12 +89,19 @@ impl Bench {
         };
         let mut writer = self.store.dataset_writer(spec);
         writer.write(rows).await.unwrap();
-        self.store.commit_dataset(writer.finish().await.unwrap(), commit()).await.unwrap().manifest
+        self.store
+            .commit_dataset(writer.finish().await.unwrap(), commit())
+            .await
+            .unwrap()
+            .manifest
     }
 
     /// A task with one dataset in and one out, both at the port `chunks`.
     pub fn task(&self, operator: &str, input: &DatasetManifest, config: Value) -> TaskDocument {
-        let output = OutputTarget { kind: ArtifactKind::Dataset, name: Name::new("made").unwrap() };
+        let output = OutputTarget {
+            kind: ArtifactKind::Dataset,
+            name: Name::new("made").unwrap(),
+        };
         TaskDocument {
             protocol: PROTOCOL,
             run: "run".to_owned(),
@@ -97,7 +111,14 @@ impl Bench {
             operator: operator.to_owned(),
             config_hash: config.to_string(),
             config,
-            inputs: [("chunks".to_owned(), vec![ArtifactId { kind: ArtifactKind::Dataset, id: input.id() }])].into(),
+            inputs: [(
+                "chunks".to_owned(),
+                vec![ArtifactId {
+                    kind: ArtifactKind::Dataset,
+                    id: input.id(),
+                }],
+            )]
+            .into(),
             outputs: [("chunks".to_owned(), output)].into(),
             store: self.store.location().clone(),
             vectors: self.folder.path().join("vectors"),
@@ -111,9 +132,16 @@ impl Bench {
     }
 
     /// Gives a task to the worker and commits what it staged.
-    pub async fn run(&self, task: &TaskDocument, environment: &[(&str, &Path)]) -> (Said, Option<Arc<DatasetManifest>>) {
+    pub async fn run(
+        &self,
+        task: &TaskDocument,
+        environment: &[(&str, &Path)],
+    ) -> (Said, Option<Arc<DatasetManifest>>) {
         let mut worker = torch();
-        worker.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        worker
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut worker = worker.spawn().unwrap();
         let mut stdin = worker.stdin.take().unwrap();
         writeln!(stdin, "{}", serde_json::to_string(task).unwrap()).unwrap();
@@ -123,22 +151,43 @@ impl Bench {
         std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
         drop(stdin);
         let success = worker.wait().unwrap().success();
-        let messages: Vec<Message> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let messages: Vec<Message> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let mut committed = None;
         for message in &messages {
-            let Message::Output { artifact, .. } = message else { continue };
-            let Staged::Dataset(staged) = artifact.as_ref() else { panic!("a dataset was expected") };
-            committed = Some(self.store.commit_dataset(staged.clone(), commit()).await.unwrap().manifest);
+            let Message::Output { artifact, .. } = message else {
+                continue;
+            };
+            let Staged::Dataset(staged) = artifact.as_ref() else {
+                panic!("a dataset was expected")
+            };
+            committed = Some(
+                self.store
+                    .commit_dataset(staged.clone(), commit())
+                    .await
+                    .unwrap()
+                    .manifest,
+            );
         }
         (Said { messages, success }, committed)
     }
 
     /// All rows of a version.
     pub async fn rows(&self, manifest: &DatasetManifest) -> Vec<RecordBatch> {
-        self.store.read(manifest, ReadOptions::default()).try_collect().await.unwrap()
+        self.store
+            .read(manifest, ReadOptions::default())
+            .try_collect()
+            .await
+            .unwrap()
     }
 }
 
 fn commit() -> Commit {
-    Commit { task_key: None, not_before: None, now: Timestamp::UNIX_EPOCH }
+    Commit {
+        task_key: None,
+        not_before: None,
+        now: Timestamp::UNIX_EPOCH,
+    }
 }

@@ -31,10 +31,20 @@ impl Layer {
         attend: Attend<'_>,
         cache: Option<(&mut KvCache, usize)>,
     ) -> Result<Tensor, ModelError> {
-        let attended = self.attention(&self.attention_norm.forward(x)?, architecture, rotation, attend, cache)?;
+        let attended = self.attention(
+            &self.attention_norm.forward(x)?,
+            architecture,
+            rotation,
+            attend,
+            cache,
+        )?;
         let x = x.f_add(&attended)?;
         let normed = self.feed_norm.forward(&x)?;
-        let gated = self.gate.forward(&normed)?.f_silu()?.f_mul(&self.up.forward(&normed)?)?;
+        let gated = self
+            .gate
+            .forward(&normed)?
+            .f_silu()?
+            .f_mul(&self.up.forward(&normed)?)?;
         Ok(x.f_add(&self.down.forward(&gated)?)?)
     }
 
@@ -62,25 +72,55 @@ impl Layer {
             let (key, value) = (shared(&key, heads / kv_heads)?, shared(&value, heads / kv_heads)?);
             attention(&query, &key, &value, attend, length > 1)?
         };
-        self.output.forward(&attended.f_transpose(1, 2)?.f_reshape([batch, length, heads * dim])?)
+        self.output.forward(
+            &attended
+                .f_transpose(1, 2)?
+                .f_reshape([batch, length, heads * dim])?,
+        )
     }
 
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
-        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down].into_iter()
+        [
+            &self.query,
+            &self.key,
+            &self.value,
+            &self.output,
+            &self.gate,
+            &self.up,
+            &self.down,
+        ]
+        .into_iter()
     }
 
     pub fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
-        let Self { query, key, value, output, gate, up, down, .. } = self;
+        let Self {
+            query,
+            key,
+            value,
+            output,
+            gate,
+            up,
+            down,
+            ..
+        } = self;
         [query, key, value, output, gate, up, down].into_iter()
     }
 }
 
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor, attend: Attend<'_>, causal: bool) -> Result<Tensor, ModelError> {
+fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    attend: Attend<'_>,
+    causal: bool,
+) -> Result<Tensor, ModelError> {
     let (mask, causal) = match attend {
         Attend::Causal => (None, causal),
         Attend::Mask(mask) => (Some(mask), false),
     };
-    Ok(Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, causal, None, false)?)
+    Ok(Tensor::f_scaled_dot_product_attention(
+        q, k, v, mask, 0.0, causal, None, false,
+    )?)
 }
 
 /// Each key and value head once for every query head that shares it.
@@ -89,7 +129,9 @@ fn shared(x: &Tensor, times: i64) -> Result<Tensor, ModelError> {
         return Ok(x.shallow_clone());
     }
     let (batch, heads, length, dim) = x.size4()?;
-    let wide = x.f_unsqueeze(2)?.f_expand([batch, heads, times, length, dim], false)?;
+    let wide = x
+        .f_unsqueeze(2)?
+        .f_expand([batch, heads, times, length, dim], false)?;
     Ok(wide.f_reshape([batch, heads * times, length, dim])?)
 }
 
