@@ -25,8 +25,8 @@ fn every_broken_file_is_explained() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let file = SourceFile::new(name.clone(), fs::read_to_string(&path).unwrap());
         let result = match kind_of(&file).as_deref() {
-            Some("Pipeline") => validate_pipeline(&file, &library, &operators).map(|_| ()),
-            _ => plan(&file, &library, &operators, &Map::new()).map(|_| ()),
+            Some("Pipeline") => validate_pipeline(&file, library, operators).map(|_| ()),
+            _ => plan(&file, library, operators, &Map::new()).map(|_| ()),
         };
         let diagnostics = result.expect_err(&name);
         assert!(!diagnostics.is_empty(), "{name}: an error without words");

@@ -1,5 +1,7 @@
 //! A few operators to check files against.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 use twinloom_spec::{
@@ -107,7 +109,13 @@ fn operator<C: JsonSchema>(
     }
 }
 
-pub fn operators() -> Operators {
+/// The operators, made once.
+pub fn operators() -> &'static Operators {
+    static OPERATORS: LazyLock<Operators> = LazyLock::new(make_operators);
+    &OPERATORS
+}
+
+fn make_operators() -> Operators {
     use PortKind::{Dataset, Model};
     let documents = [("id", "Utf8"), ("text", "Utf8")];
     let chunks = [("document_id", "Utf8"), ("text", "Utf8")];
@@ -176,8 +184,13 @@ pub fn operators() -> Operators {
     ])
 }
 
-/// The pipelines in `tests/pipelines`.
-pub fn library() -> Library {
+/// The pipelines in `tests/pipelines`, read once.
+pub fn library() -> &'static Library {
+    static LIBRARY: LazyLock<Library> = LazyLock::new(read_library);
+    &LIBRARY
+}
+
+fn read_library() -> Library {
     let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipelines"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -196,8 +209,8 @@ pub fn plan_of(body: &str, params: &Value) -> Result<Plan, Diagnostics> {
     let params = params.as_object().cloned().unwrap_or_else(Map::new);
     twinloom_spec::plan(
         &SourceFile::new("demo.yaml", text),
-        &library(),
-        &operators(),
+        library(),
+        operators(),
         &params,
     )
 }

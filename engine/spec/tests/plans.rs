@@ -343,8 +343,7 @@ fn given_parameters_are_checked() {
     );
     let text = format!("apiVersion: twinloom/v1\nkind: Dag\nname: demo\n{body}");
     let file = SourceFile::new("x.yaml", text);
-    validate(&file, &library(), &operators())
-        .expect("a parameter without a value does not make a file wrong");
+    validate(&file, library(), operators()).expect("a parameter without a value does not make a file wrong");
     let dag = parse_dag(&file).unwrap();
     assert_eq!(dag.param_value("author", "12"), json!("12"));
     assert_eq!(dag.param_value("limit", "12"), json!(12));
@@ -361,7 +360,7 @@ fn triggers_are_read() {
                 models: twin\n  runs: {dag: other, state: [failed, succeeded]}\n  webhook: {secret: secret:HOOK}\n  \
                 queue: [{name: jobs, batch: 10, params: {author: /author}}]\nsteps: {a: {uses: command, with: {argv: [x]}}}\n";
     let file = SourceFile::new("x.yaml", text);
-    let dag = validate(&file, &Library::default(), &operators()).unwrap_or_else(|errors| panic!("{errors}"));
+    let dag = validate(&file, &Library::default(), operators()).unwrap_or_else(|errors| panic!("{errors}"));
     let on = dag.on.unwrap();
     let datasets = &on.datasets.unwrap().values[0];
     assert_eq!(datasets.all.as_ref().unwrap()[0].0.min_changed_rows, Some(50));
@@ -380,12 +379,29 @@ fn two_pipelines_of_one_name_are_refused() {
 }
 
 #[test]
+fn a_pipeline_used_twice_needs_names() {
+    let body = |out: &str| {
+        format!(
+            "{COLLECT}  a: {{uses: pipeline/training, in: {{documents: collect.documents}}}}\n  \
+             b: {{uses: pipeline/training, in: {{documents: collect.documents}}{out}}}\n"
+        )
+    };
+    let refused = plan_of(&body(""), &json!({})).unwrap_err();
+    assert_eq!(refused.0[0].code, codes::DUPLICATE_OUTPUT);
+    assert_eq!(
+        refused.0[0].message,
+        "`tuned` is published by `a/train` and by `b/train`"
+    );
+    assert_eq!(plan(&body(", out: {model: other}")).tasks.len(), 5);
+}
+
+#[test]
 fn a_pipeline_is_no_dag() {
     let pipeline = SourceFile::new(
         "p.yaml",
         "apiVersion: twinloom/v1\nkind: Pipeline\nname: p\nsteps: {}\n",
     );
-    let refused = validate(&pipeline, &library(), &operators()).unwrap_err();
+    let refused = validate(&pipeline, library(), operators()).unwrap_err();
     assert_eq!((refused.0.len(), refused.0[0].code), (1, codes::KIND));
 }
 

@@ -91,7 +91,7 @@ fn all(text: &str) {
     };
     drop(parse_dag(&file).map_err(|errors| check(&errors)));
     drop(parse_pipeline(&file).map_err(|errors| check(&errors)));
-    drop(plan(&file, &library(), &operators(), &Map::new()).map_err(|errors| check(&errors)));
+    drop(plan(&file, library(), operators(), &Map::new()).map_err(|errors| check(&errors)));
     let value = read_value(text);
     if let Ok(formatted) = format(&file) {
         let again = SourceFile::new("any.yaml", formatted.clone());

@@ -1,6 +1,6 @@
 //! Names of tasks, and of what they publish.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) fn value_label(value: &Value) -> Option<String> {
 }
 
 /// What an output publishes unless the file says: `dag.step.port`, with the variant where there are several.
-pub(super) fn published(dag: &str, task: &str, port: &str, taken: &mut HashSet<String>) -> String {
+pub(super) fn published<T>(dag: &str, task: &str, port: &str, taken: &HashMap<String, T>) -> String {
     let mut name = String::with_capacity(dag.len() + task.len() + port.len() + 2);
     for c in format!("{dag}.{task}.{port}").chars() {
         match c.to_ascii_lowercase() {
@@ -29,7 +29,7 @@ pub(super) fn published(dag: &str, task: &str, port: &str, taken: &mut HashSet<S
     }
     let mut unique = name.clone();
     let mut number = 2;
-    while !taken.insert(unique.clone()) {
+    while taken.contains_key(&unique) {
         unique = format!("{name}-{number}");
         number += 1;
     }
@@ -43,20 +43,25 @@ mod tests {
 
     #[test]
     fn names_are_safe_and_unique() {
-        let mut taken = HashSet::new();
+        let mut taken = HashMap::new();
+        let mut published = |dag: &str, task: &str, port: &str| {
+            let name = published(dag, task, port, &taken);
+            taken.insert(name.clone(), ());
+            name
+        };
         assert_eq!(
-            published("twin", "Training/train", "model", &mut taken),
+            published("twin", "Training/train", "model"),
             "twin.training.train.model"
         );
         assert_eq!(
-            published("twin", "t[rank=8,lr=0.1]", "m", &mut taken),
+            published("twin", "t[rank=8,lr=0.1]", "m"),
             "twin.t.rank-8-lr-0.1.m"
         );
         assert_eq!(
-            published("twin", "t[rank=8,lr-0.1]", "m", &mut taken),
+            published("twin", "t[rank=8,lr-0.1]", "m"),
             "twin.t.rank-8-lr-0.1.m-2"
         );
-        assert_eq!(published("twin", "f[2]/x", "m", &mut taken), "twin.f.2.x.m");
+        assert_eq!(published("twin", "f[2]/x", "m"), "twin.f.2.x.m");
         assert_eq!(value_label(&json!("a b")), None);
         assert_eq!(value_label(&json!(0.0001)).as_deref(), Some("0.0001"));
     }

@@ -71,8 +71,9 @@ impl<'a> Expander<'a, '_> {
             let outer = frame.out_names.get(&(common.name.to_owned(), port.to_owned()));
             let name = match outer.or_else(|| made.out.get(port)) {
                 Some(name) => name.clone(),
-                None => names::published(self.dag, &made.id, port, &mut self.published),
+                None => names::published(self.dag, &made.id, port, &self.published),
             };
+            self.claim(frame, common, &name, made.condition.is_none())?;
             if name.len() > 128 {
                 let message =
                     format!("the name `{name}` of the output `{port}` is longer than 128 characters");
@@ -124,6 +125,31 @@ impl<'a> Expander<'a, '_> {
             outputs: HashMap::new(),
             metric_task: Some(made.id),
         })
+    }
+
+    /// Takes a name for a step's output. The variants of one step share a name; two steps that always run may not.
+    fn claim(&mut self, frame: &Frame<'a>, common: &Common<'_>, name: &str, always: bool) -> Option<()> {
+        let step = format!("{}{}", frame.step_prefix, common.name);
+        match self.published.get(name) {
+            Some((other, true)) if always && *other != step => {
+                let message = format!("`{name}` is published by `{other}` and by `{step}`");
+                let hint = "Give each its own name below `out:`, for a pipeline at the step that uses it.";
+                self.report
+                    .error(
+                        frame.graph.source,
+                        common.entry.key_span,
+                        codes::DUPLICATE_OUTPUT,
+                        message,
+                    )
+                    .hint = Some(hint.to_owned());
+                None
+            }
+            Some(_) => Some(()),
+            None => {
+                self.published.insert(name.to_owned(), (step, always));
+                Some(())
+            }
+        }
     }
 
     pub(super) fn pipeline(

@@ -4,7 +4,7 @@ mod make;
 mod sources;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
 };
 
@@ -53,7 +53,7 @@ pub(crate) fn expand(
         tasks: Vec::new(),
         edges: 0,
         weight: 0,
-        published: HashSet::new(),
+        published: HashMap::new(),
         outlines: HashMap::new(),
     };
     let frame = Frame {
@@ -105,7 +105,8 @@ struct Expander<'a, 'r> {
     tasks: Vec<PlannedTask>,
     edges: usize,
     weight: usize,
-    published: HashSet<String>,
+    /// Names that are published, with the step and whether it always runs.
+    published: HashMap<String, (String, bool)>,
     outlines: HashMap<String, Rc<Outline>>,
 }
 
