@@ -6,7 +6,10 @@ use nix::{
     unistd::Pid,
 };
 
-/// The group of a worker; killed when dropped, so that nothing of an attempt outlives its executor.
+use super::watchdog;
+
+/// The group of a worker; killed when dropped, and when the scheduler dies, so that nothing of an attempt outlives its
+/// executor.
 #[derive(Debug)]
 pub struct Group {
     leader: Pid,
@@ -16,8 +19,10 @@ impl Group {
     /// The group whose leader has this id.
     pub fn new(pid: u32) -> Option<Self> {
         // 0 and 1 would mean our own group, and everything.
-        i32::try_from(pid).ok().filter(|pid| *pid > 1).map(|pid| Self {
-            leader: Pid::from_raw(pid),
+        let leader = i32::try_from(pid).ok().filter(|pid| *pid > 1)?;
+        watchdog::watch(leader);
+        Some(Self {
+            leader: Pid::from_raw(leader),
         })
     }
 
@@ -31,5 +36,6 @@ impl Drop for Group {
     fn drop(&mut self) {
         // The id stays the group's as long as one process is in it, also after the leader's end.
         self.signal(Signal::SIGKILL);
+        watchdog::forget(self.leader.as_raw());
     }
 }

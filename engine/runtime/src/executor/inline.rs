@@ -108,7 +108,11 @@ async fn watch(
     };
     let end = tokio::select! {
         biased;
-        result = &mut operator => return AttemptEnd::Finished(result),
+        result = &mut operator => {
+            // It may have heard of the cancellation before we did.
+            let stopped = result.is_err() && cancel.is_cancelled();
+            return if stopped { AttemptEnd::Cancelled } else { AttemptEnd::Finished(result) };
+        }
         () = cancel.cancelled() => AttemptEnd::Cancelled,
         () = limit => AttemptEnd::TimedOut,
     };

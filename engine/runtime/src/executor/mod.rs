@@ -10,6 +10,7 @@ mod process;
 mod spawn;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 

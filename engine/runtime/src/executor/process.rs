@@ -80,7 +80,7 @@ impl ProcessExecutor {
             Err(error) => return AttemptEnd::Finished(Err(OperatorError::bug("executor.task", error))),
         };
         document.push(b'\n');
-        let child = match spawn::spawn(&argv, &task, limits).await {
+        let child = match spawn::spawn(&argv, &task, limits) {
             Ok(child) => child,
             Err(error) => return not_started(&argv, &error),
         };

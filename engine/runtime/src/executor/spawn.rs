@@ -1,27 +1,9 @@
 //! Starting workers.
 
-use std::{
-    ffi::OsString,
-    io,
-    process::Stdio,
-    sync::{OnceLock, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{ffi::OsString, io, process::Stdio, time::Duration};
 
-use nix::{
-    sys::{
-        prctl,
-        resource::{Resource, setrlimit},
-        signal::Signal,
-    },
-    unistd::getppid,
-};
-use tokio::{
-    process::{Child, Command},
-    runtime::Handle,
-    sync::oneshot,
-};
+use nix::libc;
+use tokio::process::{Child, Command};
 use twinloom_sdk::TaskDocument;
 
 use super::{Limits, orphan};
@@ -35,29 +17,14 @@ const THREADS: [&str; 5] = [
     "TOKIO_WORKER_THREADS",
 ];
 
-struct Order {
-    command: Command,
-    runtime: Handle,
-    reply: oneshot::Sender<io::Result<Child>>,
-}
+/// Between SIGXCPU and SIGKILL, in seconds of CPU time.
+const CPU_GRACE: u64 = 5;
 
-/// Starts a program for an attempt: in a group of its own, with its limits, and with death as its signal when the
-/// scheduler dies.
-pub async fn spawn(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Result<Child> {
-    let command = command(argv, task, limits)?;
-    let (reply, child) = oneshot::channel();
-    let gone = || io::Error::other("the thread that starts workers is gone");
-    spawner()?
-        .send(Order {
-            command,
-            runtime: Handle::current(),
-            reply,
-        })
-        .map_err(|_| gone())?;
-    child.await.map_err(|_| gone())?
-}
-
-fn command(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Result<Command> {
+/// Starts a program for an attempt, in a group of its own and with its limits.
+///
+/// Nothing runs between fork and exec, so the standard library takes `posix_spawn`, which does not copy the page tables
+/// of the scheduler: the limits are set from outside, before the program has its task.
+pub fn spawn(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Result<Child> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
@@ -78,52 +45,37 @@ fn command(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Result
     if let Some(threads) = limits.threads {
         command.envs(THREADS.map(|name| (name, threads.max(1).to_string())));
     }
-    let scheduler = i32::try_from(std::process::id()).unwrap_or(0);
-    // SAFETY: between fork and exec only system calls are made; nothing is allocated, no lock is taken.
-    unsafe {
-        command.pre_exec(move || {
-            prctl::set_pdeathsig(Signal::SIGKILL)?;
-            if getppid().as_raw() != scheduler {
-                // It died before the signal was asked for.
-                return Err(io::Error::from_raw_os_error(nix::errno::Errno::ESRCH as i32));
-            }
-            limit(limits)
-        });
+    let child = command.spawn()?;
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        limit(pid, limits)?;
     }
-    Ok(command)
+    Ok(child)
 }
 
-fn limit(limits: Limits) -> io::Result<()> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+fn limit(pid: i32, limits: Limits) -> io::Result<()> {
+    set(pid, libc::RLIMIT_CORE, 0, 0)?;
     if let Some(bytes) = limits.memory {
-        setrlimit(Resource::RLIMIT_AS, bytes, bytes)?;
+        set(pid, libc::RLIMIT_AS, bytes, bytes)?;
     }
     if let Some(time) = limits.cpu_time {
         let seconds = time.as_secs() + u64::from(time > Duration::from_secs(time.as_secs()));
-        // SIGXCPU first, SIGKILL to those that ignore it.
-        setrlimit(Resource::RLIMIT_CPU, seconds.max(1), seconds.max(1) + 5)?;
+        set(pid, libc::RLIMIT_CPU, seconds.max(1), seconds.max(1) + CPU_GRACE)?;
     }
     Ok(())
 }
 
-/// One thread starts all workers and lives as long as the process: the kernel sends the death signal when the thread
-/// that forked ends, and the runtime's threads come and go.
-fn spawner() -> io::Result<&'static mpsc::Sender<Order>> {
-    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
-    if let Some(orders) = SPAWNER.get() {
-        return Ok(orders);
+fn set(pid: i32, resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: `limit` lives until the call returns, and the old limit is not asked for.
+    let result = unsafe { libc::prlimit(pid, resource, &raw const limit, std::ptr::null_mut()) };
+    let error = io::Error::last_os_error();
+    // A program that has ended already needs no limit.
+    if result == 0 || error.raw_os_error() == Some(libc::ESRCH) {
+        Ok(())
+    } else {
+        Err(error)
     }
-    let (sender, orders) = mpsc::channel::<Order>();
-    thread::Builder::new()
-        .name("spawner".to_owned())
-        .stack_size(256 << 10)
-        .spawn(move || {
-            for mut order in orders {
-                let _runtime = order.runtime.enter();
-                // Nobody waits any more: the child is killed as it is dropped.
-                let _ = order.reply.send(order.command.spawn());
-            }
-        })?;
-    // Of two that come here at once, the second one's thread ends with its sender.
-    Ok(SPAWNER.get_or_init(|| sender))
 }

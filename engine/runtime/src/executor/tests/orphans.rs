@@ -55,10 +55,11 @@ async fn workers_die_with_their_scheduler() {
         .spawn()
         .unwrap();
     let worker = number_in(&folder.path().join("worker")).await;
-    assert!(lives(worker));
+    let grandchild = number_in(&folder.path().join("grandchild")).await;
+    assert!(lives(worker) && lives(grandchild) && worker != grandchild);
     scheduler.kill().unwrap();
     scheduler.wait().unwrap();
-    assert!(gone(worker).await);
+    assert!(gone(worker).await && gone(grandchild).await);
 }
 
 fn attempt(spawned: Option<&Spawned>, run: &str) -> AttemptRow {

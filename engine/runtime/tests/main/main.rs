@@ -1,0 +1,19 @@
+//! The scheduler on real parts: a store in a folder, SQLite, processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod approvals;
+mod cache;
+mod crash;
+mod failures;
+mod flow;
+mod operators;
+mod plans;
+mod runs;
+mod support;
