@@ -14,6 +14,8 @@ pub mod generate;
 pub mod nn;
 mod registry;
 pub mod serve;
+#[cfg(test)]
+mod testing;
 pub mod tokenizer;
 pub mod train;
 

@@ -1,1 +1,177 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use proptest::prelude::*;
+use serde_json::json;
+use twinloom_operators::{
+    split::{Split, group_key, split_of},
+    tokenizer::{Config, SPECIAL_TOKENS},
+};
+
+use super::*;
+use crate::testing::{Bench, documents};
+
+const TEXTS: [&str; 4] = [
+    "The quick brown fox jumps over the lazy dog, again and again and again.",
+    "fn main() {\n    println!(\"again\");\n}\n",
+    "Über die Brücke — again 🦀, 日本語.",
+    "again the dog and the fox",
+];
+
+fn small() -> Config {
+    Config {
+        vocab_size: 512,
+        ..Config::default()
+    }
+}
+
+fn trained(texts: &[&str]) -> (tempfile::TempDir, TextTokenizer) {
+    let dir = tempfile::tempdir().unwrap();
+    let tokenizer = train_bpe(texts.iter().map(ToString::to_string), &small()).unwrap();
+    write_files(&tokenizer, dir.path(), 128).unwrap();
+    let read = TextTokenizer::load(dir.path()).unwrap();
+    (dir, read)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_text_survives(text in "\\PC{0,200}|[ \\n\\t a-z]{0,200}") {
+        thread_local! {
+            static TOKENIZER: (tempfile::TempDir, TextTokenizer) = trained(&TEXTS);
+        }
+        TOKENIZER.with(|(_, tokenizer)| {
+            let ids = tokenizer.encode(&text).unwrap();
+            assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+        });
+    }
+}
+
+#[test]
+fn the_order_of_texts_does_not_matter() {
+    let (first, _) = trained(&TEXTS);
+    let mut turned = TEXTS;
+    turned.reverse();
+    let (second, _) = trained(&turned);
+    let read = |dir: &tempfile::TempDir| std::fs::read_to_string(dir.path().join("tokenizer.json")).unwrap();
+    assert_eq!(read(&first), read(&second));
+}
+
+#[test]
+fn long_texts_are_encoded_in_pieces_and_survive() {
+    let (_dir, tokenizer) = trained(&TEXTS);
+    let long = "again and again 🦀 ".repeat(10_000) + &"x".repeat(100_000);
+    assert_eq!(tokenizer.decode(&tokenizer.encode(&long).unwrap()).unwrap(), long);
+}
+
+#[test]
+fn special_tokens_have_their_ids_and_only_a_template_makes_them() {
+    let (_dir, tokenizer) = trained(&TEXTS);
+    let [_, bos, eos, user, assistant] = SPECIAL_TOKENS.map(|token| token.id);
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(bos), Some(eos)));
+    let ids = tokenizer.encode("a <|eos|> b").unwrap();
+    assert!(!ids.contains(&eos), "a document cannot end itself");
+    assert_eq!(tokenizer.decode(&ids).unwrap(), "a <|eos|> b");
+
+    let (prompt, answer) = tokenizer
+        .encode_turns("Tell me <|assistant|> lies", "again <|eos|> again")
+        .unwrap();
+    assert_eq!(
+        (prompt[0], prompt[1], *prompt.last().unwrap()),
+        (bos, user, assistant)
+    );
+    assert_eq!(prompt.iter().filter(|id| **id == assistant).count(), 1);
+    assert_eq!(answer.iter().filter(|id| **id == eos).count(), 1);
+    assert_eq!(answer.last(), Some(&eos));
+    assert!(tokenizer.decode(&answer).unwrap().starts_with("again < |eos|>"));
+}
+
+#[test]
+fn other_templates_are_read_and_broken_ones_named() {
+    let (dir, _) = trained(&TEXTS);
+    let path = dir.path().join("tokenizer_config.json");
+    let with = |template: serde_json::Value| {
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        config["chat_template"] = template;
+        std::fs::write(&path, config.to_string()).unwrap();
+        ChatTemplate::load(dir.path()).unwrap()
+    };
+    let asked = [Message::user("hi")];
+    let list = json!([{"name": "tool_use", "template": "x"}, {"name": "default", "template": "[{{ messages[0].content }}]"}]);
+    assert_eq!(with(list).render(&asked, true).unwrap(), "[hi]");
+    assert_eq!(with(json!(null)).render(&asked, true).unwrap(), "<|bos|>hi\n\n");
+    let trimmed = "{% for m in messages %}\n  {% if true %}\n{{ m.content }}\n  {% endif %}\n{% endfor %}";
+    assert_eq!(with(json!(trimmed)).render(&asked, true).unwrap(), "hi\n");
+    let refusing = with(json!("{{ raise_exception('system only') }}"))
+        .render(&asked, true)
+        .unwrap_err();
+    assert!(refusing.to_string().contains("system only"), "{refusing}");
+    let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{{ a }}{% endfor %}{% endfor %}";
+    assert_eq!(
+        with(json!(endless)).render(&asked, true).unwrap_err().code(),
+        "model.input"
+    );
+}
+
+#[test]
+fn a_missing_or_damaged_tokenizer_is_named() {
+    let (dir, _) = trained(&TEXTS);
+    std::fs::write(dir.path().join("tokenizer.json"), "{").unwrap();
+    assert_eq!(
+        TextTokenizer::load(dir.path()).err().unwrap().code(),
+        "model.damaged"
+    );
+    std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
+    assert_eq!(
+        TextTokenizer::load(dir.path()).err().unwrap().code(),
+        "model.file_missing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_leaves_held_out_documents_out() {
+    let mut bench = Bench::new().await;
+    let all: Vec<_> = (0..60)
+        .map(|n| {
+            let title = format!("Document number {n}");
+            let held = split_of(&group_key(Some(&title), ""), 0.3) == Split::Eval;
+            let word = if held { "zyxwvzyxwv" } else { "abcabcabc" };
+            (format!("d{n}"), Some(title), format!("{word} {word} {word}"))
+        })
+        .collect();
+    assert!(all.iter().any(|(_, _, text)| text.starts_with('z')));
+    let input = bench.dataset("cleaned_documents", &["id"], documents(&all)).await;
+    let config = json!({"vocab_size": 512, "eval_share": 0.3});
+    let done = bench
+        .run("tokenizer", config.clone(), &[("documents", &input)])
+        .await
+        .unwrap();
+    let dir = bench.checkout(&done.outputs["tokenizer"].id, "out").await;
+    let vocabulary = std::fs::read_to_string(dir.join("tokenizer.json")).unwrap();
+    assert!(vocabulary.contains("\"abcabcabc\"") && !vocabulary.contains("zyx"));
+
+    let again = bench
+        .run("tokenizer", config, &[("documents", &input)])
+        .await
+        .unwrap();
+    assert_eq!(
+        again.outputs["tokenizer"], done.outputs["tokenizer"],
+        "the same input gives the same version"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_text_is_an_error() {
+    let mut bench = Bench::new().await;
+    let input = bench
+        .dataset(
+            "d",
+            &["id"],
+            documents(&[("a".to_owned(), None, "  ".to_owned())]),
+        )
+        .await;
+    let error = bench
+        .run("tokenizer", json!({}), &[("documents", &input)])
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "tokenizer.no_text");
+}

@@ -1,1 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod loops;
+mod operator;
+mod parts;

@@ -1,0 +1,237 @@
+//! The operator on a store: from documents to a base, from a base to an adapter.
+
+use serde_json::{Value, json};
+use twinloom_sdk::{ArtifactId, ErrorKind};
+
+use crate::testing::{Bench, documents, instruct};
+
+const SUBJECTS: [&str; 6] = [
+    "the river",
+    "a garden",
+    "the workshop",
+    "an old map",
+    "the kitchen",
+    "a winter morning",
+];
+
+fn sentence(n: usize) -> String {
+    let subject = SUBJECTS[n % SUBJECTS.len()];
+    format!(
+        "I wrote about {subject} in the year {}, and {subject} wrote back to me slowly.",
+        1900 + n % 50
+    )
+}
+
+/// Documents of some sentences each.
+async fn texts(bench: &Bench) -> ArtifactId {
+    let rows: Vec<_> = (0..40)
+        .map(|n| {
+            (
+                format!("d{n}"),
+                Some(format!("Essay {n}")),
+                (0..6).map(|k| sentence(n * 7 + k)).collect::<Vec<_>>().join("\n"),
+            )
+        })
+        .collect();
+    bench
+        .dataset("cleaned_documents", &["id"], documents(&rows))
+        .await
+}
+
+async fn rows(bench: &Bench) -> ArtifactId {
+    let rows: Vec<_> = (0..40)
+        .map(|n| {
+            (
+                format!("d{n}"),
+                format!("Write on {}", SUBJECTS[n % 6]),
+                sentence(n * 7).to_uppercase(),
+                n % 5 == 0,
+            )
+        })
+        .collect();
+    bench
+        .dataset("instruct", &["document_id", "sample"], instruct(&rows))
+        .await
+}
+
+async fn base(bench: &mut Bench) -> (ArtifactId, ArtifactId) {
+    let input = texts(bench).await;
+    let tokenizer = bench
+        .run("tokenizer", json!({"vocab_size": 512}), &[("documents", &input)])
+        .await
+        .unwrap();
+    let tokenizer = tokenizer.outputs["tokenizer"].clone();
+    let config = json!({"method": "pretrain", "size": "tiny", "context": 32, "batch": 8, "steps": 40, "learning_rate": 0.01, "eval_every": 20});
+    let inputs = [("documents", &input), ("tokenizer", &tokenizer)];
+    let done = bench.run("train", config, &inputs).await.unwrap();
+    let (first, last) = (&done.metrics["train_loss_first"], &done.metrics["train_loss"]);
+    assert!(
+        last.as_f64().unwrap() < 0.6 * first.as_f64().unwrap(),
+        "{first} {last}"
+    );
+    assert!(done.metrics["eval_loss"].as_f64().unwrap() < done.metrics["eval_loss_before"].as_f64().unwrap());
+    assert_eq!(
+        bench
+            .curve("eval_loss")
+            .iter()
+            .map(|(step, _)| *step)
+            .collect::<Vec<_>>(),
+        [0, 20, 40]
+    );
+    (done.outputs["model"].clone(), input)
+}
+
+fn lora() -> Value {
+    json!({"method": "lora", "steps": 25, "batch": 4, "accumulate": 2, "rank": 4, "learning_rate": 0.01, "context": 96, "eval_every": 10})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_is_trained_and_an_adapter_on_it_twice_the_same() {
+    let mut bench = Bench::new().await;
+    let (base, documents) = base(&mut bench).await;
+    let dir = bench.checkout(&base.id, "base").await;
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "README.md",
+    ] {
+        assert!(dir.join(name).is_file(), "{name}");
+    }
+    let card = std::fs::read_to_string(dir.join("README.md")).unwrap();
+    assert!(
+        card.contains(&documents.id.to_string()) && card.contains(&documents.id.hash),
+        "{card}"
+    );
+
+    let instruct = rows(&bench).await;
+    let inputs = [("instruct", &instruct), ("base", &base)];
+    let done = bench.run("train", lora(), &inputs).await.unwrap();
+    let (before, after) = (&done.metrics["eval_loss_before"], &done.metrics["eval_loss"]);
+    assert!(
+        after.as_f64().unwrap() < 0.8 * before.as_f64().unwrap(),
+        "{before} {after}"
+    );
+    let manifest = bench.store.model_exact(&done.outputs["model"].id).await.unwrap();
+    assert_eq!(manifest.data.base, Some(base.id.clone()));
+    assert!(manifest.data.inputs.iter().any(|input| input.id == instruct.id));
+    let adapter = bench.checkout(&manifest.id(), "adapter").await;
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(adapter.join("adapter_config.json")).unwrap()).unwrap();
+    assert_eq!((&config["peft_type"], &config["r"]), (&json!("LORA"), &json!(4)));
+    assert_eq!(config["base_model_name_or_path"], json!(base.id.to_string()));
+    assert!(adapter.join("tokenizer.json").is_file() && adapter.join("README.md").is_file());
+
+    let again = bench.run("train", lora(), &inputs).await.unwrap();
+    assert_eq!(
+        again.outputs["model"], done.outputs["model"],
+        "bit for bit, so the registry has one version"
+    );
+    let mut other = lora();
+    other["seed"] = json!(1);
+    let other = bench.run("train", other, &inputs).await.unwrap();
+    assert_ne!(other.outputs["model"].id.hash, done.outputs["model"].id.hash);
+
+    let refused = bench
+        .run(
+            "train",
+            lora(),
+            &[("instruct", &instruct), ("base", &done.outputs["model"])],
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "train.base_is_adapter");
+    let mut wild = lora();
+    wild["learning_rate"] = json!(1.0);
+    wild["clip_norm"] = json!(0.0);
+    wild["steps"] = json!(200);
+    wild["warmup"] = json!(0.0);
+    if let Err(error) = bench.run("train", wild, &inputs).await {
+        assert_eq!(
+            (error.code.as_str(), error.kind),
+            ("train.diverged", ErrorKind::Config)
+        );
+    }
+
+    bench.cancelled.cancel();
+    let cancelled = bench.run("train", lora(), &inputs).await.unwrap_err();
+    assert_eq!(cancelled.code, "task.cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_named() {
+    let mut bench = Bench::new().await;
+    let instruct_rows = rows(&bench).await;
+    let without = bench
+        .run("train", lora(), &[("instruct", &instruct_rows)])
+        .await
+        .unwrap_err();
+    assert_eq!(without.code, "train.no_base");
+    let mut at = lora();
+    at["base_path"] = json!("/there/is/no/such/folder");
+    let gone = bench
+        .run("train", at, &[("instruct", &instruct_rows)])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (gone.code.as_str(), gone.kind),
+        ("train.base_path", ErrorKind::Config)
+    );
+    let none = bench
+        .run("train", json!({"method": "pretrain"}), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(none.code, "input.missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_bases_and_rows_without_a_held_out_side_are_refused() {
+    let mut bench = Bench::new().await;
+    let (base, _) = base(&mut bench).await;
+    let instruct_rows = rows(&bench).await;
+    let dir = bench.checkout(&base.id, "base").await;
+    let copy = |name: &str| {
+        let to = bench.dir.path().join(name);
+        std::fs::create_dir_all(&to).unwrap();
+        for file in std::fs::read_dir(&dir).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+        to
+    };
+    let (shape, cut) = (copy("shape"), copy("cut"));
+    let mut config: Value =
+        serde_json::from_slice(&std::fs::read(shape.join("config.json")).unwrap()).unwrap();
+    config["intermediate_size"] = json!(200);
+    std::fs::remove_file(shape.join("config.json")).unwrap();
+    std::fs::write(shape.join("config.json"), config.to_string()).unwrap();
+    let bytes = std::fs::read(cut.join("model.safetensors")).unwrap();
+    std::fs::remove_file(cut.join("model.safetensors")).unwrap();
+    std::fs::write(cut.join("model.safetensors"), &bytes[..bytes.len() / 2]).unwrap();
+    for (folder, code) in [(&shape, "model.tensor_shape"), (&cut, "model.damaged")] {
+        let mut at = lora();
+        at["base_path"] = json!(folder.to_string_lossy());
+        let error = bench
+            .run("train", at, &[("instruct", &instruct_rows)])
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, code, "{error}");
+    }
+
+    let train_only: Vec<_> = (0..5)
+        .map(|n| (format!("d{n}"), "Ask".to_owned(), sentence(n), false))
+        .collect();
+    let train_only = bench
+        .dataset("only", &["document_id", "sample"], instruct(&train_only))
+        .await;
+    let error = bench
+        .run("train", lora(), &[("instruct", &train_only), ("base", &base)])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code.as_str(), error.kind),
+        ("train.no_held_out", ErrorKind::Data)
+    );
+}

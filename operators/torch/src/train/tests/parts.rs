@@ -1,0 +1,174 @@
+//! Data preparation, schedule, optimizer.
+
+use std::collections::BTreeSet;
+
+use tch::{Device, Kind, Tensor};
+use twinloom_operators::train::Schedule;
+
+use crate::train::{
+    AdamW, AdamWConfig, LearningRate,
+    order::Order,
+    random::Random,
+    tokens::{TokenFile, TokenWriter},
+};
+
+fn file(sequences: &[(&[u32], usize)]) -> TokenFile {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = TokenWriter::create(&dir.path().join("tokens")).unwrap();
+    for (tokens, given) in sequences {
+        writer.push(tokens, *given).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn sequences_come_back_as_they_were_pushed() {
+    let file = file(&[(&[1, 2, 3], 2), (&[9], 1), (&[4, 5], 0), (&[7, 8], 2)]);
+    let read: Vec<_> = file
+        .sequences()
+        .iter()
+        .map(|s| (file.read(*s).unwrap(), s.given))
+        .collect();
+    assert_eq!(
+        read,
+        [(vec![1, 2, 3], 2), (vec![4, 5], 1)],
+        "what has nothing to predict is left out"
+    );
+    assert_eq!(file.targets(), 2);
+}
+
+#[test]
+fn blocks_predict_every_token_but_the_first_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (total, blocks, targets) in [
+        (0_u32, 0, 0),
+        (1, 0, 0),
+        (3, 1, 2),
+        (9, 2, 8),
+        (11, 2, 8),
+        (5, 1, 4),
+    ] {
+        let mut writer = TokenWriter::create(&dir.path().join("blocks")).unwrap();
+        writer.append(&(0..total).collect::<Vec<_>>()).unwrap();
+        let file = writer.finish_blocks(4).unwrap();
+        assert_eq!(
+            (file.sequences().len(), file.targets()),
+            (blocks, targets),
+            "{total}"
+        );
+        let mut expected = 0;
+        for sequence in file.sequences() {
+            let tokens = file.read(*sequence).unwrap();
+            assert_eq!(tokens[0], expected);
+            expected = *tokens.last().unwrap();
+        }
+    }
+}
+
+#[test]
+fn each_pass_shows_each_sequence_once_in_another_order() {
+    let lengths: Vec<Vec<u32>> = (2..200).map(|n| (0..n % 37 + 2).collect()).collect();
+    let file = file(
+        &lengths
+            .iter()
+            .map(|tokens| (tokens.as_slice(), 1))
+            .collect::<Vec<_>>(),
+    );
+    let pass = |order: &mut Order| -> Vec<Vec<usize>> { (0..25).map(|_| order.next_batch()).collect() };
+    let mut order = Order::new(file.sequences(), 8, 1);
+    let (first, second) = (pass(&mut order), pass(&mut order));
+    for batches in [&first, &second] {
+        let all: BTreeSet<usize> = batches.iter().flatten().copied().collect();
+        assert_eq!(
+            (all.len(), batches.iter().map(Vec::len).sum::<usize>()),
+            (198, 198)
+        );
+    }
+    assert_ne!(first, second);
+    assert_eq!(
+        first,
+        pass(&mut Order::new(file.sequences(), 8, 1)),
+        "the seed alone decides"
+    );
+    let waste = |batch: &Vec<usize>| {
+        let lengths: Vec<u32> = batch
+            .iter()
+            .map(|index| file.sequences()[*index].length)
+            .collect();
+        lengths
+            .iter()
+            .map(|length| lengths.iter().max().unwrap() - length)
+            .sum::<u32>()
+    };
+    let padded: u32 = first.iter().map(waste).sum();
+    assert!(
+        padded < 600,
+        "like lengths share a batch: {padded} of some 4000 tokens are padding"
+    );
+}
+
+#[test]
+fn shuffles_and_samples_are_fair_and_repeat() {
+    let mut random = Random::new(3, 0);
+    let mut counts = [0; 5];
+    (0..10_000).for_each(|_| counts[random.below(5)] += 1);
+    assert!(
+        counts.iter().all(|count| (1850..2150).contains(count)),
+        "{counts:?}"
+    );
+    assert_eq!(Random::new(1, 2).sample(100, 7), Random::new(1, 2).sample(100, 7));
+    assert_ne!(Random::new(1, 2).sample(100, 7), Random::new(1, 3).sample(100, 7));
+    assert_eq!(Random::new(0, 0).sample(3, 9), [0, 1, 2]);
+    assert_eq!(random.below(0), 0);
+}
+
+#[test]
+fn the_learning_rate_rises_then_follows_its_schedule() {
+    let at = |schedule| LearningRate::new(1.0, 100, 0.1, schedule);
+    let cosine = at(Schedule::Cosine);
+    assert!((cosine.at(0) - 0.1).abs() < 1e-12 && (cosine.at(9) - 1.0).abs() < 1e-12);
+    assert!((cosine.at(10) - 1.0).abs() < 1e-12 && (cosine.at(55) - 0.55).abs() < 1e-9);
+    assert!(cosine.at(99) < 0.11 && cosine.at(99) > 0.1);
+    assert!((at(Schedule::Constant).at(99) - 1.0).abs() < 1e-12);
+    assert!((at(Schedule::Linear).at(55) - 0.5).abs() < 1e-12);
+    assert!((LearningRate::new(1.0, 5, 0.0, Schedule::Cosine).at(0) - 1.0).abs() < 1e-12);
+}
+
+/// Three steps on `sum((w - t)^2)` against the formulas of the paper in plain arithmetic.
+#[test]
+fn adamw_follows_the_paper() {
+    let config = AdamWConfig {
+        betas: (0.9, 0.99),
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        clip_norm: 1.0,
+    };
+    let target = [1.0_f64, -2.0, 3.0, 0.5];
+    let weight = Tensor::zeros([2, 2], (Kind::Double, Device::Cpu)).set_requires_grad(true);
+    let wanted = Tensor::from_slice(&target).view([2, 2]);
+    let mut optimizer = AdamW::new(vec![weight.shallow_clone()], config).unwrap();
+    let (mut w, mut m, mut v) = ([0.0_f64; 4], [0.0_f64; 4], [0.0_f64; 4]);
+    for step in 1..=3 {
+        (&weight - &wanted).square().sum(Kind::Double).backward();
+        let norm = optimizer.step(0.1, 0.5).unwrap();
+        let grad: Vec<f64> = (0..4).map(|i| 0.5 * 2.0 * (w[i] - target[i])).collect();
+        let own_norm = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
+        // The norm is summed in fp32.
+        assert!((norm - own_norm).abs() < 1e-6, "{norm} {own_norm}");
+        for i in 0..4 {
+            let g = grad[i] * (1.0 / own_norm).min(1.0);
+            m[i] = 0.9 * m[i] + 0.1 * g;
+            v[i] = 0.99 * v[i] + 0.01 * g * g;
+            let (mean, square) = (
+                m[i] / (1.0 - 0.9_f64.powi(step)),
+                v[i] / (1.0 - 0.99_f64.powi(step)),
+            );
+            w[i] = w[i] * (1.0 - 0.1 * 0.1) - 0.1 * mean / (square.sqrt() + 1e-8);
+        }
+    }
+    let found = Vec::<f64>::try_from(weight.detach().view([-1])).unwrap();
+    assert!(
+        found.iter().zip(w).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{found:?} {w:?}"
+    );
+}
