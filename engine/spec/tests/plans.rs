@@ -396,6 +396,15 @@ fn a_pipeline_used_twice_needs_names() {
 }
 
 #[test]
+fn keys_with_nothing_behind_them_are_left_out() {
+    let plan = plan(
+        "description:\nparams: {n: {default: null}}\non:\nsteps:\n  a:\n    uses: command\n    in:\n    out: ~\n    with: {argv: [x, '${{ params.n }}y']}\n    if:\n",
+    );
+    assert_eq!(plan.tasks[0].config, json!({"argv": ["x", "y"]}));
+    assert_eq!(plan.params["n"], Value::Null);
+}
+
+#[test]
 fn a_pipeline_is_no_dag() {
     let pipeline = SourceFile::new(
         "p.yaml",

@@ -5,13 +5,15 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::LazyLock};
 use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior};
 use serde_json::Value;
 
-use super::{ExprError, PathPart, Reference, Scope, error::shown, references};
+use super::{ExprError, PathPart, Reference, Scope, convert, error::shown, references};
 use crate::read::closest;
 
 /// Instructions of one evaluation.
 const FUEL: u64 = 200_000;
 /// Bytes of an expression's source. Substituted parameters count, so it is more than anyone writes.
 const MAX_SOURCE: usize = 256 * 1024;
+/// Multiplications of one expression.
+const MAX_PRODUCTS: usize = 8;
 /// Bytes of a rendered text.
 pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// Compiled expressions that are kept for each thread.
@@ -32,6 +34,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         environment.remove_global(name);
     }
     environment.add_filter("join", join);
+    environment.add_filter("replace", replace);
     environment.add_function("len", |value: minijinja::Value| {
         value
             .len()
@@ -84,14 +87,7 @@ pub(crate) fn eval_in(expression: &str, scope: &Scope) -> Result<Value, ExprErro
             closest: None,
         }));
     }
-    let value = serde_json::to_value(&value).map_err(|error| ExprError::Failed {
-        expression: shown(expression),
-        reason: error.to_string(),
-    })?;
-    if weight(&value) > MAX_TEXT {
-        return Err(ExprError::TooLarge);
-    }
-    Ok(value)
+    convert::to_json(&value, expression)
 }
 
 /// `params.sources[0].url` and the like need no engine, and keep the order of keys.
@@ -107,7 +103,8 @@ fn plain_path(expression: &str) -> Option<Reference> {
 }
 
 fn compiled(expression: &str) -> Result<Compiled, ExprError> {
-    if expression.len() > MAX_SOURCE {
+    // One repetition of a text may cost 100 MB before its size is known.
+    if expression.len() > MAX_SOURCE || super::tokens::products(expression) > MAX_PRODUCTS {
         return Err(ExprError::TooLarge);
     }
     COMPILED.with_borrow_mut(|cache| {
@@ -197,6 +194,21 @@ pub(crate) fn weight(value: &Value) -> usize {
         }
         _ => 24,
     }
+}
+
+fn replace(text: &str, from: &str, to: &str) -> Result<String, minijinja::Error> {
+    let found = if from.is_empty() {
+        text.len() + 1
+    } else {
+        text.matches(from).count()
+    };
+    if text.len() + found.saturating_mul(to.len()) > MAX_TEXT {
+        return Err(minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            "the text is too long",
+        ));
+    }
+    Ok(text.replace(from, to))
 }
 
 fn join(values: &minijinja::Value, separator: Option<&str>) -> Result<String, minijinja::Error> {

@@ -3,6 +3,7 @@
 //!
 //! An expression that is the whole text keeps its type. `$${{` stands for a literal `${{`.
 
+mod convert;
 mod error;
 mod eval;
 mod literal;

@@ -102,6 +102,12 @@ fn work_and_size_are_bounded() {
     );
     assert!(eval("range(100000000)", &json!({})).is_err());
     assert_eq!(eval("('a' * 9000000)", &json!({})), Err(ExprError::TooLarge));
+    assert_eq!(eval("[0] * 9999999", &json!({})), Err(ExprError::TooLarge));
+    assert!(eval("1e308 * 1e308", &json!({})).is_err());
+    let product = ["'a' * 90000000"; 20].join(" ~ ");
+    assert_eq!(eval(&product, &json!({})), Err(ExprError::TooLarge));
+    assert!(eval("('a' * 100000) | replace('a', 'b' * 100000)", &json!({})).is_err());
+    assert_eq!(eval("'a-b' | replace('-', '+')", &json!({})), Ok(json!("a+b")));
 }
 
 #[test]

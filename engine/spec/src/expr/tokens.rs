@@ -90,6 +90,14 @@ pub(crate) fn references(expression: &str) -> Vec<Reference> {
     found
 }
 
+/// How often an expression multiplies.
+pub(super) fn products(expression: &str) -> usize {
+    tokenize(expression)
+        .iter()
+        .filter(|token| token.kind == Kind::Symbol(b'*'))
+        .count()
+}
+
 fn in_variable_position(expression: &str, tokens: &[Token], at: usize) -> bool {
     let before = at.checked_sub(1).map(|at| &tokens[at]);
     if let Some(before) = before {

@@ -12,7 +12,7 @@ pub(crate) use macros::{choices, spec_struct, text_type};
 use crate::{
     diagnostic::{Diagnostic, Report, codes},
     source::Source,
-    yaml::{Node, Pair, Span},
+    yaml::{Data, Node, Pair, Span},
 };
 
 /// What reading needs: the text for places, and where errors go.
@@ -25,6 +25,8 @@ pub struct Reader<'a> {
 pub trait FromNode: Sized {
     /// What is expected, for messages: `a list of steps`.
     const EXPECTED: &'static str;
+    /// Whether `null` is a value of the type.
+    const TAKES_NULL: bool = false;
 
     #[doc(hidden)]
     fn from_node(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
@@ -61,13 +63,11 @@ impl<T: FromNode> Field for T {
 
 impl<T: FromNode> Field for Option<T> {
     fn field(pairs: &[Pair], key: &str, _: Place<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let given = pairs.iter().find(|pair| pair.key == key);
+        // A key with nothing behind it is as good as none.
+        let given = given.filter(|pair| T::TAKES_NULL || pair.value.data != Data::Null);
         // A field that cannot be read is left out: the error stands in the report, and reading goes on.
-        Some(
-            pairs
-                .iter()
-                .find(|pair| pair.key == key)
-                .and_then(|pair| T::from_node(&pair.value, reader)),
-        )
+        Some(given.and_then(|pair| T::from_node(&pair.value, reader)))
     }
 }
 

@@ -80,6 +80,7 @@ impl FromNode for String {
 /// Any value, kept with its places.
 impl FromNode for Node {
     const EXPECTED: &'static str = "a value";
+    const TAKES_NULL: bool = true;
 
     fn from_node(node: &Node, _: &mut Reader<'_>) -> Option<Self> {
         Some(node.clone())
