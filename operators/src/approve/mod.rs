@@ -4,7 +4,7 @@ mod config;
 mod evidence;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 
 pub use config::{Config, OnReject};
