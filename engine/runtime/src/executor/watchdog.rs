@@ -22,7 +22,7 @@ while read -r sign group; do
         -) groups="${groups%% $group *} ${groups#* $group }" ;;
     esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 static WATCHDOG: LazyLock<Mutex<Watchdog>> = LazyLock::new(Mutex::default);

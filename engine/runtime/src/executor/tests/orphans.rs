@@ -30,10 +30,11 @@ async fn scheduler() {
         assert!(format!("{end:?}").contains("status 7"), "{end:?}");
         return;
     };
-    // Does not read stdin, ignores SIGTERM and SIGHUP.
+    // Neither the worker nor its child reads stdin, and both ignore SIGTERM and SIGHUP.
+    let forever = "while :; do sleep 0.05; done";
+    let folder = folder.display();
     let script = format!(
-        "trap '' TERM HUP; echo $$ >{}/worker; while :; do sleep 0.05; done",
-        folder.display()
+        "trap '' TERM HUP; (sh -c 'echo $PPID' >{folder}/grandchild; {forever}) & echo $$ >{folder}/worker; {forever}"
     );
     run_task(
         &shell(&script),
