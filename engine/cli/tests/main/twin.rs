@@ -54,7 +54,7 @@ fn real_articles_and_posts_become_a_promoted_model() {
     assert!(!text(&answer, "text").is_empty(), "{answer}");
 
     let again = project.json(&arguments);
-    for task in ["features/embed", "training/train", "training/evaluate", "release/approve"] {
+    for task in ["features/embed", "training/train", "release/evaluate", "release/approve"] {
         assert_eq!(state(&again, task), "cached", "{again}");
     }
 }
