@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
         &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-meta", "twinloom-runtime", "twinloom-gateway"],
     ),
     (
-        "twinloom-cli",
+        "twinloom",
         &[
             "twinloom-spec",
             "twinloom-store",

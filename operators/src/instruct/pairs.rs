@@ -149,6 +149,13 @@ fn trimmed(text: &str, range: Range<usize>, most: usize) -> Range<usize> {
     // Indentation of the first line is part of code; only whole blank lines go.
     let blank: usize = inside.split_inclusive('\n').take_while(|line| line.trim().is_empty()).map(str::len).sum();
     let start = range.start + blank;
+    // In the middle of a line, after a sentence or a word, white space only parts.
+    let parting = if text[..start].is_empty() || text[..start].ends_with('\n') {
+        0
+    } else {
+        text[start..range.end].len() - text[start..range.end].trim_start().len()
+    };
+    let start = start + parting;
     start..start + head(&text[start..range.end], most)
 }
 
