@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use twinloom_sdk::{
-    ArtifactId, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter, Staged, TaskDocument,
-    execute,
+    ArtifactId, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter, Staged,
+    TaskDocument, execute,
 };
 use twinloom_store::{
-    ArtifactKind, Commit, DatasetManifest, FeatureStore, Label, ModelManifest, Name, Producer, ReadOptions, StageDataset,
-    StageModel, StoreLocation, VersionId,
+    ArtifactKind, Commit, DatasetManifest, FeatureStore, Label, ModelManifest, Name, Producer, ReadOptions,
+    StageDataset, StageModel, StoreLocation, VersionId,
 };
 
 /// A home of its own, with a local store.
@@ -35,12 +35,20 @@ pub struct Home {
 impl Home {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let location =
-            StoreLocation { url: format!("file://{}", dir.path().join("store").display()), options: BTreeMap::new() };
+        let location = StoreLocation {
+            url: format!("file://{}", dir.path().join("store").display()),
+            options: BTreeMap::new(),
+        };
         let store = FeatureStore::open(&location).await.unwrap();
         std::fs::create_dir_all(dir.path().join("work")).unwrap();
         let messages = Arc::new(Mutex::new(Vec::new()));
-        Self { dir, store, messages, cancelled: CancellationToken::new(), now: "2026-01-02T03:04:05Z".parse().unwrap() }
+        Self {
+            dir,
+            store,
+            messages,
+            cancelled: CancellationToken::new(),
+            now: "2026-01-02T03:04:05Z".parse().unwrap(),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -61,7 +69,11 @@ impl Home {
     }
 
     pub async fn commit(&self, staged: twinloom_store::StagedDataset) -> Arc<DatasetManifest> {
-        self.store.commit_dataset(staged, self.how()).await.unwrap().manifest
+        self.store
+            .commit_dataset(staged, self.how())
+            .await
+            .unwrap()
+            .manifest
     }
 
     /// Registers a model of one small file.
@@ -75,13 +87,29 @@ impl Home {
             producer: Producer::default(),
             inputs: Vec::new(),
         });
-        writer.add_bytes("weights.txt", content.to_owned().into()).await.unwrap();
-        self.store.commit_model(writer.finish().await.unwrap(), self.how()).await.unwrap().manifest
+        writer
+            .add_bytes("weights.txt", content.to_owned().into())
+            .await
+            .unwrap();
+        self.store
+            .commit_model(writer.finish().await.unwrap(), self.how())
+            .await
+            .unwrap()
+            .manifest
     }
 
     pub async fn alias(&self, model: &str, alias: &str, version: u64, by: &str) {
-        let label = Label { version, moved_at: self.now, by: by.into(), reason: "because".into(), previous: None };
-        self.store.set_alias(&Name::new(model).unwrap(), alias, label).await.unwrap();
+        let label = Label {
+            version,
+            moved_at: self.now,
+            by: by.into(),
+            reason: "because".into(),
+            previous: None,
+        };
+        self.store
+            .set_alias(&Name::new(model).unwrap(), alias, label)
+            .await
+            .unwrap();
     }
 
     /// A task of one of the registered operators.
@@ -111,24 +139,42 @@ impl Home {
     pub async fn run(&self, task: TaskDocument) -> Result<Outcome, OperatorError> {
         let messages = Arc::clone(&self.messages);
         let reporter = Reporter::new(move |message| messages.lock().unwrap().push(message));
-        execute(&crate::registry(), task, Some(self.store.clone()), reporter, self.cancelled.clone()).await
+        execute(
+            &crate::registry(),
+            task,
+            Some(self.store.clone()),
+            reporter,
+            self.cancelled.clone(),
+        )
+        .await
     }
 
     /// Runs a task that ends, and commits its datasets.
     pub async fn done(&self, task: TaskDocument) -> Ended {
-        let Outcome::Done(done) = self.run(task).await.unwrap() else { panic!("it waits") };
+        let Outcome::Done(done) = self.run(task).await.unwrap() else {
+            panic!("it waits")
+        };
         let mut datasets = BTreeMap::new();
         for (port, staged) in done.outputs {
             if let Staged::Dataset(staged) = staged {
                 datasets.insert(port, self.commit(staged).await);
             }
         }
-        Ended { datasets, metrics: done.metrics.into(), aliases: done.aliases }
+        Ended {
+            datasets,
+            metrics: done.metrics.into(),
+            aliases: done.aliases,
+        }
     }
 
     /// All rows of a version, in one batch.
     pub async fn rows(&self, manifest: &DatasetManifest) -> RecordBatch {
-        let batches: Vec<_> = self.store.read(manifest, ReadOptions::default()).try_collect().await.unwrap();
+        let batches: Vec<_> = self
+            .store
+            .read(manifest, ReadOptions::default())
+            .try_collect()
+            .await
+            .unwrap();
         arrow::compute::concat_batches(&FeatureStore::schema_of(manifest).unwrap(), &batches).unwrap()
     }
 
@@ -143,7 +189,11 @@ impl Home {
     }
 
     fn how(&self) -> Commit {
-        Commit { task_key: None, not_before: None, now: self.now }
+        Commit {
+            task_key: None,
+            not_before: None,
+            now: self.now,
+        }
     }
 }
 
@@ -169,19 +219,33 @@ pub trait Wire: Sized {
 
 impl Wire for TaskDocument {
     fn input(mut self, port: &str, kind: ArtifactKind, id: VersionId) -> Self {
-        self.inputs.entry(port.to_owned()).or_default().push(ArtifactId { kind, id });
+        self.inputs
+            .entry(port.to_owned())
+            .or_default()
+            .push(ArtifactId { kind, id });
         self
     }
 
     fn output(mut self, port: &str) -> Self {
         let name = Name::new(format!("test.{port}")).unwrap();
-        self.outputs.insert(port.to_owned(), OutputTarget { kind: ArtifactKind::Dataset, name });
+        self.outputs.insert(
+            port.to_owned(),
+            OutputTarget {
+                kind: ArtifactKind::Dataset,
+                name,
+            },
+        );
         self
     }
 
     fn decided(mut self, approved: bool, comment: Option<&str>) -> Self {
         let (at, comment) = (self.now, comment.map(str::to_owned));
-        self.decision = Some(Decision { approved, by: "ada".into(), at, comment });
+        self.decision = Some(Decision {
+            approved,
+            by: "ada".into(),
+            at,
+            comment,
+        });
         self
     }
 }

@@ -12,17 +12,44 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("twinloom-spec", &[]),
     ("twinloom-store", &[]),
     ("twinloom-sdk", &["twinloom-spec", "twinloom-store"]),
-    ("twinloom-operators", &["twinloom-spec", "twinloom-store", "twinloom-sdk"]),
-    ("twinloom-torch", &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-operators"]),
+    (
+        "twinloom-operators",
+        &["twinloom-spec", "twinloom-store", "twinloom-sdk"],
+    ),
+    (
+        "twinloom-torch",
+        &[
+            "twinloom-spec",
+            "twinloom-store",
+            "twinloom-sdk",
+            "twinloom-operators",
+        ],
+    ),
     ("twinloom-meta", &[]),
-    ("twinloom-runtime", &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-meta"]),
+    (
+        "twinloom-runtime",
+        &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-meta"],
+    ),
     (
         "twinloom-gateway",
-        &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-meta", "twinloom-runtime"],
+        &[
+            "twinloom-spec",
+            "twinloom-store",
+            "twinloom-sdk",
+            "twinloom-meta",
+            "twinloom-runtime",
+        ],
     ),
     (
         "twinloom-server",
-        &["twinloom-spec", "twinloom-store", "twinloom-sdk", "twinloom-meta", "twinloom-runtime", "twinloom-gateway"],
+        &[
+            "twinloom-spec",
+            "twinloom-store",
+            "twinloom-sdk",
+            "twinloom-meta",
+            "twinloom-runtime",
+            "twinloom-gateway",
+        ],
     ),
     (
         "twinloom",
@@ -54,15 +81,24 @@ const IMPURE: [&str; 6] = ["tokio", "reqwest", "object_store", "sea-orm", "rand"
 fn metadata() -> Metadata {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut command = MetadataCommand::new();
-    command.manifest_path(root.join("Cargo.toml")).no_deps().features(CargoOpt::AllFeatures);
+    command
+        .manifest_path(root.join("Cargo.toml"))
+        .no_deps()
+        .features(CargoOpt::AllFeatures);
     command.exec().unwrap()
 }
 
 /// Direct dependencies of each crate of the workspace, those of tests and benches apart.
 fn dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
     let of_package = |package: &cargo_metadata::Package| {
-        let shipped = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
-        (package.name.to_string(), shipped.map(|dependency| dependency.name.clone()).collect())
+        let shipped = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development);
+        (
+            package.name.to_string(),
+            shipped.map(|dependency| dependency.name.clone()).collect(),
+        )
     };
     metadata.packages.iter().map(of_package).collect()
 }
@@ -92,14 +128,22 @@ fn reserved_libraries_stay_where_they_belong() {
     let crates = dependencies(&metadata());
     let mut wrong = Vec::new();
     for (library, users) in RESERVED {
-        for (name, _) in crates.iter().filter(|(_, depends_on)| depends_on.contains(library)) {
+        for (name, _) in crates
+            .iter()
+            .filter(|(_, depends_on)| depends_on.contains(library))
+        {
             if !users.contains(&name.as_str()) {
                 wrong.push(format!("{name} must not depend on {library}"));
             }
         }
     }
     let pure = crates.get("twinloom-spec").unwrap();
-    wrong.extend(IMPURE.iter().filter(|library| pure.contains(**library)).map(|l| format!("spec is pure, without {l}")));
+    wrong.extend(
+        IMPURE
+            .iter()
+            .filter(|library| pure.contains(**library))
+            .map(|l| format!("spec is pure, without {l}")),
+    );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
@@ -108,6 +152,10 @@ fn reserved_libraries_stay_where_they_belong() {
 fn a_plain_build_leaves_the_worker_out() {
     let metadata = metadata();
     let members: BTreeSet<_> = metadata.workspace_default_members.iter().collect();
-    let torch = metadata.packages.iter().find(|package| package.name == "twinloom-torch").unwrap();
+    let torch = metadata
+        .packages
+        .iter()
+        .find(|package| package.name == "twinloom-torch")
+        .unwrap();
     assert!(!members.contains(&torch.id) && members.len() + 1 == metadata.packages.len());
 }

@@ -15,17 +15,28 @@ fn root() -> PathBuf {
 
 /// Folders of operators: those with a `config.rs` beside their `mod.rs`; others hold what several of them share.
 fn folders() -> BTreeSet<String> {
-    let entries = fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(root().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let operators = entries.filter(|path| path.join("mod.rs").exists() && path.join("config.rs").exists());
-    operators.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    operators
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_folder_is_registered_and_every_operator_has_one() {
     let registry = twinloom_operators::registry();
-    let registered: BTreeSet<String> = registry.iter().map(|operator| operator.info().name.to_owned()).collect();
+    let registered: BTreeSet<String> = registry
+        .iter()
+        .map(|operator| operator.info().name.to_owned())
+        .collect();
     assert!(registered.len() >= 5);
-    assert_eq!(folders(), registered, "left: folders in src; right: lines in registry()");
+    assert_eq!(
+        folders(),
+        registered,
+        "left: folders in src; right: lines in registry()"
+    );
 }
 
 #[test]
@@ -56,7 +67,11 @@ fn checked_in_schemas_are_current() {
             wrong.push(path.display().to_string());
         }
     }
-    assert!(wrong.is_empty(), "not current, run the tests once with UPDATE_SCHEMA=1:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not current, run the tests once with UPDATE_SCHEMA=1:\n{}",
+        wrong.join("\n")
+    );
 }
 
 fn check_files(folder: &Path, name: &str, missing: &mut Vec<String>) {
@@ -76,13 +91,19 @@ fn check_config(operator: &dyn DynOperator, folder: &Path, missing: &mut Vec<Str
     let name = operator.info().name;
     let schema = operator.signature().config_schema;
     let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-    let keys = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let keys = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     for key in keys.keys().filter(|key| !readme.contains(&format!("`{key}`"))) {
         missing.push(format!("{name}: README.md does not name the key `{key}`"));
     }
     undescribed(&schema, &format!("{name}:"), missing);
     if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
-        missing.push(format!("{name}: unknown keys are not refused (deny_unknown_fields)"));
+        missing.push(format!(
+            "{name}: unknown keys are not refused (deny_unknown_fields)"
+        ));
     }
 }
 
@@ -90,7 +111,12 @@ fn check_config(operator: &dyn DynOperator, folder: &Path, missing: &mut Vec<Str
 fn undescribed(schema: &Value, at: &str, missing: &mut Vec<String>) {
     match schema {
         Value::Object(fields) => {
-            for (key, value) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            for (key, value) in fields
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
                 if value.get("description").is_none() && value.get("const").is_none() {
                     missing.push(format!("{at} the key `{key}` has no description"));
                 }
@@ -105,10 +131,21 @@ fn undescribed(schema: &Value, at: &str, missing: &mut Vec<String>) {
 fn check_info(operator: &dyn DynOperator, missing: &mut Vec<String>) {
     let info = operator.info();
     if info.version.is_empty() || !info.summary.ends_with('.') {
-        missing.push(format!("{}: a version, and a summary that is a sentence", info.name));
+        missing.push(format!(
+            "{}: a version, and a summary that is a sentence",
+            info.name
+        ));
     }
-    for port in info.inputs.iter().chain(&info.outputs).filter(|port| port.doc.is_empty()) {
-        missing.push(format!("{}: the port `{}` has no description", info.name, port.name));
+    for port in info
+        .inputs
+        .iter()
+        .chain(&info.outputs)
+        .filter(|port| port.doc.is_empty())
+    {
+        missing.push(format!(
+            "{}: the port `{}` has no description",
+            info.name, port.name
+        ));
     }
     if info.outputs.is_empty() && !info.open_ports {
         missing.push(format!("{}: it has no output", info.name));

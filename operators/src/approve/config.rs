@@ -43,7 +43,9 @@ impl Config {
     /// `approve.timeout`, `approve.approvers`.
     pub fn check(&self) -> Result<Option<Duration>, OperatorError> {
         let named = |approver: &&String| {
-            ["role:", "user:"].iter().any(|kind| approver.strip_prefix(kind).is_some_and(|name| !name.is_empty()))
+            ["role:", "user:"]
+                .iter()
+                .any(|kind| approver.strip_prefix(kind).is_some_and(|name| !name.is_empty()))
         };
         if let Some(wrong) = self.approvers.iter().find(|approver| !named(approver)) {
             return Err(OperatorError::config(
@@ -57,8 +59,13 @@ impl Config {
 }
 
 fn duration(text: &str) -> Result<Duration, OperatorError> {
-    let parsed = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let positive = parsed.ok().and_then(|duration| Duration::try_from(duration).ok()).filter(|time| !time.is_zero());
+    let parsed = text
+        .parse::<Span>()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let positive = parsed
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|time| !time.is_zero());
     positive.ok_or_else(|| {
         OperatorError::config(
             "approve.timeout",

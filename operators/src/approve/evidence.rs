@@ -12,16 +12,28 @@ use crate::text::columns::{texts, typed, value};
 const MOST_ROWS: usize = 200;
 
 /// The candidate, where one is connected.
-pub(super) async fn candidate(context: &Context) -> Result<Option<std::sync::Arc<ModelManifest>>, OperatorError> {
-    if context.inputs("candidate").is_empty() { Ok(None) } else { context.model("candidate").await.map(Some) }
+pub(super) async fn candidate(
+    context: &Context,
+) -> Result<Option<std::sync::Arc<ModelManifest>>, OperatorError> {
+    if context.inputs("candidate").is_empty() {
+        Ok(None)
+    } else {
+        context.model("candidate").await.map(Some)
+    }
 }
 
 /// The evidence as JSON: `candidate`, `production` (the version that the alias points at), `report` with its rows,
 /// `passed` and the names of figures that `failed`.
-pub(super) async fn gather(context: &Context, candidate: Option<&ModelManifest>) -> Result<Value, OperatorError> {
+pub(super) async fn gather(
+    context: &Context,
+    candidate: Option<&ModelManifest>,
+) -> Result<Value, OperatorError> {
     let report = context.dataset("report").await?;
     let rows = rows(context, &report).await?;
-    let verdicts = || rows.iter().filter(|row| row.get("passed").is_some_and(Value::is_boolean));
+    let verdicts = || {
+        rows.iter()
+            .filter(|row| row.get("passed").is_some_and(Value::is_boolean))
+    };
     let failed: Vec<Value> = verdicts()
         .filter(|row| row.get("passed") == Some(&Value::Bool(false)))
         .map(|row| json!(format!("{} of {}", word(row, "metric"), word(row, "subject"))))
@@ -29,10 +41,18 @@ pub(super) async fn gather(context: &Context, candidate: Option<&ModelManifest>)
     let passed = (verdicts().count() > 0).then_some(failed.is_empty());
     let mut evidence = Map::new();
     if let Some(model) = candidate {
-        let production = context.store().aliases(&model.data.name).await?.get("production").map(|label| label.version);
+        let production = context
+            .store()
+            .aliases(&model.data.name)
+            .await?
+            .get("production")
+            .map(|label| label.version);
         evidence.insert("candidate".into(), json!(model.id().to_string()));
         evidence.insert("candidate_hash".into(), json!(model.data.content_hash));
-        evidence.insert("production".into(), json!(production.map(|version| format!("{}@{version}", model.data.name))));
+        evidence.insert(
+            "production".into(),
+            json!(production.map(|version| format!("{}@{version}", model.data.name))),
+        );
         evidence.insert("candidate_metrics".into(), json!(model.data.metrics));
     }
     evidence.insert("report".into(), json!(report.id().to_string()));
@@ -48,7 +68,10 @@ fn word<'a>(row: &'a Value, name: &str) -> &'a str {
 }
 
 async fn rows(context: &Context, report: &DatasetManifest) -> Result<Vec<Value>, OperatorError> {
-    let options = ReadOptions { limit: Some(MOST_ROWS), ..ReadOptions::default() };
+    let options = ReadOptions {
+        limit: Some(MOST_ROWS),
+        ..ReadOptions::default()
+    };
     let mut batches = context.store().read(report, options);
     let mut rows = Vec::new();
     while let Some(batch) = batches.try_next().await? {

@@ -53,14 +53,33 @@ impl Verdict {
             let hint = "Connect the output `verdict` of an approve step.";
             OperatorError::data(code, format!("{id} holds {what}"), hint)
         };
-        let mut batches = context.store().read(&manifest, ReadOptions { limit: Some(2), ..ReadOptions::default() });
+        let mut batches = context.store().read(
+            &manifest,
+            ReadOptions {
+                limit: Some(2),
+                ..ReadOptions::default()
+            },
+        );
         let mut verdict = None;
         while let Some(rows) = batches.try_next().await? {
             for row in 0..rows.num_rows() {
-                let text = |name: &str| Ok::<_, OperatorError>(value(texts(&rows, name)?, row).map(str::to_owned));
+                let text =
+                    |name: &str| Ok::<_, OperatorError>(value(texts(&rows, name)?, row).map(str::to_owned));
                 let approved = text("decision")?.as_deref() == Some("approved");
-                let (by, comment, candidate) = (text("by")?.unwrap_or_default(), text("comment")?, text("candidate")?);
-                if verdict.replace(Self { approved, by, comment, candidate }).is_some() {
+                let (by, comment, candidate) = (
+                    text("by")?.unwrap_or_default(),
+                    text("comment")?,
+                    text("candidate")?,
+                );
+                if verdict
+                    .replace(Self {
+                        approved,
+                        by,
+                        comment,
+                        candidate,
+                    })
+                    .is_some()
+                {
                     return Err(odd("verdict.several", "more than one verdict"));
                 }
             }
@@ -70,15 +89,22 @@ impl Verdict {
 }
 
 /// The row of a decision.
-pub(super) fn row(decision: &Decision, candidate: Option<&str>, evidence: &Value) -> Result<RecordBatch, OperatorError> {
+pub(super) fn row(
+    decision: &Decision,
+    candidate: Option<&str>,
+    evidence: &Value,
+) -> Result<RecordBatch, OperatorError> {
     let text = |text: Option<&str>| Arc::new(StringArray::from(vec![text]));
     let at = TimestampMillisecondArray::from(vec![decision.at.as_millisecond()]).with_timezone("UTC");
-    Ok(RecordBatch::try_new(verdict(), vec![
-        text(Some(if decision.approved { "approved" } else { "rejected" })),
-        text(Some(&decision.by)),
-        Arc::new(at),
-        text(decision.comment.as_deref()),
-        text(candidate),
-        text(Some(&evidence.to_string())),
-    ])?)
+    Ok(RecordBatch::try_new(
+        verdict(),
+        vec![
+            text(Some(if decision.approved { "approved" } else { "rejected" })),
+            text(Some(&decision.by)),
+            Arc::new(at),
+            text(decision.comment.as_deref()),
+            text(candidate),
+            text(Some(&evidence.to_string())),
+        ],
+    )?)
 }

@@ -32,14 +32,21 @@ impl Config {
     pub fn check(&self) -> Result<(), OperatorError> {
         if self.argv.first().is_none_or(String::is_empty) {
             let hint = "Set `argv` to a list: the program, then its arguments.";
-            return Err(OperatorError::config("command.argv", "there is no program to run", hint));
+            return Err(OperatorError::config(
+                "command.argv",
+                "there is no program to run",
+                hint,
+            ));
         }
         if let Some(argument) = self.argv.iter().find(|argument| argument.contains('\0')) {
             let message = format!("an argument holds a NUL character: {}", argument.escape_debug());
             return Err(OperatorError::config("command.argv", message, "Take it out."));
         }
         let wrong = |(name, value): &(&String, &String)| {
-            name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') || name.starts_with("TWINLOOM_")
+            name.is_empty()
+                || name.contains(['=', '\0'])
+                || value.contains('\0')
+                || name.starts_with("TWINLOOM_")
         };
         match self.env.iter().find(wrong) {
             None => Ok(()),

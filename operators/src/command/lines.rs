@@ -27,16 +27,21 @@ pub(super) struct Said {
 /// Reads stdout to its end.
 pub(super) async fn stdout(context: &Context, out: impl AsyncBufRead + Unpin) -> io::Result<Said> {
     let mut said = Said::default();
-    lines(out, LONGEST_LINE, |line| match serde_json::from_slice::<Message>(line) {
-        Ok(message) => take(context, &mut said, message),
-        Err(_) => context.info(shown(line)),
+    lines(out, LONGEST_LINE, |line| {
+        match serde_json::from_slice::<Message>(line) {
+            Ok(message) => take(context, &mut said, message),
+            Err(_) => context.info(shown(line)),
+        }
     })
     .await?;
     Ok(said)
 }
 
 /// Reads stderr to its end; gives the last lines.
-pub(super) async fn stderr(context: &Context, err: impl AsyncBufRead + Unpin) -> io::Result<VecDeque<String>> {
+pub(super) async fn stderr(
+    context: &Context,
+    err: impl AsyncBufRead + Unpin,
+) -> io::Result<VecDeque<String>> {
     let mut last = VecDeque::new();
     lines(err, LONGEST_LOG, |line| {
         let line = shown(line);
@@ -64,7 +69,11 @@ fn take(context: &Context, said: &mut Said, message: Message) {
 }
 
 /// Calls `each` with every line, without its end. A line of more than `longest` bytes is cut there.
-async fn lines(mut from: impl AsyncBufRead + Unpin, longest: usize, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+async fn lines(
+    mut from: impl AsyncBufRead + Unpin,
+    longest: usize,
+    mut each: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         let buffer = from.fill_buf().await?;
@@ -100,7 +109,9 @@ mod tests {
     async fn long_lines_are_cut_and_the_next_is_whole() {
         let text = format!("{}\nsecond\r\n\nlast", "x".repeat(100_000));
         let mut seen = Vec::new();
-        lines(text.as_bytes(), 10, |line| seen.push(shown(line))).await.unwrap();
+        lines(text.as_bytes(), 10, |line| seen.push(shown(line)))
+            .await
+            .unwrap();
         assert_eq!(seen, ["xxxxxxxxxx", "second", "", "last"]);
     }
 }

@@ -17,7 +17,12 @@ use super::{Config, ports::unwritable};
 const EXTENSIONS: [&str; 3] = ["parquet", "jsonl", "csv"];
 
 /// Imports what the program left for every output that it did not stage itself.
-pub(super) async fn import(context: &Context, config: &Config, dir: &Path, mut done: Done) -> Result<Done, OperatorError> {
+pub(super) async fn import(
+    context: &Context,
+    config: &Config,
+    dir: &Path,
+    mut done: Done,
+) -> Result<Done, OperatorError> {
     for (port, target) in &context.task().outputs {
         if done.outputs.contains_key(port) {
             continue;
@@ -31,15 +36,30 @@ pub(super) async fn import(context: &Context, config: &Config, dir: &Path, mut d
     Ok(done)
 }
 
-async fn dataset(context: &Context, config: &Config, dir: &Path, port: &str, done: Done) -> Result<Done, OperatorError> {
+async fn dataset(
+    context: &Context,
+    config: &Config,
+    dir: &Path,
+    port: &str,
+    done: Done,
+) -> Result<Done, OperatorError> {
     let paths = EXTENSIONS.map(|extension| dir.join(format!("{port}.{extension}")));
     let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_ok()) else {
-        return Err(missing(port, &format!("`{port}.parquet`, `{port}.jsonl` or `{port}.csv`")));
+        return Err(missing(
+            port,
+            &format!("`{port}.parquet`, `{port}.jsonl` or `{port}.csv`"),
+        ));
     };
     if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
         return Err(odd(path, "a plain file"));
     }
-    let keys: Vec<&str> = config.keys.get(port).into_iter().flatten().map(String::as_str).collect();
+    let keys: Vec<&str> = config
+        .keys
+        .get(port)
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
     let spec = context.dataset_spec(port, Arc::new(Schema::empty()), &keys)?;
     let staged = context.store().import_dataset(spec, path).await?;
     let rows = staged.rows;
@@ -55,7 +75,10 @@ async fn model(
 ) -> Result<Done, OperatorError> {
     let folder = dir.join(port);
     if folder.symlink_metadata().is_err() {
-        return Err(missing(port, &format!("a folder `{port}` with the model's files")));
+        return Err(missing(
+            port,
+            &format!("a folder `{port}` with the model's files"),
+        ));
     }
     let files = files(&folder)?;
     if files.is_empty() {
@@ -79,7 +102,9 @@ fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>, OperatorError> {
         }
         let relative = entry.path().strip_prefix(folder).ok().and_then(Path::to_str);
         match relative {
-            Some(relative) if entry.file_type().is_file() => found.push((relative.to_owned(), entry.into_path())),
+            Some(relative) if entry.file_type().is_file() => {
+                found.push((relative.to_owned(), entry.into_path()))
+            }
             _ => return Err(odd(entry.path(), "a plain file with a name in UTF-8")),
         }
     }
@@ -95,7 +120,13 @@ fn missing(port: &str, what: &str) -> OperatorError {
 }
 
 fn odd(path: &Path, wanted: &str) -> OperatorError {
-    let kind = fs::symlink_metadata(path).map_or("gone", |found| if found.is_symlink() { "a link" } else { "something else" });
+    let kind = fs::symlink_metadata(path).map_or("gone", |found| {
+        if found.is_symlink() {
+            "a link"
+        } else {
+            "something else"
+        }
+    });
     OperatorError::data(
         "command.output",
         format!("{} is {kind}, not {wanted}", path.display()),

@@ -22,7 +22,9 @@ pub(super) async fn inputs(context: &Context) -> Result<Vec<(String, String)>, O
         let list = paths.join("\n");
         let file = folder.join(format!("{port}.paths"));
         make(&folder).await?;
-        fs::write(&file, &list).await.map_err(|error| unwritable(&file, &error))?;
+        fs::write(&file, &list)
+            .await
+            .map_err(|error| unwritable(&file, &error))?;
         let name = format!("TWINLOOM_INPUT_{}", variable(port));
         variables.push((format!("{name}_FILE"), file.display().to_string()));
         if list.len() <= LONGEST_VARIABLE {
@@ -43,7 +45,9 @@ async fn of(context: &Context, artifact: &ArtifactId, folder: &Path) -> Result<V
                 return Ok(paths);
             }
             make(folder).await?;
-            store.export_dataset(&manifest, ExportFormat::Parquet, folder).await?;
+            store
+                .export_dataset(&manifest, ExportFormat::Parquet, folder)
+                .await?;
             let mut found = Vec::new();
             let failed = |error: std::io::Error| unwritable(folder, &error);
             let mut folders = vec![folder.to_owned()];
@@ -78,7 +82,9 @@ pub(super) async fn output_dir(context: &Context) -> Result<PathBuf, OperatorErr
 }
 
 async fn make(folder: &Path) -> Result<(), OperatorError> {
-    fs::create_dir_all(folder).await.map_err(|error| unwritable(folder, &error))
+    fs::create_dir_all(folder)
+        .await
+        .map_err(|error| unwritable(folder, &error))
 }
 
 pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> OperatorError {
@@ -91,5 +97,13 @@ pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> OperatorError {
 
 /// A port as part of a variable's name: upper case, `_` for what is neither letter nor digit.
 fn variable(port: &str) -> String {
-    port.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    port.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }

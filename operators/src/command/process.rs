@@ -44,15 +44,24 @@ impl Running {
             command.env_remove(name);
         });
         command.envs(launch.variables);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         // SAFETY: between fork and exec only one system call is made, which takes no lock and allocates nothing.
-        #[expect(unsafe_code, reason = "dying with the parent can only be asked for in the child")]
+        #[expect(
+            unsafe_code,
+            reason = "dying with the parent can only be asked for in the child"
+        )]
         unsafe {
             command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from));
         }
         let child = command.spawn()?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw);
         Ok(Self { child, group })
     }
 

@@ -110,10 +110,16 @@ async fn follow(
     let program = launch.program.display().to_string();
     let mut running = Running::start(launch).map_err(|error| not_started(&program, &error))?;
     let child = &mut running.child;
-    let (Some(mut stdin), Some(out), Some(err)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
-        return Err(OperatorError::bug("command.pipes", "a child process has no pipes"));
+    let (Some(mut stdin), Some(out), Some(err)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(OperatorError::bug(
+            "command.pipes",
+            "a child process has no pipes",
+        ));
     };
-    let mut document = serde_json::to_vec(context.task()).map_err(|e| OperatorError::bug("command.task", e))?;
+    let mut document =
+        serde_json::to_vec(context.task()).map_err(|e| OperatorError::bug("command.task", e))?;
     document.push(b'\n');
     let reading = async {
         let write = async {
@@ -148,7 +154,10 @@ async fn follow(
         None => {
             running.stop().await;
             context.check_cancelled()?;
-            Err(OperatorError::bug("command.cancelled", "a task was cancelled and not cancelled"))
+            Err(OperatorError::bug(
+                "command.cancelled",
+                "a task was cancelled and not cancelled",
+            ))
         }
     }
 }
@@ -169,7 +178,11 @@ fn end(
     if let Some(request) = said.wait {
         return Ok(Ended::Wait(Outcome::Wait(request)));
     }
-    let mut done = Done { metrics: said.metrics, aliases: said.aliases, ..Done::new() };
+    let mut done = Done {
+        metrics: said.metrics,
+        aliases: said.aliases,
+        ..Done::new()
+    };
     for (port, artifact) in said.outputs {
         let planned = context.task().outputs.get(&port);
         let fits = planned.is_some_and(|target| match &artifact {
@@ -210,12 +223,26 @@ fn failed(config: &Config, status: ExitStatus, errors: &VecDeque<String>) -> Ope
     }
 }
 
-fn launch(context: &Context, config: &Config, variables: Vec<(String, String)>) -> Result<Launch, OperatorError> {
+fn launch(
+    context: &Context,
+    config: &Config,
+    variables: Vec<(String, String)>,
+) -> Result<Launch, OperatorError> {
     let here = env::current_dir().map_err(|error| ports::unwritable(Path::new("."), &error))?;
-    let (program, arguments) = config.argv.split_first().ok_or_else(|| OperatorError::bug("command.argv", "empty"))?;
+    let (program, arguments) = config
+        .argv
+        .split_first()
+        .ok_or_else(|| OperatorError::bug("command.argv", "empty"))?;
     // A path is meant from where Twinloom runs, whatever folder the program then runs in.
-    let program = if program.contains('/') { here.join(program) } else { PathBuf::from(program) };
-    let dir = config.dir.as_ref().map_or_else(|| context.work_dir().to_owned(), |dir| here.join(dir));
+    let program = if program.contains('/') {
+        here.join(program)
+    } else {
+        PathBuf::from(program)
+    };
+    let dir = config
+        .dir
+        .as_ref()
+        .map_or_else(|| context.work_dir().to_owned(), |dir| here.join(dir));
     if !dir.is_dir() {
         return Err(OperatorError::config(
             "command.dir",
@@ -223,14 +250,22 @@ fn launch(context: &Context, config: &Config, variables: Vec<(String, String)>) 
             "Set `dir` to a folder, from where Twinloom runs; or leave it out.",
         ));
     }
-    Ok(Launch { program, arguments: arguments.to_vec(), dir, variables })
+    Ok(Launch {
+        program,
+        arguments: arguments.to_vec(),
+        dir,
+        variables,
+    })
 }
 
 fn not_started(program: &str, error: &io::Error) -> OperatorError {
     let (code, hint) = match error.kind() {
         io::ErrorKind::NotFound => ("command.not_found", "Install it, or give its path in `argv`."),
         io::ErrorKind::PermissionDenied => ("command.not_executable", "Make the file executable: chmod +x."),
-        io::ErrorKind::ArgumentListTooLong => ("command.too_long", "Pass long texts by a file instead of arguments."),
+        io::ErrorKind::ArgumentListTooLong => (
+            "command.too_long",
+            "Pass long texts by a file instead of arguments.",
+        ),
         _ => ("command.not_started", "See whether the program starts by hand."),
     };
     OperatorError::config(code, format!("could not start {program}: {error}"), hint)
@@ -245,7 +280,10 @@ fn redacted(mut error: OperatorError, secrets: &[String]) -> OperatorError {
 }
 
 fn is_program(config: &Config, argument: &String) -> bool {
-    config.argv.first().is_some_and(|program| std::ptr::eq(program, argument))
+    config
+        .argv
+        .first()
+        .is_some_and(|program| std::ptr::eq(program, argument))
 }
 
 /// The hash of a small file, size and time of a large one; `None` for what is no file.

@@ -29,7 +29,10 @@ async fn files_named_after_ports_become_datasets() {
     let text = "test -f \"$(head -n1 \"$TWINLOOM_INPUT_DOCS_FILE\")\" && test -f \"$TWINLOOM_INPUT_DOCS\" || exit 3\n\
         printf '{\"id\":\"x\",\"n\":1}\\n{\"id\":\"y\",\"n\":2}\\n' > \"$TWINLOOM_OUTPUT_DIR/rows.jsonl\"\n\
         printf 'name\\nfirst\\n' > \"$TWINLOOM_OUTPUT_DIR/table.csv\"; echo done with $TWINLOOM_TASK; pwd";
-    let mut task = script(&home, text).dataset("docs", &input).output("rows").output("table");
+    let mut task = script(&home, text)
+        .dataset("docs", &input)
+        .output("rows")
+        .output("table");
     task.config["keys"] = json!({"rows": ["id"]});
     let ended = home.done(task).await;
     assert_eq!(ended.datasets["rows"].data.rows, 2);
@@ -38,7 +41,10 @@ async fn files_named_after_ports_become_datasets() {
     assert_eq!(ended.metrics["rows_rows"], 2);
     assert_eq!(ended.datasets["rows"].data.inputs[0].id, input.id());
     let log = home.log();
-    assert!(log.contains("done with command") && log.contains(home.path().join("work").to_str().unwrap()), "{log}");
+    assert!(
+        log.contains("done with command") && log.contains(home.path().join("work").to_str().unwrap()),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -51,29 +57,64 @@ async fn a_program_may_speak_the_protocol() {
         echo '{"type":"result","metrics":{"score":7}}'"#;
     let ended = home.done(script(&home, text)).await;
     assert_eq!(ended.metrics["score"], 7);
-    assert!(home.log().contains("careful") && home.log().contains("plain words"), "{}", home.log());
+    assert!(
+        home.log().contains("careful") && home.log().contains("plain words"),
+        "{}",
+        home.log()
+    );
     let asks = r#"echo '{"type":"wait","request":{"question":"Go on?","approvers":[],"on_timeout":"reject","evidence":{}}}'"#;
-    assert!(matches!(home.run(script(&home, asks)).await.unwrap(), Outcome::Wait(request) if request.question == "Go on?"));
-    let fails = r#"echo '{"type":"error","kind":"config","code":"own.code","message":"m","hint":"h"}'; exit 1"#;
+    assert!(
+        matches!(home.run(script(&home, asks)).await.unwrap(), Outcome::Wait(request) if request.question == "Go on?")
+    );
+    let fails =
+        r#"echo '{"type":"error","kind":"config","code":"own.code","message":"m","hint":"h"}'; exit 1"#;
     assert_eq!(home.run(script(&home, fails)).await.unwrap_err().code, "own.code");
 }
 
 #[tokio::test]
 async fn exit_codes_say_who_has_to_act() {
     let home = Home::new().await;
-    let retry = home.run(script(&home, "echo busy >&2; exit 75")).await.unwrap_err();
-    assert_eq!((retry.kind, retry.code.as_str()), (ErrorKind::Retry, "command.retry"));
+    let retry = home
+        .run(script(&home, "echo busy >&2; exit 75"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (retry.kind, retry.code.as_str()),
+        (ErrorKind::Retry, "command.retry")
+    );
     assert!(retry.message.contains("busy"));
     let many = "i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo line $i >&2; done; exit 2";
     let failed = home.run(script(&home, many)).await.unwrap_err();
-    assert_eq!((failed.kind, failed.code.as_str()), (ErrorKind::Data, "command.failed"));
-    assert!(failed.message.contains("line 50") && failed.message.contains("line 31") && !failed.message.contains("line 30\n"));
-    assert_eq!(home.run(script(&home, "kill -9 $$")).await.unwrap_err().code, "command.killed");
+    assert_eq!(
+        (failed.kind, failed.code.as_str()),
+        (ErrorKind::Data, "command.failed")
+    );
+    assert!(
+        failed.message.contains("line 50")
+            && failed.message.contains("line 31")
+            && !failed.message.contains("line 30\n")
+    );
+    assert_eq!(
+        home.run(script(&home, "kill -9 $$")).await.unwrap_err().code,
+        "command.killed"
+    );
     let argv = |argv: Value| home.task("command", json!({"argv": argv}));
-    assert_eq!(home.run(argv(json!(["no-such-program-anywhere"]))).await.unwrap_err().code, "command.not_found");
-    assert_eq!(home.run(argv(json!(["./Cargo.toml"]))).await.unwrap_err().code, "command.not_executable");
+    assert_eq!(
+        home.run(argv(json!(["no-such-program-anywhere"])))
+            .await
+            .unwrap_err()
+            .code,
+        "command.not_found"
+    );
+    assert_eq!(
+        home.run(argv(json!(["./Cargo.toml"]))).await.unwrap_err().code,
+        "command.not_executable"
+    );
     assert_eq!(home.run(argv(json!([]))).await.unwrap_err().code, "command.argv");
-    assert_eq!(home.run(argv(json!("sh"))).await.unwrap_err().code, "config.invalid");
+    assert_eq!(
+        home.run(argv(json!("sh"))).await.unwrap_err().code,
+        "config.invalid"
+    );
 }
 
 #[tokio::test]
@@ -82,7 +123,13 @@ async fn arguments_reach_the_program_as_they_are() {
     let hostile = "a b; touch \"$HOME/x\" $(exit 9) 'q' \n*";
     let task = home.task("command", json!({"argv": ["printf", "%s|", hostile, "second"]}));
     home.done(task).await;
-    assert!(home.log().replace('\n', "").contains(&format!("{}|second|", hostile.replace('\n', ""))), "{}", home.log());
+    assert!(
+        home.log()
+            .replace('\n', "")
+            .contains(&format!("{}|second|", hostile.replace('\n', ""))),
+        "{}",
+        home.log()
+    );
 }
 
 #[tokio::test]
@@ -101,7 +148,11 @@ async fn secrets_of_others_do_not_reach_the_program() {
     let mut task = script(&home, "env");
     task.config["env"] = json!({"PLAIN": "value"});
     home.done(task).await;
-    assert!(home.log().contains("PLAIN=value") && !home.log().contains("TWINLOOM_SECRET_"), "{}", home.log());
+    assert!(
+        home.log().contains("PLAIN=value") && !home.log().contains("TWINLOOM_SECRET_"),
+        "{}",
+        home.log()
+    );
     let mut task = script(&home, "true");
     task.config["env"] = json!({"TOKEN": "secret:NOT_SET_ANYWHERE"});
     let error = home.run(task).await.unwrap_err();
@@ -117,7 +168,10 @@ async fn secrets_of_others_do_not_reach_the_program() {
 async fn cancelling_ends_the_whole_group() {
     let home = Home::new().await;
     let pids = home.path().join("pids");
-    let text = format!("echo $$ > {0}; sleep 60 & echo $! >> {0}; wait; wait", pids.display());
+    let text = format!(
+        "echo $$ > {0}; sleep 60 & echo $! >> {0}; wait; wait",
+        pids.display()
+    );
     let token = home.cancelled.clone();
     let waiting = async {
         while fs::read_to_string(&pids).unwrap_or_default().lines().count() < 2 {
@@ -140,7 +194,11 @@ async fn what_is_left_in_the_background_ends_with_the_program() {
     let home = Home::new().await;
     let pids = home.path().join("pids");
     let started = Instant::now();
-    home.done(script(&home, &format!("sleep 60 & echo $! > {}; echo bye", pids.display()))).await;
+    home.done(script(
+        &home,
+        &format!("sleep 60 & echo $! > {}; echo bye", pids.display()),
+    ))
+    .await;
     assert!(started.elapsed() < Duration::from_secs(30));
     assert!(home.log().contains("bye"));
     assert!(gone(fs::read_to_string(&pids).unwrap().trim()).await);
@@ -150,7 +208,12 @@ async fn what_is_left_in_the_background_ends_with_the_program() {
 async fn gone(pid: &str) -> bool {
     for _ in 0..200 {
         let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if state.is_empty() || state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')) {
+        if state.is_empty()
+            || state
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+        {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -165,7 +228,12 @@ fn an_edited_script_is_another_program() {
     let salt = |text: &str| {
         fs::write(&path, text).unwrap();
         let argv = vec!["sh".to_owned(), path.display().to_string()];
-        Command.cache_salt(&Config { argv, ..Config::default() }).unwrap()
+        Command
+            .cache_salt(&Config {
+                argv,
+                ..Config::default()
+            })
+            .unwrap()
     };
     let first = salt("echo 1");
     assert_ne!(salt("echo 2"), first);

@@ -13,6 +13,8 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { collection: "chunks".to_owned() }
+        Self {
+            collection: "chunks".to_owned(),
+        }
     }
 }

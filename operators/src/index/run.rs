@@ -24,14 +24,29 @@ impl Operator for Index {
     type Config = Config;
 
     fn info(&self) -> OperatorInfo {
-        let needs = ["document_id", "chunk", "category", "author", "link", "title", "text", "start", "end", "vector"];
+        let needs = [
+            "document_id",
+            "chunk",
+            "category",
+            "author",
+            "link",
+            "title",
+            "text",
+            "start",
+            "end",
+            "vector",
+        ];
         let chunks = records::embedded_chunks(1);
         OperatorInfo {
             name: "index",
             version: "1",
             summary: "Keeps a collection of the vector index in step with embedded chunks.",
             inputs: vec![records::dataset_in("chunks", "Embedded chunks.", &chunks, &needs)],
-            outputs: vec![records::dataset_out("state", "What the collection holds, one row.", &state())],
+            outputs: vec![records::dataset_out(
+                "state",
+                "What the collection holds, one row.",
+                &state(),
+            )],
             open_ports: false,
             runs: Runs::Process,
             // The collection is outside of the store and may be lost; where nothing changed this is a look.
@@ -51,7 +66,10 @@ impl Operator for Index {
             }
         };
         if let Some(reason) = &report.reason {
-            context.info(format!("built the collection `{}` anew: {reason}", config.collection));
+            context.info(format!(
+                "built the collection `{}` anew: {reason}",
+                config.collection
+            ));
         }
         let mut writer = context.stage_dataset("state", state(), &["collection"])?;
         writer.write(row(&config.collection, &report.state)?).await?;
@@ -89,7 +107,10 @@ fn folder(context: &Context, config: &Config) -> Result<PathBuf, OperatorError> 
     let name = Name::new(config.collection.clone()).map_err(|_| {
         OperatorError::config(
             "index.collection",
-            format!("`{}` is not a name of a collection", config.collection.escape_debug()),
+            format!(
+                "`{}` is not a name of a collection",
+                config.collection.escape_debug()
+            ),
             "Set `collection` to 1 to 128 of a-z, 0-9, `_`, `-` and `.`, starting with a letter or digit.",
         )
     })?;
@@ -98,21 +119,31 @@ fn folder(context: &Context, config: &Config) -> Result<PathBuf, OperatorError> 
 
 fn row(collection: &str, state: &IndexState) -> Result<RecordBatch, OperatorError> {
     let too_large = |_| OperatorError::bug("index.count", "a count is out of range");
-    let (source, version) = state.source.as_ref().map_or(("", 0), |id| (id.name.as_str(), id.version));
+    let (source, version) = state
+        .source
+        .as_ref()
+        .map_or(("", 0), |id| (id.name.as_str(), id.version));
     let text = |text: &str| Arc::new(StringArray::from(vec![text.to_owned()]));
-    let number = |number: u64| Ok::<_, OperatorError>(Int64Array::from(vec![i64::try_from(number).map_err(too_large)?]));
+    let number = |number: u64| {
+        Ok::<_, OperatorError>(Int64Array::from(vec![i64::try_from(number).map_err(too_large)?]))
+    };
     let metric = match state.metric {
         Metric::Cosine => "cosine",
     };
-    Ok(RecordBatch::try_new(self::state(), vec![
-        text(collection),
-        text(&state.backend),
-        text(source),
-        Arc::new(number(version)?),
-        Arc::new(number(state.count)?),
-        Arc::new(Int32Array::from(vec![i32::try_from(state.dimension).map_err(too_large)?])),
-        text(metric),
-    ])?)
+    Ok(RecordBatch::try_new(
+        self::state(),
+        vec![
+            text(collection),
+            text(&state.backend),
+            text(source),
+            Arc::new(number(version)?),
+            Arc::new(number(state.count)?),
+            Arc::new(Int32Array::from(vec![
+                i32::try_from(state.dimension).map_err(too_large)?,
+            ])),
+            text(metric),
+        ],
+    )?)
 }
 
 fn vector_error(error: VectorError) -> OperatorError {

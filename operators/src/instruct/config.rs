@@ -77,23 +77,43 @@ impl Config {
     /// `instruct.config`, `instruct.template`.
     pub fn check(&self) -> Result<(), OperatorError> {
         let bounds: [(&str, bool, &str); 5] = [
-            ("categories", !self.categories.is_empty(), "at least one of article, post and code"),
-            ("max_answer_chars", (32..=100_000).contains(&self.max_answer_chars), "32 to 100000"),
+            (
+                "categories",
+                !self.categories.is_empty(),
+                "at least one of article, post and code",
+            ),
+            (
+                "max_answer_chars",
+                (32..=100_000).contains(&self.max_answer_chars),
+                "32 to 100000",
+            ),
             (
                 "min_answer_chars",
                 self.min_answer_chars <= self.max_answer_chars.min(10_000),
                 "0 to 10000, not above `max_answer_chars`",
             ),
-            ("per_document", (1..=10_000).contains(&self.per_document), "1 to 10000"),
+            (
+                "per_document",
+                (1..=10_000).contains(&self.per_document),
+                "1 to 10000",
+            ),
             ("eval_share", (0.0..=1.0).contains(&self.eval_share), "0 to 1"),
         ];
         if let Some((key, _, bounds)) = bounds.into_iter().find(|(_, holds, _)| !holds) {
             let message = format!("`{key}` is out of its bounds");
-            return Err(OperatorError::config("instruct.config", message, format!("Set `{key}` to {bounds}.")));
+            return Err(OperatorError::config(
+                "instruct.config",
+                message,
+                format!("Set `{key}` to {bounds}."),
+            ));
         }
         for (kind, list) in &self.templates {
             let unknown = |name: &&str| !PLACEHOLDERS.contains(name);
-            let wrong = match list.iter().flat_map(|template| placeholders(template)).find(unknown) {
+            let wrong = match list
+                .iter()
+                .flat_map(|template| placeholders(template))
+                .find(unknown)
+            {
                 Some(name) => format!("a template of `{kind}` names `{{{name}}}`, which there is not"),
                 None if list.is_empty() => format!("`{kind}` has no template"),
                 None => continue,

@@ -14,7 +14,9 @@ const COMMON: &str = " about above after again also another because been before 
 /// a word, as far as one ends in its second half. White space at the end is left off.
 #[must_use]
 pub fn head(text: &str, most: usize) -> usize {
-    let Some((limit, _)) = text.char_indices().nth(most) else { return text.trim_end().len() };
+    let Some((limit, _)) = text.char_indices().nth(most) else {
+        return text.trim_end().len();
+    };
     let window = &text[..limit];
     let half = window.char_indices().nth(most / 2).map_or(0, |(at, _)| at);
     let cuts = ["\n\n", "\n", ". ", "! ", "? ", " "];
@@ -29,7 +31,9 @@ pub fn head(text: &str, most: usize) -> usize {
 }
 
 fn ceil(text: &str, at: usize) -> usize {
-    (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+    (at..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
 }
 
 /// Up to `most` words that come up most in the beginning of a text, most frequent first, then the earlier; joined by
@@ -40,7 +44,9 @@ pub fn keywords(text: &str, most: usize) -> String {
     let text = &text[..ceil(text, LOOKED_AT.min(text.len()))];
     let mut counts: HashMap<String, (usize, usize)> = HashMap::new();
     let words = text.split(|c: char| !c.is_alphanumeric()).enumerate();
-    for (place, word) in words.filter(|(_, word)| word.chars().count() >= 4 && !word.starts_with(char::is_numeric)) {
+    for (place, word) in
+        words.filter(|(_, word)| word.chars().count() >= 4 && !word.starts_with(char::is_numeric))
+    {
         let word = word.to_lowercase();
         if !COMMON.contains(&format!(" {word} ")) {
             counts.entry(word).or_insert((0, place)).0 += 1;
@@ -48,7 +54,12 @@ pub fn keywords(text: &str, most: usize) -> String {
     }
     let mut words: Vec<(String, (usize, usize))> = counts.into_iter().collect();
     words.sort_by(|(_, (a, a_place)), (_, (b, b_place))| b.cmp(a).then(a_place.cmp(b_place)));
-    words.into_iter().take(most).map(|(word, _)| word).collect::<Vec<_>>().join(", ")
+    words
+        .into_iter()
+        .take(most)
+        .map(|(word, _)| word)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -69,7 +80,13 @@ mod tests {
 
     #[test]
     fn keywords_are_what_comes_up_most() {
-        assert_eq!(keywords("The store keeps versions. The Store and the scheduler, with the store's versions.", 2), "store, versions");
+        assert_eq!(
+            keywords(
+                "The store keeps versions. The Store and the scheduler, with the store's versions.",
+                2
+            ),
+            "store, versions"
+        );
         assert_eq!(keywords("a an the of 1234", 3), "");
         assert_eq!(keywords(&"é".repeat(30_000), 3).chars().count(), 10_000);
     }

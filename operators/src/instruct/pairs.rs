@@ -77,20 +77,31 @@ pub fn pairs(document: &Document<'_>, config: &Config) -> Vec<Pair> {
         .with("names", &names);
     let long_enough = |draft: &Draft<'_>| {
         let answer = &text[draft.answer.clone()];
-        !answer.trim().is_empty() && answer.chars().take(config.min_answer_chars).count() == config.min_answer_chars
+        !answer.trim().is_empty()
+            && answer.chars().take(config.min_answer_chars).count() == config.min_answer_chars
     };
     let drafts: Vec<Draft<'_>> = drafts.into_iter().filter(long_enough).collect();
     let word = |(n, draft): (usize, Draft<'_>)| {
-        let values = known.with("section", draft.section).with("passage", draft.passage);
+        let values = known
+            .with("section", draft.section)
+            .with("passage", draft.passage);
         let pick = pick(document.id, n);
         let own = config.templates.get(&draft.kind);
         let instruction = match own {
             Some(own) => instruction(own.iter().map(String::as_str), &values, pick),
             None => instruction(built_in(draft.kind).iter().copied(), &values, pick),
         };
-        Some(Pair { kind: draft.kind, instruction: instruction?, answer: draft.answer })
+        Some(Pair {
+            kind: draft.kind,
+            instruction: instruction?,
+            answer: draft.answer,
+        })
     };
-    spread(drafts, config.per_document).into_iter().enumerate().filter_map(word).collect()
+    spread(drafts, config.per_document)
+        .into_iter()
+        .enumerate()
+        .filter_map(word)
+        .collect()
 }
 
 /// The first, and others at even distances, so that a long document is not known by its beginning alone.
@@ -100,19 +111,32 @@ fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
         return all;
     }
     let wanted: Vec<usize> = (0..most).map(|n| n * count / most).collect();
-    all.into_iter().enumerate().filter(|(n, _)| wanted.binary_search(n).is_ok()).map(|(_, item)| item).collect()
+    all.into_iter()
+        .enumerate()
+        .filter(|(n, _)| wanted.binary_search(n).is_ok())
+        .map(|(_, item)| item)
+        .collect()
 }
 
 /// Opening, sections by their headings, and continuations.
 fn article<'a>(document: &Document<'a>, config: &Config) -> Vec<Draft<'a>> {
     let text = document.text;
     let sections = sections(text);
-    let body = sections.first().filter(|s| text[..s.heading.start].trim().is_empty()).map_or(0, |s| s.body.start);
+    let body = sections
+        .first()
+        .filter(|s| text[..s.heading.start].trim().is_empty())
+        .map_or(0, |s| s.body.start);
     let mut drafts = vec![draft(text, Kind::Opening, body..text.len(), config)];
     for section in &sections {
-        let title = text[section.heading.clone()].trim().trim_matches(['#', '=', '-', ' ', '\n', '\r']).trim();
+        let title = text[section.heading.clone()]
+            .trim()
+            .trim_matches(['#', '=', '-', ' ', '\n', '\r'])
+            .trim();
         if document.title.is_none_or(|of| of.trim() != title) {
-            drafts.push(Draft { section: title, ..draft(text, Kind::Section, section.body.clone(), config) });
+            drafts.push(Draft {
+                section: title,
+                ..draft(text, Kind::Section, section.body.clone(), config)
+            });
         }
     }
     drafts.extend(continuations(text, Kind::Continue, config));
@@ -140,14 +164,23 @@ fn code<'a>(document: &Document<'a>, config: &Config) -> Vec<Draft<'a>> {
 }
 
 fn draft<'a>(text: &'a str, kind: Kind, range: Range<usize>, config: &Config) -> Draft<'a> {
-    Draft { kind, section: "", passage: "", answer: trimmed(text, range, config.max_answer_chars) }
+    Draft {
+        kind,
+        section: "",
+        passage: "",
+        answer: trimmed(text, range, config.max_answer_chars),
+    }
 }
 
 /// The range without blank lines at its start, no longer than `most` characters.
 fn trimmed(text: &str, range: Range<usize>, most: usize) -> Range<usize> {
     let inside = &text[range.clone()];
     // Indentation of the first line is part of code; only whole blank lines go.
-    let blank: usize = inside.split_inclusive('\n').take_while(|line| line.trim().is_empty()).map(str::len).sum();
+    let blank: usize = inside
+        .split_inclusive('\n')
+        .take_while(|line| line.trim().is_empty())
+        .map(str::len)
+        .sum();
     let start = range.start + blank;
     // In the middle of a line, after a sentence or a word, white space only parts.
     let parting = if text[..start].is_empty() || text[..start].ends_with('\n') {
@@ -170,7 +203,12 @@ fn continuations<'a>(text: &'a str, kind: Kind, config: &Config) -> Vec<Draft<'a
             break;
         }
         at = answer.end;
-        drafts.push(Draft { kind, section: "", passage: &text[passage], answer });
+        drafts.push(Draft {
+            kind,
+            section: "",
+            passage: &text[passage],
+            answer,
+        });
     }
     drafts
 }
@@ -183,20 +221,35 @@ struct Section {
 /// Sections with text of their own, each up to the next heading of any level.
 fn sections(text: &str) -> Vec<Section> {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
-    let headings: Vec<Range<usize>> =
-        events.filter(|(event, _)| matches!(event, Event::Start(Tag::Heading { .. }))).map(|(_, range)| range).collect();
+    let headings: Vec<Range<usize>> = events
+        .filter(|(event, _)| matches!(event, Event::Start(Tag::Heading { .. })))
+        .map(|(_, range)| range)
+        .collect();
     let ends = headings.iter().skip(1).map(|next| next.start).chain([text.len()]);
-    let section = |(heading, end): (&Range<usize>, usize)| Section { heading: heading.clone(), body: heading.end..end };
-    headings.iter().zip(ends).map(section).filter(|section| section.body.start <= section.body.end).collect()
+    let section = |(heading, end): (&Range<usize>, usize)| Section {
+        heading: heading.clone(),
+        body: heading.end..end,
+    };
+    headings
+        .iter()
+        .zip(ends)
+        .map(section)
+        .filter(|section| section.body.start <= section.body.end)
+        .collect()
 }
 
 /// Names that a file of code defines at its top level.
 fn names(text: &str) -> String {
     static DEFINITION: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let words = "fn|struct|enum|trait|mod|class|def|function|interface|type|func";
-        Regex::new(&format!(r"(?m)^(?:pub(?:\([a-z]+\))? |export |default |async |unsafe )*(?:{words}) (\w+)")).ok()
+        Regex::new(&format!(
+            r"(?m)^(?:pub(?:\([a-z]+\))? |export |default |async |unsafe )*(?:{words}) (\w+)"
+        ))
+        .ok()
     });
-    let found = DEFINITION.iter().flat_map(|definition| definition.captures_iter(text));
+    let found = DEFINITION
+        .iter()
+        .flat_map(|definition| definition.captures_iter(text));
     let mut names: Vec<&str> = Vec::new();
     for name in found.filter_map(|found| found.get(1)).map(|name| name.as_str()) {
         if !names.contains(&name) {
@@ -212,5 +265,8 @@ fn names(text: &str) -> String {
 /// A number that is the same for the same document and pair.
 fn pick(id: &str, n: usize) -> u64 {
     let hash = blake3::hash(format!("{n} {id}").as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    hash.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }

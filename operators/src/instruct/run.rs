@@ -26,12 +26,19 @@ impl RowOperator for Instruct {
     type State = Config;
 
     fn info(&self) -> OperatorInfo {
-        let needs = ["id", "category", "author", "link", "title", "text", "language", "metadata"];
+        let needs = [
+            "id", "category", "author", "link", "title", "text", "language", "metadata",
+        ];
         OperatorInfo {
             name: "instruct",
             version: "1",
             summary: "Makes pairs of instruction and answer from the author's own text, split by document.",
-            inputs: vec![records::dataset_in("documents", "Cleaned documents.", &records::cleaned_documents(), &needs)],
+            inputs: vec![records::dataset_in(
+                "documents",
+                "Cleaned documents.",
+                &records::cleaned_documents(),
+                &needs,
+            )],
             outputs: vec![records::dataset_out(
                 "instruct",
                 "Pairs; every answer is verbatim text of its document.",
@@ -60,7 +67,12 @@ impl RowOperator for Instruct {
         Ok(config)
     }
 
-    fn map(&self, _context: &Context, config: &Config, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {
+    fn map(
+        &self,
+        _context: &Context,
+        config: &Config,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, OperatorError> {
         instruct_rows(config, &rows)
     }
 }
@@ -68,7 +80,11 @@ impl RowOperator for Instruct {
 /// Makes the pairs of a batch of cleaned documents.
 fn instruct_rows(config: &Config, rows: &RecordBatch) -> Result<RecordBatch, OperatorError> {
     let (ids, categories, documents) = (texts(rows, "id")?, texts(rows, "category")?, texts(rows, "text")?);
-    let (titles, authors, languages) = (texts(rows, "title")?, texts(rows, "author")?, texts(rows, "language")?);
+    let (titles, authors, languages) = (
+        texts(rows, "title")?,
+        texts(rows, "author")?,
+        texts(rows, "language")?,
+    );
     let (links, metadata) = (texts(rows, "link")?, texts(rows, "metadata")?);
     let mut out = Builder::default();
     for row in 0..rows.num_rows() {
@@ -91,7 +107,10 @@ fn instruct_rows(config: &Config, rows: &RecordBatch) -> Result<RecordBatch, Ope
             out.authors.append_option(document.author);
             let answer = &document.text[pair.answer];
             let cells = [document.id, category, &pair.instruction, answer, split.as_str()];
-            out.cells.iter_mut().zip(cells).for_each(|(builder, cell)| builder.append_value(cell));
+            out.cells
+                .iter_mut()
+                .zip(cells)
+                .for_each(|(builder, cell)| builder.append_value(cell));
         }
     }
     out.finish()
@@ -100,7 +119,9 @@ fn instruct_rows(config: &Config, rows: &RecordBatch) -> Result<RecordBatch, Ope
 /// A post that says of itself that it is a commit message.
 fn is_commit(link: Option<&str>, metadata: Option<&str>) -> bool {
     let says = |metadata: &str| {
-        let Ok(Value::Object(fields)) = serde_json::from_str(metadata) else { return false };
+        let Ok(Value::Object(fields)) = serde_json::from_str(metadata) else {
+            return false;
+        };
         fields.contains_key("commit") || fields.get("kind").and_then(Value::as_str) == Some("commit")
     };
     metadata.is_some_and(says) || link.is_some_and(|link| link.contains("/commit/"))
@@ -116,7 +137,8 @@ struct Builder {
 
 impl Builder {
     fn finish(mut self) -> Result<RecordBatch, OperatorError> {
-        let [id, category, instruction, answer, split] = self.cells.each_mut().map(|b| Arc::new(b.finish()) as ArrayRef);
+        let [id, category, instruction, answer, split] =
+            self.cells.each_mut().map(|b| Arc::new(b.finish()) as ArrayRef);
         let (samples, authors) = (Arc::new(self.samples.finish()), Arc::new(self.authors.finish()));
         let columns: Vec<ArrayRef> = vec![id, samples, category, authors, instruction, answer, split];
         Ok(RecordBatch::try_new(records::instruct(), columns)?)

@@ -40,7 +40,9 @@ impl fmt::Display for Kind {
 }
 
 /// Names that a template may hold in braces.
-pub const PLACEHOLDERS: [&str; 7] = ["title", "section", "keywords", "passage", "language", "names", "author"];
+pub const PLACEHOLDERS: [&str; 7] = [
+    "title", "section", "keywords", "passage", "language", "names", "author",
+];
 
 /// What the names stand for in one document; a name without a value is left out together with its template.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +63,11 @@ impl<'a> Values<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
-        self.known.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.known
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
 }
 
@@ -88,7 +94,10 @@ pub fn built_in(kind: Kind) -> &'static [&'static str] {
             "Write a post about {keywords}.",
             "Share your thoughts on {keywords} in a post.",
         ],
-        Kind::Commit => &["Write the commit message for a change about {keywords}.", "Write a commit message."],
+        Kind::Commit => &[
+            "Write the commit message for a change about {keywords}.",
+            "Write a commit message.",
+        ],
         Kind::File => &[
             "Write the file {title} in {language}, which defines {names}.",
             "Write the file {title}, which defines {names}.",
@@ -104,7 +113,11 @@ pub fn built_in(kind: Kind) -> &'static [&'static str] {
 
 /// One of the wordings whose names all have a value, chosen by `pick`; `None` where no wording can be filled in.
 #[must_use]
-pub fn instruction<'t>(wordings: impl IntoIterator<Item = &'t str>, values: &Values<'_>, pick: u64) -> Option<String> {
+pub fn instruction<'t>(
+    wordings: impl IntoIterator<Item = &'t str>,
+    values: &Values<'_>,
+    pick: u64,
+) -> Option<String> {
     let fits = |wording: &&str| placeholders(wording).all(|name| values.get(name).is_some());
     let fitting: Vec<&str> = wordings.into_iter().filter(fits).collect();
     let count = u64::try_from(fitting.len()).ok().filter(|count| *count > 0)?;
@@ -114,7 +127,12 @@ pub fn instruction<'t>(wordings: impl IntoIterator<Item = &'t str>, values: &Val
 
 /// The names in braces: lower-case letters only, so that code in a template is not taken for one.
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
-    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).filter(|n| is_name(n))
+    template
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+        .filter(|n| is_name(n))
 }
 
 fn is_name(text: &str) -> bool {
@@ -127,7 +145,10 @@ fn fill(template: &str, values: &Values<'_>) -> String {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        match after.split_once('}').and_then(|(name, tail)| Some((values.get(name)?, tail))) {
+        match after
+            .split_once('}')
+            .and_then(|(name, tail)| Some((values.get(name)?, tail)))
+        {
             Some((value, tail)) => {
                 out.push_str(value);
                 rest = tail;
@@ -148,11 +169,27 @@ mod tests {
 
     #[test]
     fn names_are_filled_once_and_other_braces_stay() {
-        let values = Values::default().with("title", "{passage} {x}").with("passage", "p").with("author", " ");
-        assert_eq!(fill("{title}: {passage} {Other} {", &values), "{passage} {x}: p {Other} {");
-        assert_eq!(placeholders("{title} {} {A} {pass_age} {x").collect::<Vec<_>>(), ["title", "pass_age"]);
-        assert_eq!(instruction(["by {author}"], &values, 0), None, "an empty value is none");
-        assert_eq!(instruction(["by {author}", "p {passage}"], &values, 5).as_deref(), Some("p p"));
+        let values = Values::default()
+            .with("title", "{passage} {x}")
+            .with("passage", "p")
+            .with("author", " ");
+        assert_eq!(
+            fill("{title}: {passage} {Other} {", &values),
+            "{passage} {x}: p {Other} {"
+        );
+        assert_eq!(
+            placeholders("{title} {} {A} {pass_age} {x").collect::<Vec<_>>(),
+            ["title", "pass_age"]
+        );
+        assert_eq!(
+            instruction(["by {author}"], &values, 0),
+            None,
+            "an empty value is none"
+        );
+        assert_eq!(
+            instruction(["by {author}", "p {passage}"], &values, 5).as_deref(),
+            Some("p p")
+        );
     }
 
     #[test]

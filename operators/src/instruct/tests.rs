@@ -14,7 +14,15 @@ use crate::harness::{Home, Wire};
 const ARTICLE: &str = include_str!("fixtures/article.md");
 
 fn document<'a>(category: &'a str, title: Option<&'a str>, text: &'a str) -> Document<'a> {
-    Document { id: "d", category, commit: false, title, author: Some("Ada"), language: None, text }
+    Document {
+        id: "d",
+        category,
+        commit: false,
+        title,
+        author: Some("Ada"),
+        language: None,
+        text,
+    }
 }
 
 fn asked(document: &Document<'_>, config: &Config) -> Vec<(Kind, String, String)> {
@@ -24,14 +32,24 @@ fn asked(document: &Document<'_>, config: &Config) -> Vec<(Kind, String, String)
 
 #[test]
 fn an_article_gives_its_opening_and_its_sections() {
-    let found = asked(&document("article", Some("Small stores"), ARTICLE), &Config::default());
+    let found = asked(
+        &document("article", Some("Small stores"), ARTICLE),
+        &Config::default(),
+    );
     let sections: Vec<_> = found.iter().filter(|(kind, ..)| *kind == Kind::Section).collect();
-    assert_eq!(sections.len(), 2, "the title is no section, and a comment in code no heading: {found:#?}");
+    assert_eq!(
+        sections.len(),
+        2,
+        "the title is no section, and a comment in code no heading: {found:#?}"
+    );
     assert!(sections[0].1.contains("Why versions"));
     assert!(sections[0].2.starts_with("Versions make") && sections[0].2.ends_with("```"));
     assert!(sections[1].2.starts_with("Space is cheap") && sections[1].2.ends_with("between versions."));
     let (_, opening, answer) = found.iter().find(|(kind, ..)| *kind == Kind::Opening).unwrap();
-    assert!(opening.contains("Small stores") || opening.contains("version"), "{opening}");
+    assert!(
+        opening.contains("Small stores") || opening.contains("version"),
+        "{opening}"
+    );
     assert!(answer.starts_with("A store that only"), "{answer}");
 }
 
@@ -42,11 +60,27 @@ fn posts_commits_and_code_are_asked_for_as_what_they_are() {
     let post = asked(&document("post", None, text), &config);
     assert_eq!((post[0].0, post[0].2.as_str()), (Kind::Post, text));
     assert!(post[0].1.contains("retries"), "{}", post[0].1);
-    let commit = asked(&Document { commit: true, ..document("post", None, text) }, &config);
+    let commit = asked(
+        &Document {
+            commit: true,
+            ..document("post", None, text)
+        },
+        &config,
+    );
     assert_eq!((commit.len(), commit[0].0), (1, Kind::Commit));
     let code = "pub fn add(a: u8, b: u8) -> u8 {\n    a + b\n}\n\nstruct Point {\n    x: u8,\n}\n".repeat(20);
-    let document = Document { language: Some("rust"), ..document("code", Some("src/math.rs"), &code) };
-    let found = asked(&document, &Config { per_document: 50, max_answer_chars: 200, ..config });
+    let document = Document {
+        language: Some("rust"),
+        ..document("code", Some("src/math.rs"), &code)
+    };
+    let found = asked(
+        &document,
+        &Config {
+            per_document: 50,
+            max_answer_chars: 200,
+            ..config
+        },
+    );
     assert!(found[0].1.contains("src/math.rs"), "{}", found[0].1);
     assert!(found.iter().any(|(kind, ..)| *kind == Kind::Complete));
     let file = found.iter().find(|(kind, ..)| *kind == Kind::File).unwrap();
@@ -55,13 +89,30 @@ fn posts_commits_and_code_are_asked_for_as_what_they_are() {
 
 #[test]
 fn a_long_text_is_asked_about_all_over_and_templates_can_be_replaced() {
-    let text: String = (0..400).map(|n| format!("Sentence number {n} of a long text. ")).collect();
-    let templates = [(Kind::Continue, vec!["{author} goes on after: {passage}".to_owned()])].into();
-    let config = Config { per_document: 4, templates, max_answer_chars: 300, ..Config::default() };
+    let text: String = (0..400)
+        .map(|n| format!("Sentence number {n} of a long text. "))
+        .collect();
+    let templates = [(
+        Kind::Continue,
+        vec!["{author} goes on after: {passage}".to_owned()],
+    )]
+    .into();
+    let config = Config {
+        per_document: 4,
+        templates,
+        max_answer_chars: 300,
+        ..Config::default()
+    };
     let found = pairs(&document("article", Some("Numbers"), &text), &config);
     assert_eq!(found.len(), 4);
     assert!(found.last().unwrap().answer.end > text.len() / 2);
-    assert!(found.iter().skip(1).all(|pair| pair.instruction.starts_with("Ada goes on after: Sentence")), "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .skip(1)
+            .all(|pair| pair.instruction.starts_with("Ada goes on after: Sentence")),
+        "{found:#?}"
+    );
 }
 
 proptest! {
@@ -103,18 +154,28 @@ fn documents(rows: &[(&str, &str, &str, &str)]) -> RecordBatch {
 }
 
 fn task(home: &Home, config: Value, manifest: &DatasetManifest) -> TaskDocument {
-    home.task("instruct", config).dataset("documents", manifest).output("instruct")
+    home.task("instruct", config)
+        .dataset("documents", manifest)
+        .output("instruct")
 }
 
 #[tokio::test]
 async fn no_held_out_document_is_trained_on_and_titles_stay_together() {
     let home = Home::new().await;
-    let texts: Vec<String> = (0..120).map(|n| format!("{} Written as number {n} of the series of texts.", ARTICLE)).collect();
-    let titles: Vec<String> = (0..120).map(|n| format!("Title {}{}", n / 2, if n % 2 == 0 { "" } else { "!" })).collect();
+    let texts: Vec<String> = (0..120)
+        .map(|n| format!("{} Written as number {n} of the series of texts.", ARTICLE))
+        .collect();
+    let titles: Vec<String> = (0..120)
+        .map(|n| format!("Title {}{}", n / 2, if n % 2 == 0 { "" } else { "!" }))
+        .collect();
     let ids: Vec<String> = (0..120).map(|n| format!("d{n:03}")).collect();
-    let rows: Vec<_> = (0..120).map(|n| (ids[n].as_str(), "article", titles[n].as_str(), texts[n].as_str())).collect();
+    let rows: Vec<_> = (0..120)
+        .map(|n| (ids[n].as_str(), "article", titles[n].as_str(), texts[n].as_str()))
+        .collect();
     let manifest = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
-    let ended = home.done(task(&home, json!({"eval_share": 0.3}), &manifest)).await;
+    let ended = home
+        .done(task(&home, json!({"eval_share": 0.3}), &manifest))
+        .await;
     let out = home.rows(&ended.datasets["instruct"]).await;
     let column = |name: &str| out.column_by_name(name).unwrap().as_string::<i32>().clone();
     let (documents, splits, answers) = (column("document_id"), column("split"), column("answer"));
@@ -122,7 +183,9 @@ async fn no_held_out_document_is_trained_on_and_titles_stay_together() {
     for row in 0..out.num_rows() {
         let number: usize = documents.value(row)[1..].parse().unwrap();
         assert!(texts[number].contains(answers.value(row)), "answers are verbatim");
-        let side = sides.entry(titles[number].replace('!', "")).or_insert_with(|| splits.value(row).to_owned());
+        let side = sides
+            .entry(titles[number].replace('!', ""))
+            .or_insert_with(|| splits.value(row).to_owned());
         assert_eq!(side, splits.value(row), "one title, one side");
     }
     let eval = sides.values().filter(|side| *side == "eval").count();
@@ -134,18 +197,48 @@ async fn a_changed_document_changes_its_pairs_alone() {
     let home = Home::new().await;
     let row = |id: &'static str, text: &'static str| (id, "post", "", text);
     let old = "A post of the old days, long enough to be an answer, with a word or two.";
-    let first = home.publish("cleaned_documents", &["id"], documents(&[row("a", old), row("b", old), row("c", old)])).await;
+    let first = home
+        .publish(
+            "cleaned_documents",
+            &["id"],
+            documents(&[row("a", old), row("b", old), row("c", old)]),
+        )
+        .await;
     home.done(task(&home, json!({}), &first)).await;
     let new = "A post of the new days, and long enough to be an answer of its own.";
-    let rows = [row("a", old), row("b", new), row("d", new), ("e", "code", "x.rs", new)];
+    let rows = [
+        row("a", old),
+        row("b", new),
+        row("d", new),
+        ("e", "code", "x.rs", new),
+    ];
     let second = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
     let ended = home.done(task(&home, json!({}), &second)).await;
     assert_eq!(ended.metrics["mode"], "incremental");
-    assert_eq!([&ended.metrics["entities_added"], &ended.metrics["entities_changed"], &ended.metrics["entities_removed"]], [2, 1, 1]);
-    let fresh = home.done(task(&home, json!({"min_answer_chars": 40, "per_document": 8}), &second)).await;
+    assert_eq!(
+        [
+            &ended.metrics["entities_added"],
+            &ended.metrics["entities_changed"],
+            &ended.metrics["entities_removed"]
+        ],
+        [2, 1, 1]
+    );
+    let fresh = home
+        .done(task(
+            &home,
+            json!({"min_answer_chars": 40, "per_document": 8}),
+            &second,
+        ))
+        .await;
     let (one, other) = (&ended.datasets["instruct"], &fresh.datasets["instruct"]);
-    assert_eq!(home.rows(one).await, home.rows(other).await, "what comes by difference is what comes at once");
-    let only = home.done(task(&home, json!({"categories": ["code"]}), &second)).await;
+    assert_eq!(
+        home.rows(one).await,
+        home.rows(other).await,
+        "what comes by difference is what comes at once"
+    );
+    let only = home
+        .done(task(&home, json!({"categories": ["code"]}), &second))
+        .await;
     let rows = home.rows(&only.datasets["instruct"]).await;
     assert!(rows.num_rows() > 0 && rows.column(0).as_string::<i32>().iter().all(|id| id == Some("e")));
 }
@@ -156,16 +249,31 @@ fn bounds_and_placeholders_are_checked() {
     assert!(check(json!({})).is_ok());
     for (config, code, word) in [
         (json!({"categories": []}), "instruct.config", "categories"),
-        (json!({"max_answer_chars": 1}), "instruct.config", "max_answer_chars"),
-        (json!({"min_answer_chars": 5000}), "instruct.config", "min_answer_chars"),
+        (
+            json!({"max_answer_chars": 1}),
+            "instruct.config",
+            "max_answer_chars",
+        ),
+        (
+            json!({"min_answer_chars": 5000}),
+            "instruct.config",
+            "min_answer_chars",
+        ),
         (json!({"per_document": 0}), "instruct.config", "per_document"),
         (json!({"eval_share": 1.5}), "instruct.config", "eval_share"),
-        (json!({"templates": {"post": ["about {topic}"]}}), "instruct.template", "{topic}"),
+        (
+            json!({"templates": {"post": ["about {topic}"]}}),
+            "instruct.template",
+            "{topic}",
+        ),
         (json!({"templates": {"post": []}}), "instruct.template", "post"),
     ] {
         let error = check(config).unwrap_err();
         assert!(error.code == code && error.message.contains(word), "{error}");
     }
     assert!(serde_json::from_value::<Config>(json!({"templates": {"poem": ["x"]}})).is_err());
-    assert_eq!(serde_json::to_value(Category::Post).unwrap(), Category::Post.as_str());
+    assert_eq!(
+        serde_json::to_value(Category::Post).unwrap(),
+        Category::Post.as_str()
+    );
 }

@@ -16,6 +16,9 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { alias: "production".to_owned(), reason: None }
+        Self {
+            alias: "production".to_owned(),
+            reason: None,
+        }
     }
 }

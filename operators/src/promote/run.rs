@@ -22,18 +22,25 @@ impl Operator for Promote {
     type Config = Config;
 
     fn info(&self) -> OperatorInfo {
-        let given = records::dataset_in("verdict", "The verdict of `approve` on this model.", &verdict(), &[
-            "decision",
-            "by",
-            "comment",
-            "candidate",
-        ]);
+        let given = records::dataset_in(
+            "verdict",
+            "The verdict of `approve` on this model.",
+            &verdict(),
+            &["decision", "by", "comment", "candidate"],
+        );
         OperatorInfo {
             name: "promote",
             version: "1",
             summary: "Points an alias at a model version; a no-op where it points there already.",
-            inputs: vec![records::model_port("model", "The model version to promote."), records::optional(given)],
-            outputs: vec![records::dataset_out("promotion", "What was promoted, one row.", &promotion())],
+            inputs: vec![
+                records::model_port("model", "The model version to promote."),
+                records::optional(given),
+            ],
+            outputs: vec![records::dataset_out(
+                "promotion",
+                "What was promoted, one row.",
+                &promotion(),
+            )],
             open_ports: false,
             runs: Runs::Inline,
             // Somebody may have moved the alias since.
@@ -44,7 +51,11 @@ impl Operator for Promote {
     async fn run(&self, context: &Context, config: Config) -> Result<Outcome, OperatorError> {
         check_alias(&config.alias)?;
         let model = context.model("model").await?;
-        let verdict = if context.inputs("verdict").is_empty() { None } else { Some(Verdict::read(context).await?) };
+        let verdict = if context.inputs("verdict").is_empty() {
+            None
+        } else {
+            Some(Verdict::read(context).await?)
+        };
         if let Some(verdict) = &verdict {
             allows(verdict, &model)?;
         }
@@ -52,18 +63,37 @@ impl Operator for Promote {
         let (row, moved) = match aliases.get(&config.alias) {
             Some(label) if label.version == model.version => {
                 let (by, reason) = (label.by.clone(), label.reason.clone());
-                (Promotion { previous: label.previous, by, reason }, false)
+                (
+                    Promotion {
+                        previous: label.previous,
+                        by,
+                        reason,
+                    },
+                    false,
+                )
             }
             found => {
                 let (by, reason) = who_and_why(context, &config, verdict.as_ref());
-                (Promotion { previous: found.map(|label| label.version), by, reason }, true)
+                (
+                    Promotion {
+                        previous: found.map(|label| label.version),
+                        by,
+                        reason,
+                    },
+                    true,
+                )
             }
         };
         let mut writer = context.stage_dataset("promotion", promotion(), &["model", "alias"])?;
         writer.write(row.batch(&model, &config.alias)?).await?;
-        let mut done = Done::new().metric("moved", moved).metric("version", model.version);
+        let mut done = Done::new()
+            .metric("moved", moved)
+            .metric("version", model.version);
         if moved {
-            context.info(format!("`{}` of {} goes to version {}", config.alias, model.data.name, model.version));
+            context.info(format!(
+                "`{}` of {} goes to version {}",
+                config.alias, model.data.name, model.version
+            ));
             done = done.alias(AliasMove {
                 model: model.data.name.clone(),
                 alias: config.alias,
@@ -72,7 +102,10 @@ impl Operator for Promote {
                 reason: row.reason,
             });
         } else {
-            context.info(format!("`{}` of {} is at version {} already", config.alias, model.data.name, model.version));
+            context.info(format!(
+                "`{}` of {} is at version {} already",
+                config.alias, model.data.name, model.version
+            ));
         }
         Ok(done.dataset("promotion", writer.finish().await?).into())
     }
@@ -99,17 +132,21 @@ struct Promotion {
 
 impl Promotion {
     fn batch(&self, model: &ModelManifest, alias: &str) -> Result<RecordBatch, OperatorError> {
-        let number = |number: u64| i64::try_from(number).map_err(|_| OperatorError::bug("promote.version", number));
+        let number =
+            |number: u64| i64::try_from(number).map_err(|_| OperatorError::bug("promote.version", number));
         let text = |text: &str| Arc::new(StringArray::from(vec![text.to_owned()]));
         let previous = self.previous.map(number).transpose()?;
-        Ok(RecordBatch::try_new(promotion(), vec![
-            text(model.data.name.as_str()),
-            text(alias),
-            Arc::new(Int64Array::from(vec![number(model.version)?])),
-            Arc::new(Int64Array::from(vec![previous])),
-            text(&self.by),
-            text(&self.reason),
-        ])?)
+        Ok(RecordBatch::try_new(
+            promotion(),
+            vec![
+                text(model.data.name.as_str()),
+                text(alias),
+                Arc::new(Int64Array::from(vec![number(model.version)?])),
+                Arc::new(Int64Array::from(vec![previous])),
+                text(&self.by),
+                text(&self.reason),
+            ],
+        )?)
     }
 }
 

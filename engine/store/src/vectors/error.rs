@@ -80,7 +80,9 @@ impl VectorError {
                 "Run the index step again: it builds the collection anew from the dataset. Or delete the folder first."
             }
             Self::Busy { .. } => "Try again when the other run has ended.",
-            Self::Dimension { .. } => "Use the embedder that the collection was built with, or another collection.",
+            Self::Dimension { .. } => {
+                "Use the embedder that the collection was built with, or another collection."
+            }
             Self::NotFinite { .. } => "Embed the text again; the embedder gave a vector that is none.",
             Self::TooLarge { .. } => "Cut the text into smaller chunks, or split the collection.",
             Self::BadRows { .. } => "Connect the output `chunks` of an embed step.",

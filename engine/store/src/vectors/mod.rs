@@ -59,7 +59,8 @@ pub trait VectorIndex: Send + Sync {
     ///
     /// # Errors
     /// `vectors.dimension`, `vectors.not_finite`, `vectors.corrupt`; those of the backend.
-    async fn search(&self, query: &[f32], k: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, VectorError>;
+    async fn search(&self, query: &[f32], k: usize, filter: Option<&Filter>)
+    -> Result<Vec<Hit>, VectorError>;
 
     /// What is committed.
     ///

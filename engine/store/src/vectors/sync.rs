@@ -43,10 +43,19 @@ pub struct SyncReport {
 ///
 /// # Errors
 /// `vectors.bad_rows`, `vectors.busy`, `vectors.not_finite`; those of reading the dataset and writing the folder.
-pub async fn sync(store: &FeatureStore, dir: &Path, manifest: &DatasetManifest) -> Result<SyncReport, VectorError> {
+pub async fn sync(
+    store: &FeatureStore,
+    dir: &Path,
+    manifest: &DatasetManifest,
+) -> Result<SyncReport, VectorError> {
     let rows = RowReader::new(manifest)?;
     let index = EmbeddedIndex::unchecked(dir)?;
-    let job = Job { store, index: &index, manifest, rows };
+    let job = Job {
+        store,
+        index: &index,
+        manifest,
+        rows,
+    };
     // The index is ours alone: what an error leaves uncommitted goes with it.
     match index.verify().await {
         Ok(()) => job.bring().await,
@@ -66,7 +75,14 @@ pub async fn sync_index(
 ) -> Result<SyncReport, VectorError> {
     let rows = RowReader::new(manifest)?;
     index.discard().await?;
-    let report = Job { store, index, manifest, rows }.bring().await;
+    let report = Job {
+        store,
+        index,
+        manifest,
+        rows,
+    }
+    .bring()
+    .await;
     if report.is_err() {
         // Half a difference must not become part of the next one.
         index.discard().await?;
@@ -84,19 +100,31 @@ struct Job<'a> {
 impl Job<'_> {
     async fn bring(&self) -> Result<SyncReport, VectorError> {
         let state = self.index.state().await?;
-        let Some(source) = &state.source else { return self.rebuild("the collection is new".to_owned()).await };
+        let Some(source) = &state.source else {
+            return self.rebuild("the collection is new".to_owned()).await;
+        };
         if *source == self.manifest.id() {
             if state.count == self.manifest.data.rows {
-                return Ok(SyncReport { mode: SyncMode::Unchanged, reason: None, upserted: 0, removed: 0, state });
+                return Ok(SyncReport {
+                    mode: SyncMode::Unchanged,
+                    reason: None,
+                    upserted: 0,
+                    removed: 0,
+                    state,
+                });
             }
             let reason = format!("it held {} records of {}", state.count, self.manifest.data.rows);
             return self.rebuild(reason).await;
         }
         if source.name != self.manifest.data.name {
-            return self.rebuild(format!("it was made from another dataset, {source}")).await;
+            return self
+                .rebuild(format!("it was made from another dataset, {source}"))
+                .await;
         }
         let Ok(earlier) = self.store.dataset_exact(source).await else {
-            return self.rebuild(format!("{source}, which it was made from, is no longer there")).await;
+            return self
+                .rebuild(format!("{source}, which it was made from, is no longer there"))
+                .await;
         };
         if earlier.data.keys != self.manifest.data.keys || earlier.data.schema != self.manifest.data.schema {
             return self.rebuild(format!("{source} had other columns")).await;
@@ -112,7 +140,11 @@ impl Job<'_> {
             self.index.delete_entities(&gone).await?;
         }
         let new: HashSet<String> = diff.added.into_iter().chain(diff.changed).collect();
-        let upserted = if new.is_empty() { 0 } else { self.write(Some(Arc::new(new))).await? };
+        let upserted = if new.is_empty() {
+            0
+        } else {
+            self.write(Some(Arc::new(new))).await?
+        };
         self.index.commit(self.manifest.id()).await?;
         let state = self.index.state().await?;
         if state.count != self.manifest.data.rows {
@@ -121,7 +153,13 @@ impl Job<'_> {
             return self.rebuild(reason).await;
         }
         let removed = gone.len() as u64;
-        Ok(SyncReport { mode: SyncMode::Incremental, reason: None, upserted, removed, state })
+        Ok(SyncReport {
+            mode: SyncMode::Incremental,
+            reason: None,
+            upserted,
+            removed,
+            state,
+        })
     }
 
     async fn rebuild(&self, reason: String) -> Result<SyncReport, VectorError> {
@@ -129,12 +167,23 @@ impl Job<'_> {
         let upserted = self.write(None).await?;
         self.index.commit(self.manifest.id()).await?;
         let state = self.index.state().await?;
-        Ok(SyncReport { mode: SyncMode::Rebuilt, reason: Some(reason), upserted, removed: 0, state })
+        Ok(SyncReport {
+            mode: SyncMode::Rebuilt,
+            reason: Some(reason),
+            upserted,
+            removed: 0,
+            state,
+        })
     }
 
     async fn write(&self, entities: Option<Arc<HashSet<String>>>) -> Result<u64, VectorError> {
         let columns = Some(self.rows.columns());
-        let options = ReadOptions { columns, entities, batch_size: Some(BATCH_ROWS), ..ReadOptions::default() };
+        let options = ReadOptions {
+            columns,
+            entities,
+            batch_size: Some(BATCH_ROWS),
+            ..ReadOptions::default()
+        };
         let mut batches = self.store.read(self.manifest, options);
         let mut written = 0;
         while let Some(batch) = batches.try_next().await? {

@@ -58,6 +58,10 @@ mod tests {
         assert_eq!(again.as_ref(), Some(&bits));
         assert!(bits.get(10) && !bits.get(9) && !bits.get(99));
         assert_eq!(Bits::from_bytes(vec![0; 3], 11), None, "too long");
-        assert_eq!(Bits::from_bytes(vec![0, 0b1000], 11), None, "a row that is not there");
+        assert_eq!(
+            Bits::from_bytes(vec![0, 0b1000], 11),
+            None,
+            "a row that is not there"
+        );
     }
 }

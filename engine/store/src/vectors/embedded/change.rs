@@ -39,18 +39,27 @@ impl Change {
     /// Takes the collection's lock.
     pub fn begin(folder: &Folder) -> Result<Self, VectorError> {
         let path = folder.path("lock");
-        let open = File::options().create(true).truncate(false).write(true).open(&path);
+        let open = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = open.map_err(|error| StoreError::file("open", &path, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(VectorError::Busy { collection: folder.0.display().to_string() });
+                return Err(VectorError::Busy {
+                    collection: folder.0.display().to_string(),
+                });
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", &path, error).into()),
         }
         // A corrupt collection can be written again from nothing, but only that: see `clear`.
         let index = folder.read_index();
-        let index = index.unwrap_or_else(|_| Index { generation: unused_generation(folder), ..Index::default() });
+        let index = index.unwrap_or_else(|_| Index {
+            generation: unused_generation(folder),
+            ..Index::default()
+        });
         Ok(Self {
             folder: folder.clone(),
             _lock: lock,
@@ -70,7 +79,10 @@ impl Change {
             let unit = self.unit(&record)?;
             let writer = match &mut self.new {
                 Some(writer) => writer,
-                none => none.insert(SegmentWriter::new(&self.folder, format!("s{:012}", self.generation))?),
+                none => none.insert(SegmentWriter::new(
+                    &self.folder,
+                    format!("s{:012}", self.generation),
+                )?),
             };
             let row = writer.rows() as usize;
             let key = writer.add(record, &unit)?;
@@ -85,7 +97,12 @@ impl Change {
     pub fn delete(&mut self, entities: &[String]) {
         let gone: HashSet<Hash> = entities.iter().map(|entity| hash(entity)).collect();
         if self.new.is_some() {
-            for (row, (id, _)) in self.new_keys.iter().enumerate().filter(|(_, (_, entity))| gone.contains(entity)) {
+            for (row, (id, _)) in self
+                .new_keys
+                .iter()
+                .enumerate()
+                .filter(|(_, (_, entity))| gone.contains(entity))
+            {
                 self.new_dead.set(row);
                 self.rows_of_ids.remove(id);
             }
@@ -104,7 +121,11 @@ impl Change {
     }
 
     /// Puts the change in place. `current` is what stood when the lock was taken; it is not asked after a `clear`.
-    pub fn commit(mut self, current: Result<&Snapshot, VectorError>, source: VersionId) -> Result<(), VectorError> {
+    pub fn commit(
+        mut self,
+        current: Result<&Snapshot, VectorError>,
+        source: VersionId,
+    ) -> Result<(), VectorError> {
         let mut segments = Vec::new();
         if !self.cleared {
             for segment in &current?.segments {
@@ -113,7 +134,13 @@ impl Change {
         }
         segments.extend(self.finished()?);
         let dimension = if segments.is_empty() { 0 } else { self.dimension };
-        let mut index = Index { generation: self.generation, dimension, source: Some(source), segments, ..Index::default() };
+        let mut index = Index {
+            generation: self.generation,
+            dimension,
+            source: Some(source),
+            segments,
+            ..Index::default()
+        };
         merge::merge(&self.folder, &mut index)?;
         self.folder.write_index(&index)?;
         self.folder.sweep(&index);
@@ -123,7 +150,8 @@ impl Change {
     /// The entry of a committed segment with the deletions of this change; none where no row is left.
     fn kept(&self, segment: &Segment) -> Result<Option<SegmentEntry>, VectorError> {
         let mut dead = segment.dead.clone();
-        let is_gone = |key: &Key| self.rows_of_ids.contains_key(&key.id) || self.gone_entities.contains(&key.entity);
+        let is_gone =
+            |key: &Key| self.rows_of_ids.contains_key(&key.id) || self.gone_entities.contains(&key.entity);
         if !(self.rows_of_ids.is_empty() && self.gone_entities.is_empty()) {
             let gone = segment.keys().enumerate().filter(|(_, key)| is_gone(key));
             gone.for_each(|(row, _)| dead.set(row));
@@ -132,7 +160,12 @@ impl Change {
         match dead.count() {
             all if all >= entry.rows => return Ok(None),
             count if count > entry.rows - entry.live() => {
-                entry.dead = Some(segment::write_dead(&self.folder, &entry.name, self.generation, &dead)?);
+                entry.dead = Some(segment::write_dead(
+                    &self.folder,
+                    &entry.name,
+                    self.generation,
+                    &dead,
+                )?);
             }
             _ => {}
         }
@@ -141,15 +174,24 @@ impl Change {
 
     /// The new segment, durable; none where nothing is left of it.
     fn finished(&mut self) -> Result<Option<SegmentEntry>, VectorError> {
-        let Some(writer) = self.new.take() else { return Ok(None) };
+        let Some(writer) = self.new.take() else {
+            return Ok(None);
+        };
         let mut entry = writer.finish()?;
         if self.new_dead.count() >= entry.rows {
             return Ok(None);
         }
         if self.new_dead.count() > 0 {
             let mut dead = Bits::new(entry.rows);
-            (0..entry.rows as usize).filter(|row| self.new_dead.get(*row)).for_each(|row| dead.set(row));
-            entry.dead = Some(segment::write_dead(&self.folder, &entry.name, self.generation, &dead)?);
+            (0..entry.rows as usize)
+                .filter(|row| self.new_dead.get(*row))
+                .for_each(|row| dead.set(row));
+            entry.dead = Some(segment::write_dead(
+                &self.folder,
+                &entry.name,
+                self.generation,
+                &dead,
+            )?);
         }
         Ok(Some(entry))
     }
@@ -160,14 +202,22 @@ impl Change {
         if self.dimension == 0 {
             if !(1..=MOST_VALUES).contains(&got) {
                 let reason = format!("{got} values, and 1 to {MOST_VALUES} are allowed");
-                return Err(VectorError::TooLarge { what: format!("the vector of {}", record.id), reason });
+                return Err(VectorError::TooLarge {
+                    what: format!("the vector of {}", record.id),
+                    reason,
+                });
             }
             self.dimension = got;
         }
         if got != self.dimension {
-            return Err(VectorError::Dimension { want: self.dimension, got });
+            return Err(VectorError::Dimension {
+                want: self.dimension,
+                got,
+            });
         }
-        super::unit(&record.vector).ok_or_else(|| VectorError::NotFinite { record: record.id.clone() })
+        super::unit(&record.vector).ok_or_else(|| VectorError::NotFinite {
+            record: record.id.clone(),
+        })
     }
 }
 
@@ -177,7 +227,10 @@ fn unused_generation(folder: &Folder) -> u64 {
     let numbers = names.filter_map(|entry| {
         let name = entry.file_name();
         let (stem, rest) = name.to_str()?.split_once('.')?;
-        let dead = rest.strip_prefix("dead.").and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        let dead = rest
+            .strip_prefix("dead.")
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0);
         Some(stem.strip_prefix('s')?.parse::<u64>().ok()?.max(dead))
     });
     numbers.max().unwrap_or(0)

@@ -23,9 +23,22 @@ pub(super) struct Key {
 impl Key {
     /// The key of a record that is put at `offset`.
     pub fn of(record: &VectorRecord, offset: u64, length: u64) -> Self {
-        let field = |name: &str| record.payload.get(name).and_then(|value| value.as_str()).map_or(0, hash);
+        let field = |name: &str| {
+            record
+                .payload
+                .get(name)
+                .and_then(|value| value.as_str())
+                .map_or(0, hash)
+        };
         let (id, entity) = (hash(&record.id), hash(&record.entity));
-        Self { id, entity, category: field("category"), author: field("author"), offset, length }
+        Self {
+            id,
+            entity,
+            category: field("category"),
+            author: field("author"),
+            offset,
+            length,
+        }
     }
 
     pub fn to_bytes(self) -> [u8; KEY_BYTES] {
@@ -41,7 +54,14 @@ impl Key {
         let (words, _) = bytes.as_chunks::<8>();
         let word = |n: usize| words.get(n).map_or(0, |word| u64::from_le_bytes(*word));
         let wide = |n: usize| Hash::from(word(n)) | (Hash::from(word(n + 1)) << 64);
-        Self { id: wide(0), entity: wide(2), category: wide(4), author: wide(6), offset: word(8), length: word(9) }
+        Self {
+            id: wide(0),
+            entity: wide(2),
+            category: wide(4),
+            author: wide(6),
+            offset: word(8),
+            length: word(9),
+        }
     }
 }
 
@@ -72,7 +92,9 @@ impl KeyFilter {
 
     pub fn passes(&self, key: &Key) -> bool {
         let holds = |wanted: &[Hash], value: Hash| wanted.is_empty() || wanted.binary_search(&value).is_ok();
-        holds(&self.category, key.category) && holds(&self.author, key.author) && holds(&self.entity, key.entity)
+        holds(&self.category, key.category)
+            && holds(&self.author, key.author)
+            && holds(&self.entity, key.entity)
     }
 }
 
@@ -90,7 +112,12 @@ mod tests {
     #[test]
     fn a_key_survives_its_bytes() {
         let payload = serde_json::json!({"category": "post", "author": "Ada"});
-        let record = VectorRecord { id: "a#0".into(), entity: "a".into(), vector: vec![1.0], payload };
+        let record = VectorRecord {
+            id: "a#0".into(),
+            entity: "a".into(),
+            vector: vec![1.0],
+            payload,
+        };
         let key = Key::of(&record, 1 << 40, 77);
         assert_eq!(Key::from_bytes(&key.to_bytes()), key);
         assert_eq!(key.author, hash("Ada"));

@@ -42,7 +42,14 @@ pub(super) struct Index {
 impl Default for Index {
     fn default() -> Self {
         let (metric, source, segments) = (Metric::Cosine, None, Vec::new());
-        Self { format: FORMAT, generation: 0, dimension: 0, metric, source, segments }
+        Self {
+            format: FORMAT,
+            generation: 0,
+            dimension: 0,
+            metric,
+            source,
+            segments,
+        }
     }
 }
 
@@ -95,7 +102,11 @@ impl Folder {
         match fs::metadata(&path) {
             Ok(found) => {
                 let modified = (found.mtime(), found.mtime_nsec());
-                Ok(Some(Stamp { inode: found.ino(), modified, size: found.len() }))
+                Ok(Some(Stamp {
+                    inode: found.ino(),
+                    modified,
+                    size: found.len(),
+                }))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::file("read", &path, error).into()),
@@ -111,12 +122,14 @@ impl Folder {
             Err(error) => return Err(StoreError::file("read", &path, error).into()),
         };
         let mut bytes = Vec::new();
-        file.take(LONGEST_INDEX + 1).read_to_end(&mut bytes).map_err(|e| StoreError::file("read", &path, e))?;
+        file.take(LONGEST_INDEX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| StoreError::file("read", &path, e))?;
         if bytes.len() as u64 > LONGEST_INDEX {
             return Err(self.corrupt(format!("{INDEX} is longer than {LONGEST_INDEX} bytes")));
         }
-        let index: Index =
-            serde_json::from_slice(&bytes).map_err(|e| self.corrupt(format!("{INDEX} does not parse: {e}")))?;
+        let index: Index = serde_json::from_slice(&bytes)
+            .map_err(|e| self.corrupt(format!("{INDEX} does not parse: {e}")))?;
         self.check(&index)?;
         Ok(index)
     }
@@ -142,7 +155,9 @@ impl Folder {
         let keeps = |file: &str| {
             let of_segment = |s: &SegmentEntry| {
                 s.dead.as_ref().is_some_and(|dead| dead.file == file)
-                    || EXTENSIONS.iter().any(|ext| file.strip_suffix(ext) == Some(s.name.as_str()))
+                    || EXTENSIONS
+                        .iter()
+                        .any(|ext| file.strip_suffix(ext) == Some(s.name.as_str()))
             };
             !is_ours(file) || index.segments.iter().any(of_segment)
         };
@@ -154,7 +169,10 @@ impl Folder {
     }
 
     pub fn corrupt(&self, reason: impl Into<String>) -> VectorError {
-        VectorError::Corrupt { collection: self.0.display().to_string(), reason: reason.into() }
+        VectorError::Corrupt {
+            collection: self.0.display().to_string(),
+            reason: reason.into(),
+        }
     }
 
     fn sync_names(&self) -> io::Result<()> {
@@ -163,7 +181,10 @@ impl Folder {
 
     fn check(&self, index: &Index) -> Result<(), VectorError> {
         if index.format != FORMAT {
-            return Err(self.corrupt(format!("its format is {}, and this build reads {FORMAT}", index.format)));
+            return Err(self.corrupt(format!(
+                "its format is {}, and this build reads {FORMAT}",
+                index.format
+            )));
         }
         let bad_file = |name: &str| !is_ours(name);
         for segment in &index.segments {
@@ -173,7 +194,10 @@ impl Folder {
                 || bad_file(&format!("{}.vec", segment.name))
                 || dead.is_some_and(|dead| bad_file(&dead.file) || dead.rows > segment.rows)
             {
-                return Err(self.corrupt(format!("the segment `{}` is not well formed", segment.name.escape_debug())));
+                return Err(self.corrupt(format!(
+                    "the segment `{}` is not well formed",
+                    segment.name.escape_debug()
+                )));
             }
         }
         if !index.segments.is_empty() && !(1..=MOST_VALUES).contains(&index.dimension) {
@@ -195,10 +219,14 @@ pub(super) const EXTENSIONS: [&str; 3] = [".vec", ".keys", ".rows"];
 /// Whether the name is one that this index gives to files: `s` and digits, then an extension. Anything else in the
 /// folder is left alone, and nothing outside of the folder can be named.
 fn is_ours(file: &str) -> bool {
-    let Some((name, extension)) = file.split_once('.') else { return false };
-    let digits = |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit());
+    let Some((name, extension)) = file.split_once('.') else {
+        return false;
+    };
+    let digits =
+        |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit());
     name.strip_prefix('s').is_some_and(digits)
-        && (matches!(extension, "vec" | "keys" | "rows") || extension.strip_prefix("dead.").is_some_and(digits))
+        && (matches!(extension, "vec" | "keys" | "rows")
+            || extension.strip_prefix("dead.").is_some_and(digits))
 }
 
 /// Makes the folder where it is missing.

@@ -25,7 +25,9 @@ pub(super) fn merge(folder: &Folder, index: &mut Index) -> Result<(), VectorErro
     by_size.sort_by_key(|n| index.segments.get(*n).map(SegmentEntry::live));
     let (mut chosen, mut sum) = (Vec::new(), 0_u64);
     for n in by_size {
-        let Some(segment) = index.segments.get(n) else { continue };
+        let Some(segment) = index.segments.get(n) else {
+            continue;
+        };
         if wasteful(segment) || (crowded && (chosen.len() < 2 || segment.live() <= sum.saturating_mul(4))) {
             sum += segment.live();
             chosen.push(n);
@@ -35,7 +37,11 @@ pub(super) fn merge(folder: &Folder, index: &mut Index) -> Result<(), VectorErro
     let name = format!("s{:012}", index.generation + 1);
     let mut writer = SegmentWriter::new(folder, name)?;
     for entry in chosen.iter().filter_map(|n| index.segments.get(*n)) {
-        copy(&Segment::open(folder, entry, index.dimension)?, index.dimension, &mut writer)?;
+        copy(
+            &Segment::open(folder, entry, index.dimension)?,
+            index.dimension,
+            &mut writer,
+        )?;
     }
     let merged = writer.finish()?;
     // The merged segment has a name of the next generation, so this commit takes both.
@@ -54,7 +60,11 @@ pub(super) fn merge(folder: &Folder, index: &mut Index) -> Result<(), VectorErro
 fn copy(segment: &Segment, dimension: usize, writer: &mut SegmentWriter) -> Result<(), VectorError> {
     // A flipped bit must not be given a fresh, valid hash.
     segment.verify()?;
-    let rows = segment.vectors().chunks_exact(dimension * 4).zip(segment.keys()).enumerate();
+    let rows = segment
+        .vectors()
+        .chunks_exact(dimension * 4)
+        .zip(segment.keys())
+        .enumerate();
     for (_, (vector, key)) in rows.filter(|(row, _)| !segment.dead.get(*row)) {
         writer.add_bytes(key, vector, segment.record_bytes(&key)?)?;
     }

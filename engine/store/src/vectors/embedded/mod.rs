@@ -51,7 +51,13 @@ impl EmbeddedIndex {
     /// Opens it without looking at what is there, to write it anew.
     pub(super) fn unchecked(dir: &Path) -> Result<Self, VectorError> {
         let folder = layout::make(dir)?;
-        Ok(Self { shared: Arc::new(Shared { folder, seen: Mutex::new(None), change: Mutex::new(None) }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                folder,
+                seen: Mutex::new(None),
+                change: Mutex::new(None),
+            }),
+        })
     }
 
     /// Reads every file and compares its hash: finds bits that flipped, which a search would not notice.
@@ -59,7 +65,8 @@ impl EmbeddedIndex {
     /// # Errors
     /// `vectors.corrupt`, naming the file.
     pub async fn verify(&self) -> Result<(), VectorError> {
-        self.blocking(|shared| shared.snapshot()?.segments.iter().try_for_each(Segment::verify)).await
+        self.blocking(|shared| shared.snapshot()?.segments.iter().try_for_each(Segment::verify))
+            .await
     }
 
     async fn blocking<T: Send + 'static>(
@@ -74,7 +81,8 @@ impl EmbeddedIndex {
 #[async_trait]
 impl VectorIndex for EmbeddedIndex {
     async fn upsert(&self, records: Vec<VectorRecord>) -> Result<(), VectorError> {
-        self.blocking(|shared| shared.change(|change| change.upsert(records))).await
+        self.blocking(|shared| shared.change(|change| change.upsert(records)))
+            .await
     }
 
     async fn delete_entities(&self, entities: &[String]) -> Result<(), VectorError> {
@@ -108,15 +116,32 @@ impl VectorIndex for EmbeddedIndex {
             let change = lock(&shared.change).take();
             let change = change.map_or_else(|| Change::begin(&shared.folder), Ok)?;
             let current = shared.snapshot();
-            change.commit(current.as_deref().map_err(|error| shared.folder.corrupt(error.to_string())), source)
+            change.commit(
+                current
+                    .as_deref()
+                    .map_err(|error| shared.folder.corrupt(error.to_string())),
+                source,
+            )
         })
         .await
     }
 
-    async fn search(&self, query: &[f32], k: usize, filter: Option<&Filter>) -> Result<Vec<Hit>, VectorError> {
-        let unit = unit(query).ok_or_else(|| VectorError::NotFinite { record: "the query".to_owned() })?;
+    async fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<Hit>, VectorError> {
+        let unit = unit(query).ok_or_else(|| VectorError::NotFinite {
+            record: "the query".to_owned(),
+        })?;
         let filter = filter.and_then(KeyFilter::new);
-        self.blocking(move |shared| shared.snapshot()?.search(&unit, k.min(MOST_HITS), filter.as_ref())).await
+        self.blocking(move |shared| {
+            shared
+                .snapshot()?
+                .search(&unit, k.min(MOST_HITS), filter.as_ref())
+        })
+        .await
     }
 
     async fn state(&self) -> Result<IndexState, VectorError> {
@@ -151,7 +176,9 @@ impl Shared {
                 },
             }
         }
-        Ok(Arc::clone(&seen.insert((stamp, Arc::new(Snapshot::open(&self.folder)?))).1))
+        Ok(Arc::clone(
+            &seen.insert((stamp, Arc::new(Snapshot::open(&self.folder)?))).1,
+        ))
     }
 
     fn change<T>(&self, work: impl FnOnce(&mut Change) -> Result<T, VectorError>) -> Result<T, VectorError> {
@@ -183,16 +210,25 @@ impl Snapshot {
             return Ok(Vec::new());
         }
         if unit.len() != self.index.dimension {
-            return Err(VectorError::Dimension { want: self.index.dimension, got: unit.len() });
+            return Err(VectorError::Dimension {
+                want: self.index.dimension,
+                got: unit.len(),
+            });
         }
         let mut hits = Vec::new();
         for found in scan::best(&self.segments, unit, k, filter) {
             let segment = self.segments.get(found.segment);
-            let Some((segment, key)) = segment.and_then(|segment| Some((segment, segment.key(found.row)?))) else {
+            let Some((segment, key)) = segment.and_then(|segment| Some((segment, segment.key(found.row)?)))
+            else {
                 continue;
             };
             let record = segment.record(&key)?;
-            hits.push(Hit { id: record.id, entity: record.entity, score: found.score, payload: record.payload });
+            hits.push(Hit {
+                id: record.id,
+                entity: record.entity,
+                score: found.score,
+                payload: record.payload,
+            });
         }
         Ok(hits)
     }
@@ -210,12 +246,24 @@ impl Snapshot {
 
 /// The vector at unit length; `None` where a value is not finite. The zero vector stays: it is similar to nothing.
 fn unit(vector: &[f32]) -> Option<Vec<f32>> {
-    let squares: f64 = vector.iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
+    let squares: f64 = vector
+        .iter()
+        .map(|value| f64::from(*value) * f64::from(*value))
+        .sum();
     if !squares.is_finite() {
         return None;
     }
-    let scale = if squares > 0.0 { squares.sqrt().recip() } else { 0.0 };
-    Some(vector.iter().map(|value| (f64::from(*value) * scale) as f32).collect())
+    let scale = if squares > 0.0 {
+        squares.sqrt().recip()
+    } else {
+        0.0
+    };
+    Some(
+        vector
+            .iter()
+            .map(|value| (f64::from(*value) * scale) as f32)
+            .collect(),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

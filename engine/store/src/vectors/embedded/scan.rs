@@ -22,26 +22,42 @@ pub(super) struct Candidate {
 
 impl Candidate {
     fn better_than(&self, other: &Self) -> bool {
-        self.score.total_cmp(&other.score).then(other.id.cmp(&self.id)).is_gt()
+        self.score
+            .total_cmp(&other.score)
+            .then(other.id.cmp(&self.id))
+            .is_gt()
     }
 }
 
 /// The best `k` rows of all segments. `query` is of unit length and of the segments' dimension.
-pub(super) fn best(segments: &[Segment], query: &[f32], k: usize, filter: Option<&KeyFilter>) -> Vec<Candidate> {
+pub(super) fn best(
+    segments: &[Segment],
+    query: &[f32],
+    k: usize,
+    filter: Option<&KeyFilter>,
+) -> Vec<Candidate> {
     let total: usize = segments.iter().map(Segment::rows).sum();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = (total / ROWS_A_THREAD).clamp(1, cores.min(MOST_THREADS));
     let ranges: Vec<Vec<Range>> = shares(segments, total.div_ceil(threads).max(1));
     let scan_share = |share: &[Range]| {
         let mut top = Top::new(k);
-        share.iter().for_each(|range| scan(segments, range, query, filter, &mut top));
+        share
+            .iter()
+            .for_each(|range| scan(segments, range, query, filter, &mut top));
         top.rows
     };
     let mut found = match ranges.as_slice() {
         [one] => scan_share(one),
         many => thread::scope(|scope| {
-            let handles: Vec<_> = many.iter().map(|share| scope.spawn(|| scan_share(share))).collect();
-            handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
+            let handles: Vec<_> = many
+                .iter()
+                .map(|share| scope.spawn(|| scan_share(share)))
+                .collect();
+            handles
+                .into_iter()
+                .flat_map(|handle| handle.join().unwrap_or_default())
+                .collect()
         }),
     };
     found.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
@@ -79,9 +95,16 @@ fn shares(segments: &[Segment], size: usize) -> Vec<Vec<Range>> {
 }
 
 fn scan(segments: &[Segment], range: &Range, query: &[f32], filter: Option<&KeyFilter>, top: &mut Top) {
-    let Some(segment) = segments.get(range.segment) else { return };
+    let Some(segment) = segments.get(range.segment) else {
+        return;
+    };
     let width = query.len() * 4;
-    let vectors = segment.vectors().chunks_exact(width).enumerate().take(range.end).skip(range.start);
+    let vectors = segment
+        .vectors()
+        .chunks_exact(width)
+        .enumerate()
+        .take(range.end)
+        .skip(range.start);
     for (row, vector) in vectors {
         if segment.dead.get(row) {
             continue;
@@ -95,7 +118,12 @@ fn scan(segments: &[Segment], range: &Range, query: &[f32], filter: Option<&KeyF
         // A vector that is not one (a flipped bit) must not come first.
         if score.is_finite() && top.takes(score) {
             let id = segment.key(row).map_or(0, |key| key.id);
-            top.add(Candidate { score, id, segment: range.segment, row });
+            top.add(Candidate {
+                score,
+                id,
+                segment: range.segment,
+                row,
+            });
         }
     }
 }
@@ -112,7 +140,11 @@ fn dot(query: &[f32], vector: &[u8]) -> f32 {
         }
     }
     let (values, _) = rest.as_chunks::<4>();
-    let tail: f32 = values.iter().zip(query_rest).map(|(value, query)| query * f32::from_le_bytes(*value)).sum();
+    let tail: f32 = values
+        .iter()
+        .zip(query_rest)
+        .map(|(value, query)| query * f32::from_le_bytes(*value))
+        .sum();
     sums.iter().sum::<f32>() + tail
 }
 
@@ -146,7 +178,10 @@ mod tests {
     fn the_dot_product_takes_every_value_of_any_length() {
         for length in [1, 3, 16, 17, 40, 384] {
             let query: Vec<f32> = (0..length).map(|n| n as f32 + 1.0).collect();
-            let bytes: Vec<u8> = query.iter().flat_map(|value| (value * 0.5).to_le_bytes()).collect();
+            let bytes: Vec<u8> = query
+                .iter()
+                .flat_map(|value| (value * 0.5).to_le_bytes())
+                .collect();
             let want: f32 = query.iter().map(|value| value * value * 0.5).sum();
             assert!((dot(&query, &bytes) - want).abs() <= want * 1e-6, "{length}");
         }
@@ -157,7 +192,12 @@ mod tests {
         let mut top = Top::new(2);
         for id in [9, 3, 7, 1] {
             if top.takes(0.5) {
-                top.add(Candidate { score: 0.5, id, segment: 0, row: 0 });
+                top.add(Candidate {
+                    score: 0.5,
+                    id,
+                    segment: 0,
+                    row: 0,
+                });
             }
         }
         assert_eq!(top.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3]);

@@ -40,7 +40,8 @@ impl Segment {
         let sizes = Self::sizes(entry, dimension);
         let [vectors, keys, records] = EXTENSIONS;
         let [vector_bytes, key_bytes, record_bytes] = sizes;
-        let map = |extension: &str, size: Option<u64>| map(folder, &format!("{}{extension}", entry.name), size);
+        let map =
+            |extension: &str, size: Option<u64>| map(folder, &format!("{}{extension}", entry.name), size);
         Ok(Self {
             vectors: map(vectors, vector_bytes)?,
             keys: map(keys, key_bytes)?,
@@ -57,7 +58,11 @@ impl Segment {
     fn sizes(entry: &SegmentEntry, dimension: usize) -> [Option<u64>; 3] {
         let row = (dimension as u64).checked_mul(4);
         let vectors = row.and_then(|row| entry.rows.checked_mul(row));
-        [vectors, entry.rows.checked_mul(KEY_BYTES as u64), Some(entry.record_bytes)]
+        [
+            vectors,
+            entry.rows.checked_mul(KEY_BYTES as u64),
+            Some(entry.record_bytes),
+        ]
     }
 
     pub fn rows(&self) -> usize {
@@ -80,9 +85,10 @@ impl Segment {
 
     /// The record of a key, as its bytes.
     pub fn record_bytes(&self, key: &Key) -> Result<&[u8], VectorError> {
-        let range = usize::try_from(key.offset).ok().zip(key.offset.checked_add(key.length)).and_then(|(start, end)| {
-            self.records.get(start..usize::try_from(end).ok()?)
-        });
+        let range = usize::try_from(key.offset)
+            .ok()
+            .zip(key.offset.checked_add(key.length))
+            .and_then(|(start, end)| self.records.get(start..usize::try_from(end).ok()?));
         range.ok_or_else(|| self.corrupt("a key points outside of the records"))
     }
 
@@ -117,7 +123,10 @@ fn map(folder: &Folder, file: &str, size: Option<u64>) -> Result<Mmap, VectorErr
     };
     let (opened, found) = open().map_err(|error| missing_or(folder, file, error))?;
     if size != Some(found) {
-        return Err(folder.corrupt(format!("{file} has {found} bytes, not {}", size.unwrap_or(u64::MAX))));
+        return Err(folder.corrupt(format!(
+            "{file} has {found} bytes, not {}",
+            size.unwrap_or(u64::MAX)
+        )));
     }
     // SAFETY: the mapping is only read, as plain bytes, of which every value is valid. Files of a segment are complete
     // before index.json names them and are never written or cut after that, only unlinked, which a mapping survives.
@@ -131,7 +140,9 @@ fn read_dead(folder: &Folder, entry: &SegmentEntry, dead: &DeadEntry) -> Result<
     let mut bytes = Vec::new();
     let most = entry.rows.div_ceil(8) + 1;
     let file = File::open(&path).map_err(|error| missing_or(folder, &dead.file, error))?;
-    file.take(most).read_to_end(&mut bytes).map_err(|error| StoreError::file("read", &path, error))?;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StoreError::file("read", &path, error))?;
     let hash = blake3::hash(&bytes);
     let bits = Bits::from_bytes(bytes, entry.rows);
     bits.filter(|bits| bits.count() == dead.rows && hash.to_hex().as_str() == dead.hash)
@@ -146,10 +157,19 @@ fn missing_or(folder: &Folder, file: &str, error: io::Error) -> VectorError {
 }
 
 /// Writes a new bitmap of deleted rows.
-pub(super) fn write_dead(folder: &Folder, name: &str, generation: u64, bits: &Bits) -> Result<DeadEntry, VectorError> {
+pub(super) fn write_dead(
+    folder: &Folder,
+    name: &str,
+    generation: u64,
+    bits: &Bits,
+) -> Result<DeadEntry, VectorError> {
     let file = format!("{name}.dead.{generation}");
     let path = folder.path(&file);
     let write = || fs::write(&path, bits.as_bytes()).and_then(|()| File::open(&path)?.sync_all());
     write().map_err(|error| StoreError::file("write", &path, error))?;
-    Ok(DeadEntry { file, rows: bits.count(), hash: blake3::hash(bits.as_bytes()).to_hex().to_string() })
+    Ok(DeadEntry {
+        file,
+        rows: bits.count(),
+        hash: blake3::hash(bits.as_bytes()).to_hex().to_string(),
+    })
 }

@@ -36,7 +36,13 @@ impl SegmentWriter {
         };
         let [vectors, keys, records] = EXTENSIONS;
         let files = [open(vectors)?, open(keys)?, open(records)?];
-        Ok(Self { name, folder: folder.clone(), files, rows: 0, record_bytes: 0 })
+        Ok(Self {
+            name,
+            folder: folder.clone(),
+            files,
+            rows: 0,
+            record_bytes: 0,
+        })
     }
 
     pub fn rows(&self) -> u64 {
@@ -46,11 +52,17 @@ impl SegmentWriter {
     /// Adds a record with its vector at unit length.
     pub fn add(&mut self, record: VectorRecord, unit: &[f32]) -> Result<Key, VectorError> {
         let place = Key::of(&record, 0, 0);
-        let VectorRecord { id, entity, payload, .. } = record;
-        let bytes = serde_json::to_vec(&StoredRecord { id, entity, payload }).map_err(StoreError::internal)?;
+        let VectorRecord {
+            id, entity, payload, ..
+        } = record;
+        let bytes =
+            serde_json::to_vec(&StoredRecord { id, entity, payload }).map_err(StoreError::internal)?;
         if bytes.len() > LONGEST_RECORD {
             let reason = format!("{} bytes, and the bound is {LONGEST_RECORD}", bytes.len());
-            return Err(VectorError::TooLarge { what: "a record's payload".to_owned(), reason });
+            return Err(VectorError::TooLarge {
+                what: "a record's payload".to_owned(),
+                reason,
+            });
         }
         let vector: Vec<u8> = unit.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.add_bytes(place, &vector, &bytes)
@@ -60,9 +72,16 @@ impl SegmentWriter {
     pub fn add_bytes(&mut self, key: Key, vector: &[u8], record: &[u8]) -> Result<Key, VectorError> {
         if self.rows >= MOST_ROWS {
             let reason = format!("a segment holds at most {MOST_ROWS} rows");
-            return Err(VectorError::TooLarge { what: self.folder.0.display().to_string(), reason });
+            return Err(VectorError::TooLarge {
+                what: self.folder.0.display().to_string(),
+                reason,
+            });
         }
-        let key = Key { offset: self.record_bytes, length: record.len() as u64, ..key };
+        let key = Key {
+            offset: self.record_bytes,
+            length: record.len() as u64,
+            ..key
+        };
         let [vectors, keys, records] = &mut self.files;
         let mut write = || -> io::Result<()> {
             vectors.write_all(vector)?;
@@ -84,7 +103,13 @@ impl SegmentWriter {
                 Err(error) => return Err(self.failed(error)),
             }
         }
-        Ok(SegmentEntry { name: self.name, rows: self.rows, record_bytes: self.record_bytes, hashes, dead: None })
+        Ok(SegmentEntry {
+            name: self.name,
+            rows: self.rows,
+            record_bytes: self.record_bytes,
+            hashes,
+            dead: None,
+        })
     }
 
     fn failed(&self, error: io::Error) -> VectorError {
@@ -106,7 +131,10 @@ impl Hashed {
             _ => {}
         }
         let file = File::options().write(true).create_new(true).open(path)?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new() })
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 18, file),
+            hasher: blake3::Hasher::new(),
+        })
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -8,7 +8,10 @@ use super::{filled, record, version};
 use crate::vectors::{VectorIndex, open_embedded};
 
 fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|file| file.file_name().unwrap() != "lock");
     files.sort();
     files
@@ -28,16 +31,24 @@ async fn each_file_cut_emptied_or_removed_is_found_at_opening() {
         let longer = [whole.as_slice(), b"x"].concat();
         for wrong in [&whole[..whole.len() / 2], &whole[..0], &longer] {
             fs::write(&file, wrong).unwrap();
-            let error = open_embedded(dir.path()).map(|_| ()).expect_err(&format!("{file:?} with {} bytes", wrong.len()));
+            let error = open_embedded(dir.path())
+                .map(|_| ())
+                .expect_err(&format!("{file:?} with {} bytes", wrong.len()));
             assert_eq!(error.code(), "vectors.corrupt");
         }
         fs::remove_file(&file).unwrap();
         if !file.ends_with("index.json") {
-            assert_eq!(open_embedded(dir.path()).map(|_| ()).unwrap_err().code(), "vectors.corrupt");
+            assert_eq!(
+                open_embedded(dir.path()).map(|_| ()).unwrap_err().code(),
+                "vectors.corrupt"
+            );
         }
         fs::write(&file, whole).unwrap();
     }
-    assert_eq!(open_embedded(dir.path()).unwrap().state().await.unwrap().count, 22);
+    assert_eq!(
+        open_embedded(dir.path()).unwrap().state().await.unwrap().count,
+        22
+    );
 }
 
 #[tokio::test]
@@ -54,7 +65,11 @@ async fn flipped_bits_are_found_by_verify_and_no_search_crashes() {
             wrong[place] ^= 0xff;
             fs::write(&file, &wrong).unwrap();
             let index = open_embedded(dir.path()).unwrap();
-            assert_eq!(index.verify().await.unwrap_err().code(), "vectors.corrupt", "{file:?} at {place}");
+            assert_eq!(
+                index.verify().await.unwrap_err().code(),
+                "vectors.corrupt",
+                "{file:?} at {place}"
+            );
             if let Err(error) = index.search(&[1.0; 4], 24, None).await {
                 assert_eq!(error.code(), "vectors.corrupt");
             }
@@ -87,18 +102,30 @@ async fn a_hostile_index_file_is_refused_and_can_be_written_over() {
         set("/segments/0/rows", json!(u64::MAX)),
         set("/segments/0/rows", json!(4_000_000_000_u64)),
         set("/segments/0/record_bytes", json!(u64::MAX)),
-        set("/segments/0/dead", json!({"file": "/etc/passwd", "rows": 1, "hash": ""})),
-        set("/segments/0/dead", json!({"file": "s1.dead.1", "rows": 7, "hash": ""})),
+        set(
+            "/segments/0/dead",
+            json!({"file": "/etc/passwd", "rows": 1, "hash": ""}),
+        ),
+        set(
+            "/segments/0/dead",
+            json!({"file": "s1.dead.1", "rows": 7, "hash": ""}),
+        ),
     ];
     for text in wrong {
         fs::write(&path, &text).unwrap();
-        let error = open_embedded(dir.path()).map(|_| ()).expect_err(&text[..text.len().min(300)]);
+        let error = open_embedded(dir.path())
+            .map(|_| ())
+            .expect_err(&text[..text.len().min(300)]);
         assert_eq!(error.code(), "vectors.corrupt");
         assert!(!error.hint().is_empty());
     }
     let index = crate::vectors::EmbeddedIndex::unchecked(dir.path()).unwrap();
     index.upsert(vec![record("x", 0, vec![1.0; 4])]).await.unwrap();
-    assert_eq!(index.commit(version(2)).await.unwrap_err().code(), "vectors.corrupt", "nothing to build on");
+    assert_eq!(
+        index.commit(version(2)).await.unwrap_err().code(),
+        "vectors.corrupt",
+        "nothing to build on"
+    );
     index.clear().await.unwrap();
     index.upsert(vec![record("x", 0, vec![1.0; 2])]).await.unwrap();
     index.commit(version(2)).await.unwrap();
@@ -111,7 +138,12 @@ async fn a_hostile_index_file_is_refused_and_can_be_written_over() {
 async fn remains_of_a_crash_do_no_harm_and_are_swept() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path(), 3, 4).await);
-    for name in ["s000000000002.vec", "s000000000002.keys", "s000000000001.dead.2", "s000000000009.rows"] {
+    for name in [
+        "s000000000002.vec",
+        "s000000000002.keys",
+        "s000000000001.dead.2",
+        "s000000000009.rows",
+    ] {
         fs::write(dir.path().join(name), b"half a fi").unwrap();
     }
     fs::write(dir.path().join("index.json.new"), b"{\"format\": 1, ").unwrap();
@@ -123,5 +155,9 @@ async fn remains_of_a_crash_do_no_harm_and_are_swept() {
     index.verify().await.unwrap();
     assert_eq!(index.state().await.unwrap().count, 7);
     let left = files(dir.path());
-    assert_eq!(left.len(), 8, "index.json, two segments and the file that is not ours: {left:?}");
+    assert_eq!(
+        left.len(),
+        8,
+        "index.json, two segments and the file that is not ours: {left:?}"
+    );
 }

@@ -13,7 +13,11 @@ use super::{EmbeddedIndex, VectorIndex, VectorRecord, open_embedded};
 use crate::{Name, VersionId};
 
 pub(super) fn version(number: u64) -> VersionId {
-    VersionId { name: Name::new("embedded_chunks").unwrap(), version: number, hash: format!("hash{number}") }
+    VersionId {
+        name: Name::new("embedded_chunks").unwrap(),
+        version: number,
+        hash: format!("hash{number}"),
+    }
 }
 
 /// A small generator, so that tests are the same everywhere.
@@ -28,7 +32,9 @@ impl Random {
     }
 
     pub fn vector(&mut self, dimension: usize) -> Vec<f32> {
-        (0..dimension).map(|_| (self.next() % 2001) as f32 / 1000.0 - 1.0).collect()
+        (0..dimension)
+            .map(|_| (self.next() % 2001) as f32 / 1000.0 - 1.0)
+            .collect()
     }
 }
 
@@ -38,7 +44,12 @@ pub(super) fn record(entity: &str, chunk: usize, vector: Vec<f32>) -> VectorReco
         "author": if entity.len().is_multiple_of(2) { "Ada" } else { "Bo" },
         "text": format!("{entity} {chunk}"),
     });
-    VectorRecord { id: format!("{entity}#{chunk}"), entity: entity.to_owned(), vector, payload }
+    VectorRecord {
+        id: format!("{entity}#{chunk}"),
+        entity: entity.to_owned(),
+        vector,
+        payload,
+    }
 }
 
 /// A committed collection of `entities` with two records each.

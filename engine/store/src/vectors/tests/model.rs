@@ -47,7 +47,9 @@ async fn run(steps: Vec<Step>, seed: u64) {
         match step {
             Step::Upsert { entity, chunks } => {
                 let name = format!("d{entity}");
-                let records: Vec<_> = (0..chunks).map(|n| record(&name, n.into(), random.vector(5))).collect();
+                let records: Vec<_> = (0..chunks)
+                    .map(|n| record(&name, n.into(), random.vector(5)))
+                    .collect();
                 pending.extend(records.iter().map(|record| (record.id.clone(), record.clone())));
                 index.upsert(records).await.unwrap();
             }
