@@ -2,7 +2,14 @@
 //!
 //! `testbed worker` runs one task from stdin. `testbed run HOME RUN` starts the run, or goes on with it, approves what
 //! it asks, and exits with 0 once it has succeeded.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "tests"
+)]
 #![allow(dead_code, reason = "the modules are the tests'")]
 
 #[path = "../tests/main/operators.rs"]
@@ -23,7 +30,11 @@ fn main() -> ExitCode {
         Some("worker") => twinloom_sdk::worker::serve(&operators::registry()),
         Some("run") => {
             let (home, run) = (PathBuf::from(args.next().unwrap()), args.next().unwrap());
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(schedule(home, run))
         }
         other => panic!("{other:?} is neither `worker` nor `run`"),
@@ -37,7 +48,13 @@ async fn schedule(home: PathBuf, run: String) -> ExitCode {
         Ok(_) => engine.resume(&run).await.unwrap(),
         Err(_) => {
             let submit = support::submit(plans::eventful());
-            engine.submit(Submit { run_id: Some(run.clone()), ..submit }).await.unwrap();
+            engine
+                .submit(Submit {
+                    run_id: Some(run.clone()),
+                    ..submit
+                })
+                .await
+                .unwrap();
         }
     }
     loop {
@@ -50,7 +67,11 @@ async fn schedule(home: PathBuf, run: String) -> ExitCode {
             eprintln!("{summary:#?}");
             return ExitCode::FAILURE;
         }
-        let decision = Decision { approved: true, by: "ada".to_owned(), comment: None };
+        let decision = Decision {
+            approved: true,
+            by: "ada".to_owned(),
+            comment: None,
+        };
         engine.decide(&run, None, decision).await.unwrap();
     }
 }

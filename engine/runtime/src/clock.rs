@@ -76,12 +76,16 @@ impl ManualClock {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         let millis = u128::try_from(now.as_millisecond()).unwrap_or_default();
-        Self { now: watch::Sender::new(now), ids: Mutex::new(millis << 80) }
+        Self {
+            now: watch::Sender::new(now),
+            ids: Mutex::new(millis << 80),
+        }
     }
 
     /// Moves it forward and wakes who waited for that.
     pub fn advance(&self, by: Duration) {
-        self.now.send_modify(|now| *now = now.checked_add(by).unwrap_or(*now));
+        self.now
+            .send_modify(|now| *now = now.checked_add(by).unwrap_or(*now));
     }
 }
 

@@ -153,18 +153,30 @@ impl EngineError {
         match self {
             Self::Meta(error) => error.hint().to_owned(),
             Self::Store(error) | Self::Input { source: error, .. } => error.hint().to_string(),
-            Self::UnknownOperator { .. } => "Check the spelling, or build Twinloom from the revision that has it.".into(),
-            Self::BadPlan { .. } => "Run `twinloom validate` on the file; if it passes, please report this.".into(),
-            Self::Owned { .. } => "Wait for it, or stop that process first; its runs can then be resumed.".into(),
+            Self::UnknownOperator { .. } => {
+                "Check the spelling, or build Twinloom from the revision that has it.".into()
+            }
+            Self::BadPlan { .. } => {
+                "Run `twinloom validate` on the file; if it passes, please report this.".into()
+            }
+            Self::Owned { .. } => {
+                "Wait for it, or stop that process first; its runs can then be resumed.".into()
+            }
             Self::Ended { .. } => "Use `twinloom retry` to run its failed tasks again.".into(),
             Self::NotEnded { .. } => "Wait for its end, or cancel it.".into(),
             Self::NothingToRetry { .. } => "Name a task to run again from there.".into(),
             Self::UnknownTask { .. } => "Look at the run with `twinloom show RUN`.".into(),
             Self::NotWaiting { .. } => "Look at the run with `twinloom show RUN`.".into(),
             Self::AmbiguousTask { .. } => "Name the task that is meant.".into(),
-            Self::Home { .. } => "Give write permission and room, or name another folder with `--home`.".into(),
-            Self::StoredPlan { .. } => "It was written by another version of Twinloom: start a new run.".into(),
-            Self::Stopped { .. } => "Start it again and resume the run; nothing that was published is lost.".into(),
+            Self::Home { .. } => {
+                "Give write permission and room, or name another folder with `--home`.".into()
+            }
+            Self::StoredPlan { .. } => {
+                "It was written by another version of Twinloom: start a new run.".into()
+            }
+            Self::Stopped { .. } => {
+                "Start it again and resume the run; nothing that was published is lost.".into()
+            }
             Self::Operator(error) => error.hint.clone(),
         }
     }

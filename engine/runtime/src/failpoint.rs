@@ -92,5 +92,8 @@ fn from_environment() -> Option<Armed> {
         Some((name, pass)) => (name, pass.parse().unwrap_or(1)),
         None => (text.as_str(), 1),
     };
-    Some(Armed { name: name.to_owned(), left: AtomicU64::new(pass) })
+    Some(Armed {
+        name: name.to_owned(),
+        left: AtomicU64::new(pass),
+    })
 }

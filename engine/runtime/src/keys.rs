@@ -61,7 +61,12 @@ impl Identity<'_> {
 
     fn content(&self) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
-        for part in [self.operator, self.version, self.config_hash, self.salt.unwrap_or_default()] {
+        for part in [
+            self.operator,
+            self.version,
+            self.config_hash,
+            self.salt.unwrap_or_default(),
+        ] {
             feed_text(&mut hasher, part);
         }
         let mut inputs: Vec<_> = self.inputs.iter().collect();
@@ -108,7 +113,9 @@ fn feed(hasher: &mut blake3::Hasher, value: &Value) {
 
 /// With its length, so that no two sequences of texts feed the same bytes.
 fn feed_text(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    hasher
+        .update(&(text.len() as u64).to_le_bytes())
+        .update(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -121,20 +128,40 @@ mod tests {
     use super::*;
 
     fn artifact(hash: &str) -> ArtifactId {
-        let id = VersionId { name: Name::new("articles").unwrap(), version: 1, hash: hash.to_owned() };
-        ArtifactId { kind: ArtifactKind::Dataset, id }
+        let id = VersionId {
+            name: Name::new("articles").unwrap(),
+            version: 1,
+            hash: hash.to_owned(),
+        };
+        ArtifactId {
+            kind: ArtifactKind::Dataset,
+            id,
+        }
     }
 
     fn key(inputs: &[(&str, &[&str])], salt: Option<&str>) -> String {
-        let port = |(port, hashes): &(&str, &[&str])| ((*port).to_owned(), hashes.iter().map(|h| artifact(h)).collect());
+        let port = |(port, hashes): &(&str, &[&str])| {
+            ((*port).to_owned(), hashes.iter().map(|h| artifact(h)).collect())
+        };
         let inputs = inputs.iter().map(port).collect();
         let outputs = IndexMap::new();
-        Identity { operator: "o", version: "1", config_hash: "c", inputs: &inputs, outputs: &outputs, salt }.cache_key()
+        Identity {
+            operator: "o",
+            version: "1",
+            config_hash: "c",
+            inputs: &inputs,
+            outputs: &outputs,
+            salt,
+        }
+        .cache_key()
     }
 
     #[test]
     fn the_order_of_keys_does_not_count_and_types_do() {
-        assert_eq!(hash_value(&json!({"a": 1, "b": [2]})), hash_value(&json!({"b": [2], "a": 1})));
+        assert_eq!(
+            hash_value(&json!({"a": 1, "b": [2]})),
+            hash_value(&json!({"b": [2], "a": 1}))
+        );
         assert_ne!(hash_value(&json!({"a": 1})), hash_value(&json!({"a": "1"})));
         assert_ne!(hash_value(&json!(["ab", "c"])), hash_value(&json!(["a", "bc"])));
     }
@@ -146,7 +173,10 @@ mod tests {
         assert_ne!(base, key(&[("a", &["2", "1"])], None));
         assert_ne!(base, key(&[("a", &["1"]), ("b", &["2"])], None));
         assert_ne!(base, key(&[("a", &["1", "2"])], Some("x")));
-        assert_eq!(key(&[("a", &["1"]), ("b", &["2"])], None), key(&[("b", &["2"]), ("a", &["1"])], None));
+        assert_eq!(
+            key(&[("a", &["1"]), ("b", &["2"])], None),
+            key(&[("b", &["2"]), ("a", &["1"])], None)
+        );
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{LogLine, EngineError};
+use crate::{EngineError, LogLine};
 
 /// A task's file grows no further, however much its operator has to say.
 const MOST_BYTES: u64 = 64 << 20;
@@ -24,7 +24,11 @@ pub struct LogFile {
 impl LogFile {
     /// The log of a task.
     pub fn new(home: &Path, run: &str, task: &str) -> Self {
-        Self { path: path_of(home, run, task), file: None, bytes: 0 }
+        Self {
+            path: path_of(home, run, task),
+            file: None,
+            bytes: 0,
+        }
     }
 
     /// Appends a line. Past the limit the rest is dropped, with a word about it.
@@ -70,7 +74,10 @@ impl LogFile {
 /// Reads a task's log. No file is no lines. A line cut short by a crash is left out.
 pub fn read(home: &Path, run: &str, task: &str) -> Result<Vec<LogLine>, EngineError> {
     let path = path_of(home, run, task);
-    let failed = |source| EngineError::Home { what: path.display().to_string(), source };
+    let failed = |source| EngineError::Home {
+        what: path.display().to_string(),
+        source,
+    };
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -91,13 +98,19 @@ pub fn slug(task: &str) -> String {
     if !task.is_empty() && task.len() <= 100 && !task.starts_with('.') && task.chars().all(plain) {
         return task.to_owned();
     }
-    let readable: String = task.chars().take(80).map(|c| if plain(c) { c } else { '-' }).collect();
+    let readable: String = task
+        .chars()
+        .take(80)
+        .map(|c| if plain(c) { c } else { '-' })
+        .collect();
     let hash = blake3::hash(task.as_bytes()).to_hex();
     format!("{}-{}", readable.trim_start_matches('.'), &hash.as_str()[..8])
 }
 
 fn path_of(home: &Path, run: &str, task: &str) -> PathBuf {
-    home.join("runs").join(slug(run)).join(format!("{}.jsonl", slug(task)))
+    home.join("runs")
+        .join(slug(run))
+        .join(format!("{}.jsonl", slug(task)))
 }
 
 #[cfg(test)]
@@ -109,7 +122,12 @@ mod tests {
     use super::*;
 
     fn line(message: &str) -> LogLine {
-        LogLine { time: Timestamp::UNIX_EPOCH, attempt: 1, level: Level::Info, message: message.to_owned() }
+        LogLine {
+            time: Timestamp::UNIX_EPOCH,
+            attempt: 1,
+            level: Level::Info,
+            message: message.to_owned(),
+        }
     }
 
     #[test]
@@ -117,7 +135,10 @@ mod tests {
         assert_eq!(slug("clean"), "clean");
         for odd in ["../x", "", ".", "..", "train[rank=8,lr=0.1]", "a/b", "a-b/"] {
             let slug = slug(odd);
-            assert!(!slug.contains('/') && !slug.starts_with('.') && !slug.is_empty(), "{slug}");
+            assert!(
+                !slug.contains('/') && !slug.starts_with('.') && !slug.is_empty(),
+                "{slug}"
+            );
         }
         assert_ne!(slug("a/b"), slug("a-b"));
         assert_ne!(slug("a/b"), slug("a[b"));
@@ -132,7 +153,10 @@ mod tests {
             log.flush().unwrap();
         }
         let all = read(home.path(), "run", "train[1]").unwrap();
-        assert_eq!(all.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["one", "two\nlines", "three"]);
+        assert_eq!(
+            all.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(),
+            ["one", "two\nlines", "three"]
+        );
         assert_eq!(read(home.path(), "run", "absent").unwrap(), []);
     }
 

@@ -25,8 +25,16 @@ impl Owner {
     /// An engine of this process.
     pub fn here(engine: String) -> Self {
         let pid = std::process::id();
-        LIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(engine.clone());
-        Self { host: host(), boot: boot(), pid, start: start_of(pid).unwrap_or_default(), engine }
+        LIVE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(engine.clone());
+        Self {
+            host: host(),
+            boot: boot(),
+            pid,
+            start: start_of(pid).unwrap_or_default(),
+            engine,
+        }
     }
 
     /// Reads what [`fmt::Display`] wrote; anything else is nobody.
@@ -34,7 +42,13 @@ impl Owner {
         let mut parts = text.split('/').map(str::to_owned);
         let (host, boot) = (parts.next()?, parts.next()?);
         let (pid, start) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        Some(Self { host, boot, pid, start, engine: parts.next()? })
+        Some(Self {
+            host,
+            boot,
+            pid,
+            start,
+            engine: parts.next()?,
+        })
     }
 
     /// Whether the engine is running. On another host only its lease tells.
@@ -45,18 +59,28 @@ impl Owner {
         if self.boot != boot() || start_of(self.pid) != Some(self.start) {
             return false;
         }
-        self.pid != std::process::id() || LIVE.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.engine)
+        self.pid != std::process::id()
+            || LIVE
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&self.engine)
     }
 
     /// The engine is gone, although its process lives on.
     pub fn retire(&self) {
-        LIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.engine);
+        LIVE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.engine);
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}/{}/{}", self.host, self.boot, self.pid, self.start, self.engine)
+        write!(
+            f,
+            "{}/{}/{}/{}/{}",
+            self.host, self.boot, self.pid, self.start, self.engine
+        )
     }
 }
 
@@ -98,15 +122,27 @@ mod tests {
 
     #[test]
     fn a_later_process_with_the_same_id_is_another() {
-        let owner = Owner { start: 1, ..Owner::here("second".to_owned()) };
+        let owner = Owner {
+            start: 1,
+            ..Owner::here("second".to_owned())
+        };
         assert!(!owner.is_alive(Some(Timestamp::MAX), Timestamp::UNIX_EPOCH));
         assert_eq!(Owner::parse("nobody"), None);
     }
 
     #[test]
     fn on_another_host_the_lease_tells() {
-        let owner = Owner { host: "elsewhere".to_owned(), ..Owner::here("third".to_owned()) };
-        assert!(owner.is_alive(Some(Timestamp::from_second(2).unwrap()), Timestamp::from_second(1).unwrap()));
-        assert!(!owner.is_alive(Some(Timestamp::from_second(1).unwrap()), Timestamp::from_second(1).unwrap()));
+        let owner = Owner {
+            host: "elsewhere".to_owned(),
+            ..Owner::here("third".to_owned())
+        };
+        assert!(owner.is_alive(
+            Some(Timestamp::from_second(2).unwrap()),
+            Timestamp::from_second(1).unwrap()
+        ));
+        assert!(!owner.is_alive(
+            Some(Timestamp::from_second(1).unwrap()),
+            Timestamp::from_second(1).unwrap()
+        ));
     }
 }

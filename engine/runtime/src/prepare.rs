@@ -11,13 +11,16 @@ use twinloom_spec::{Plan, PlannedTask};
 use twinloom_store::{ArtifactKind, FeatureStore, Reference, StoreError, VersionId};
 
 use crate::{
-    dispatcher::{Shared, TaskRef},
+    dispatcher::{Input, Shared, TaskRef},
     keys::{self, Identity},
     scope,
 };
 
 /// Cache keys asked for in one query.
 const KEYS_A_QUERY: usize = 400;
+
+/// Tasks prepared by one helper.
+const TOGETHER: usize = 400;
 
 /// A task to prepare.
 pub struct Job {
@@ -90,7 +93,11 @@ impl CachedOutput {
     }
 
     fn of_row(row: &ArtifactRow) -> Option<Self> {
-        Some(Self { port: row.port.clone(), artifact: artifact_id(row)?, rows: row.rows })
+        Some(Self {
+            port: row.port.clone(),
+            artifact: artifact_id(row)?,
+            rows: row.rows,
+        })
     }
 }
 
@@ -101,28 +108,56 @@ pub fn artifact_id(row: &ArtifactRow) -> Option<ArtifactId> {
         twinloom_meta::ArtifactKind::Model => ArtifactKind::Model,
     };
     let name = twinloom_store::Name::new(row.name.clone()).ok()?;
-    Some(ArtifactId { kind, id: VersionId { name, version: row.version, hash: row.hash.clone() } })
+    Some(ArtifactId {
+        kind,
+        id: VersionId {
+            name,
+            version: row.version,
+            hash: row.hash.clone(),
+        },
+    })
 }
 
 /// Prepares a task that needs nothing but its plan, without waiting; gives the job back where it needs more.
 pub fn plain(shared: &Shared, job: Job) -> Result<Prepared, Job> {
-    let Some(planned) = job.plan.tasks.get(job.task.index) else { return Err(job) };
-    let cacheable = shared.facts(&planned.operator).is_none_or(|facts| facts.cacheable);
+    let Some(planned) = job.plan.tasks.get(job.task.index) else {
+        return Err(job);
+    };
+    let cacheable = shared
+        .facts(&planned.operator)
+        .is_none_or(|facts| facts.cacheable);
     if job.scope.is_some() || cacheable || externals(planned).next().is_some() {
         return Err(job);
     }
     let config = planned.config.clone();
-    Ok(Prepared::Ready(Box::new(ready(shared, planned, config, job.inputs))))
+    Ok(Prepared::Ready(Box::new(ready(
+        shared, planned, config, job.inputs,
+    ))))
+}
+
+/// Prepares tasks beside the dispatcher, and tells it.
+pub fn spawn(shared: &Arc<Shared>, mut jobs: Vec<Job>) {
+    while !jobs.is_empty() {
+        let rest = jobs.split_off(jobs.len().min(TOGETHER));
+        let chunk = std::mem::replace(&mut jobs, rest);
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            let prepared = all(&shared, chunk).await;
+            shared.send(Input::Prepared(prepared));
+        });
+    }
 }
 
 /// Prepares tasks and hands each result over; cache look-ups are made together.
-pub async fn all(shared: &Shared, jobs: Vec<Job>) -> Vec<(TaskRef, Prepared)> {
+async fn all(shared: &Shared, jobs: Vec<Job>) -> Vec<(TaskRef, Prepared)> {
     let mut done = Vec::with_capacity(jobs.len());
     let mut candidates = Vec::new();
     for job in jobs {
         let (task, fresh) = (job.task.clone(), job.fresh);
         match one(shared, job).await {
-            Ok(Prepared::Ready(ready)) if ready.cache_key.is_some() && !fresh => candidates.push((task, ready)),
+            Ok(Prepared::Ready(ready)) if ready.cache_key.is_some() && !fresh => {
+                candidates.push((task, ready))
+            }
             Ok(prepared) => done.push((task, prepared)),
             Err(error) => done.push((task, Prepared::Failed(error))),
         }
@@ -130,14 +165,21 @@ pub async fn all(shared: &Shared, jobs: Vec<Job>) -> Vec<(TaskRef, Prepared)> {
     while !candidates.is_empty() {
         let rest = candidates.split_off(candidates.len().min(KEYS_A_QUERY));
         let chunk = std::mem::replace(&mut candidates, rest);
-        let keys: Vec<String> = chunk.iter().filter_map(|(_, ready)| ready.cache_key.clone()).collect();
+        let keys: Vec<String> = chunk
+            .iter()
+            .filter_map(|(_, ready)| ready.cache_key.clone())
+            .collect();
         let mut found = shared.config.meta.caches(&keys).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the cache could not be asked; tasks run instead");
             Default::default()
         });
         for (task, ready) in chunk {
             // Not removed: equal tasks of one run share a row.
-            let row = ready.cache_key.as_ref().and_then(|key| found.get_mut(key)).map(|row| row.clone());
+            let row = ready
+                .cache_key
+                .as_ref()
+                .and_then(|key| found.get_mut(key))
+                .map(|row| row.clone());
             let hit = match row {
                 Some(row) => usable(&shared.config.store, row).await,
                 None => None,
@@ -168,7 +210,11 @@ pub async fn usable(store: &FeatureStore, row: CacheRow) -> Option<Hit> {
 }
 
 /// The exact artifact behind a pinned reference.
-pub async fn pinned(store: &FeatureStore, kind: ArtifactKind, reference: &str) -> Result<ArtifactId, StoreError> {
+pub async fn pinned(
+    store: &FeatureStore,
+    kind: ArtifactKind,
+    reference: &str,
+) -> Result<ArtifactId, StoreError> {
     let reference: Reference = reference.parse()?;
     let id = match kind {
         ArtifactKind::Dataset => store.dataset(&reference).await?.id(),
@@ -228,7 +274,12 @@ pub fn ready(
         })
         .collect();
     let cacheable = facts.is_some_and(|facts| facts.cacheable);
-    let salt = shared.config.registry.get(&planned.operator).filter(|_| cacheable).and_then(|o| o.cache_salt(&config));
+    let salt = shared
+        .config
+        .registry
+        .get(&planned.operator)
+        .filter(|_| cacheable)
+        .and_then(|o| o.cache_salt(&config));
     let identity = Identity {
         operator: &planned.operator,
         version: facts.map_or("", |facts| facts.version),
@@ -238,5 +289,12 @@ pub fn ready(
         salt: salt.as_deref(),
     };
     let (cache_key, seed) = (cacheable.then(|| identity.cache_key()), identity.seed());
-    Ready { config, config_hash, inputs, outputs, cache_key, seed }
+    Ready {
+        config,
+        config_hash,
+        inputs,
+        outputs,
+        cache_key,
+        seed,
+    }
 }

@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twinloom_meta::{
-    AliasIndexRow, ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent, event,
+    AliasIndexRow, ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent,
+    event,
 };
 use twinloom_sdk::{AliasMove, Done, OperatorError, OutputTarget, Staged};
 use twinloom_store::{
@@ -55,9 +56,18 @@ pub struct Published {
 pub async fn publish(shared: &Shared, job: Job) -> Result<Published, OperatorError> {
     failpoint::hit(failpoint::STAGED);
     shared.check_owned(&job.task.run, job.task.epoch).await?;
-    let Done { outputs, metrics, aliases } = job.done;
+    let Done {
+        outputs,
+        metrics,
+        aliases,
+    } = job.done;
     let reusable = aliases.is_empty();
-    let mut published = Published { artifacts: Vec::new(), changes: Vec::new(), metrics, reusable };
+    let mut published = Published {
+        artifacts: Vec::new(),
+        changes: Vec::new(),
+        metrics,
+        reusable,
+    };
     let context = Context {
         shared,
         run: &job.task.run,
@@ -72,12 +82,22 @@ pub async fn publish(shared: &Shared, job: Job) -> Result<Published, OperatorErr
     for (port, staged) in outputs {
         match staged {
             Staged::Dataset(staged) => {
-                let committed = context.retrying(|commit| shared.config.store.commit_dataset(staged.clone(), commit), &port).await?;
+                let committed = context
+                    .retrying(
+                        |commit| shared.config.store.commit_dataset(staged.clone(), commit),
+                        &port,
+                    )
+                    .await?;
                 failpoint::hit(failpoint::STORE_COMMITTED);
                 context.dataset(&port, &committed, &mut published);
             }
             Staged::Model(staged) => {
-                let committed = context.retrying(|commit| shared.config.store.commit_model(staged.clone(), commit), &port).await?;
+                let committed = context
+                    .retrying(
+                        |commit| shared.config.store.commit_model(staged.clone(), commit),
+                        &port,
+                    )
+                    .await?;
                 failpoint::hit(failpoint::STORE_COMMITTED);
                 context.model(&port, &committed, &mut published);
             }
@@ -99,7 +119,11 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    async fn retrying<M, F>(&self, commit: impl Fn(Commit) -> F, port: &str) -> Result<Committed<M>, OperatorError>
+    async fn retrying<M, F>(
+        &self,
+        commit: impl Fn(Commit) -> F,
+        port: &str,
+    ) -> Result<Committed<M>, OperatorError>
     where
         F: Future<Output = Result<Committed<M>, StoreError>>,
     {
@@ -108,7 +132,13 @@ impl Context<'_> {
         loop {
             let task_key = Some(keys::task_key(self.run, self.task, port, self.generation));
             let now = self.shared.now();
-            match commit(Commit { task_key, not_before: Some(self.not_before), now }).await {
+            match commit(Commit {
+                task_key,
+                not_before: Some(self.not_before),
+                now,
+            })
+            .await
+            {
                 Err(error) if error.retryable() && tries < TRIES => {
                     tracing::warn!(task = self.task, %error, "an artifact could not be committed; trying again");
                     tokio::time::sleep(pause).await;
@@ -123,11 +153,16 @@ impl Context<'_> {
         let Committed { manifest, outcome } = committed;
         let data = &manifest.data;
         let row = self.artifact(port, ArtifactKind::Dataset, &manifest.id(), *outcome);
-        published.artifacts.push(ArtifactRow { rows: Some(data.rows), ..row });
+        published.artifacts.push(ArtifactRow {
+            rows: Some(data.rows),
+            ..row
+        });
         if *outcome == CommitOutcome::Unchanged {
             return;
         }
-        let changes = data.changes.and_then(|changes| serde_json::to_value(changes).ok());
+        let changes = data
+            .changes
+            .and_then(|changes| serde_json::to_value(changes).ok());
         published.changes.push(Change::from(DatasetIndexRow {
             name: data.name.to_string(),
             version: manifest.version,
@@ -144,13 +179,20 @@ impl Context<'_> {
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "rows": data.rows,
             "changes": changes, "metrics": data.metrics, "checks": data.checks, "run": **self.run, "task": self.task,
         });
-        self.event(event::DATASET_PUBLISHED, manifest.id().to_string(), payload, published);
+        self.event(
+            event::DATASET_PUBLISHED,
+            manifest.id().to_string(),
+            payload,
+            published,
+        );
     }
 
     fn model(&self, port: &str, committed: &Committed<ModelManifest>, published: &mut Published) {
         let Committed { manifest, outcome } = committed;
         let data = &manifest.data;
-        published.artifacts.push(self.artifact(port, ArtifactKind::Model, &manifest.id(), *outcome));
+        published
+            .artifacts
+            .push(self.artifact(port, ArtifactKind::Model, &manifest.id(), *outcome));
         if *outcome == CommitOutcome::Unchanged {
             return;
         }
@@ -169,29 +211,55 @@ impl Context<'_> {
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "metrics": metrics,
             "run": **self.run, "task": self.task,
         });
-        self.event(event::MODEL_REGISTERED, manifest.id().to_string(), payload, published);
+        self.event(
+            event::MODEL_REGISTERED,
+            manifest.id().to_string(),
+            payload,
+            published,
+        );
     }
 
     /// Moves an alias unless it points there. Whether SQL knows decides about the event: a crash between the two
     /// leaves an alias that is moved and an event that is still to be written.
     async fn move_alias(&self, alias: AliasMove, published: &mut Published) -> Result<(), OperatorError> {
-        let AliasMove { model, alias, version, by, reason } = alias;
+        let AliasMove {
+            model,
+            alias,
+            version,
+            by,
+            reason,
+        } = alias;
         let (store, meta) = (&self.shared.config.store, &self.shared.config.meta);
-        store.model(&Reference { name: model.clone(), selector: Selector::Number(version) }).await?;
+        store
+            .model(&Reference {
+                name: model.clone(),
+                selector: Selector::Number(version),
+            })
+            .await?;
         let standing = store.aliases(&model).await?.remove(&alias);
         let known = meta.alias_index(Some(model.as_str())).await.map_err(no_index)?;
-        let known = known.into_iter().find(|row| row.alias == alias && row.kind == ArtifactKind::Model);
+        let known = known
+            .into_iter()
+            .find(|row| row.alias == alias && row.kind == ArtifactKind::Model);
         let label = match standing {
             Some(label) if label.version == version => label,
             before => {
                 let previous = before.map(|label| label.version);
-                let label = Label { version, moved_at: self.shared.now(), by, reason, previous };
+                let label = Label {
+                    version,
+                    moved_at: self.shared.now(),
+                    by,
+                    reason,
+                    previous,
+                };
                 store.set_alias(&model, &alias, label.clone()).await?;
                 failpoint::hit(failpoint::ALIAS_MOVED);
                 label
             }
         };
-        if known.is_some_and(|row| row.version == version && row.moved_at.as_microsecond() == label.moved_at.as_microsecond()) {
+        if known.is_some_and(|row| {
+            row.version == version && row.moved_at.as_microsecond() == label.moved_at.as_microsecond()
+        }) {
             return Ok(());
         }
         let detail = json!({
@@ -223,7 +291,12 @@ impl Context<'_> {
 
     fn event(&self, kind: &str, subject: String, payload: Value, published: &mut Published) {
         let at = self.shared.now();
-        published.changes.push(Change::from(NewEvent { kind: kind.to_owned(), subject, payload, at }));
+        published.changes.push(Change::from(NewEvent {
+            kind: kind.to_owned(),
+            subject,
+            payload,
+            at,
+        }));
     }
 
     fn artifact(
@@ -254,7 +327,12 @@ impl Context<'_> {
 }
 
 /// A worker may publish under the names of its plan and no others.
-fn check_target(task: &str, port: &str, staged: &Staged, target: Option<&OutputTarget>) -> Result<(), OperatorError> {
+fn check_target(
+    task: &str,
+    port: &str,
+    staged: &Staged,
+    target: Option<&OutputTarget>,
+) -> Result<(), OperatorError> {
     let name = match staged {
         Staged::Dataset(staged) => &staged.name,
         Staged::Model(staged) => &staged.name,
@@ -278,6 +356,10 @@ pub fn spawn(shared: &Arc<Shared>, job: Job) {
     tokio::spawn(async move {
         let (task, attempt) = (job.task.clone(), job.attempt);
         let result = publish(&shared, job).await;
-        shared.send(crate::dispatcher::Input::Published { task, attempt, result });
+        shared.send(crate::dispatcher::Input::Published {
+            task,
+            attempt,
+            result,
+        });
     });
 }

@@ -8,7 +8,13 @@ use twinloom_spec::{PlannedTask, expr};
 use crate::summary;
 
 /// The variables of a task: `params`, `steps`, `run`, `matrix`, `item`.
-pub fn of_task(params: &Map<String, Value>, run: &str, dag: &str, task: &PlannedTask, steps: Map<String, Value>) -> Value {
+pub fn of_task(
+    params: &Map<String, Value>,
+    run: &str,
+    dag: &str,
+    task: &PlannedTask,
+    steps: Map<String, Value>,
+) -> Value {
     json!({
         "params": params,
         "steps": steps,
@@ -44,14 +50,24 @@ pub fn is_template(value: &Value) -> bool {
 pub fn render(config: &Value, scope: &Value) -> Result<Value, OperatorError> {
     expr::render(config, scope).map_err(|error| {
         let hint = "Look at the metrics of the steps it names, with `twinloom show RUN`.";
-        OperatorError::config("template.failed", format!("the step's `with:` cannot be rendered: {error}"), hint)
+        OperatorError::config(
+            "template.failed",
+            format!("the step's `with:` cannot be rendered: {error}"),
+            hint,
+        )
     })
 }
 
 /// Whether a task's `if:` holds.
 pub fn holds(condition: &str, scope: &Value) -> Result<bool, OperatorError> {
-    expr::eval(condition, scope).map(|value| expr::truthy(&value)).map_err(|error| {
-        let hint = "Look at the metrics of the steps it names, with `twinloom show RUN`.";
-        OperatorError::config("condition.failed", format!("`if: {condition}` cannot be evaluated: {error}"), hint)
-    })
+    expr::eval(condition, scope)
+        .map(|value| expr::truthy(&value))
+        .map_err(|error| {
+            let hint = "Look at the metrics of the steps it names, with `twinloom show RUN`.";
+            OperatorError::config(
+                "condition.failed",
+                format!("`if: {condition}` cannot be evaluated: {error}"),
+                hint,
+            )
+        })
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use twinloom_meta::{ArtifactRow, Meta, RunHead, RunRow, TaskRow};
 
-use crate::{OutputSummary, RunSummary, EngineError, TaskSummary};
+use crate::{EngineError, OutputSummary, RunSummary, TaskSummary};
 
 /// A run as the database has it.
 pub async fn load(meta: &Meta, run: &RunRow) -> Result<RunSummary, EngineError> {
@@ -14,8 +14,12 @@ pub async fn load(meta: &Meta, run: &RunRow) -> Result<RunSummary, EngineError> 
     for row in meta.artifacts(&run.id).await? {
         outputs.entry(row.task.clone()).or_default().push(output(&row));
     }
-    let mut questions: HashMap<String, Value> =
-        meta.open_approvals(Some(&run.id)).await?.into_iter().map(|row| (row.task, row.request)).collect();
+    let mut questions: HashMap<String, Value> = meta
+        .open_approvals(Some(&run.id))
+        .await?
+        .into_iter()
+        .map(|row| (row.task, row.request))
+        .collect();
     let mut summary = head(&run.head());
     for row in &tasks {
         let outputs = outputs.remove(&row.id).unwrap_or_default();
@@ -73,5 +77,9 @@ pub fn output(row: &ArtifactRow) -> OutputSummary {
 
 /// A task's figures.
 pub fn metrics(row: &TaskRow) -> Map<String, Value> {
-    row.metrics.as_ref().and_then(Value::as_object).cloned().unwrap_or_default()
+    row.metrics
+        .as_ref()
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
 }

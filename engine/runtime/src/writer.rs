@@ -6,9 +6,9 @@ use tokio::sync::{mpsc, oneshot};
 use twinloom_meta::{Change, MetaError, RunState};
 
 use crate::{
-    EngineEvent, EngineError,
+    EngineError, EngineEvent,
     dispatcher::{Input, Launch, RunKey, Shared, attempt},
-    failpoint,
+    failpoint, prepare,
 };
 
 /// How long a database that fails is tried again before runs are given up.
@@ -28,6 +28,8 @@ pub struct Batch {
 
 /// What is done once a transition is committed.
 pub enum After {
+    /// Prepare tasks whose needs have ended: what those left in the cache stands now.
+    Prepare(Vec<prepare::Job>),
     /// Start an attempt.
     Launch(Box<Launch>),
     /// Tell listeners.
@@ -60,7 +62,11 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
     let started = tokio::time::Instant::now();
     let mut pause = Duration::from_millis(20);
     loop {
-        let new: HashSet<&str> = batches.iter().flat_map(|batch| &batch.changes).filter_map(inserted).collect();
+        let new: HashSet<&str> = batches
+            .iter()
+            .flat_map(|batch| &batch.changes)
+            .filter_map(inserted)
+            .collect();
         // A run that this very transaction inserts has no row to look at yet.
         let owned = batches.iter().filter(|batch| !new.contains(&*batch.run));
         let fence: HashSet<(String, i64)> = owned.map(|batch| (batch.run.to_string(), batch.epoch)).collect();
@@ -68,7 +74,10 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
         let changes: Vec<Change> = match batches.len() {
             0 => return batches,
             // Only kept for another try: the usual case pays no copy where nothing can be tried again.
-            _ => batches.iter().flat_map(|batch| batch.changes.iter().cloned()).collect(),
+            _ => batches
+                .iter()
+                .flat_map(|batch| batch.changes.iter().cloned())
+                .collect(),
         };
         if changes.is_empty() {
             return batches;
@@ -81,11 +90,19 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
             Err(error) => error,
         };
         let lost: HashSet<RunKey> = match &error {
-            MetaError::Fenced { run } => {
-                batches.iter().map(|batch| &batch.run).filter(|key| &***key == run.as_str()).take(1).cloned().collect()
-            }
+            MetaError::Fenced { run } => batches
+                .iter()
+                .map(|batch| &batch.run)
+                .filter(|key| &***key == run.as_str())
+                .take(1)
+                .cloned()
+                .collect(),
             error if error.retryable() && started.elapsed() < PATIENCE => HashSet::new(),
-            MetaError::NotWritable { .. } | MetaError::Database { .. } if started.elapsed() < PATIENCE / 4 => HashSet::new(),
+            MetaError::NotWritable { .. } | MetaError::Database { .. }
+                if started.elapsed() < PATIENCE / 4 =>
+            {
+                HashSet::new()
+            }
             _ => batches.iter().map(|batch| Arc::clone(&batch.run)).collect(),
         };
         if lost.is_empty() {
@@ -113,7 +130,10 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
             for reply in replies {
                 let _ = reply.send(Err(EngineError::Meta(error.clone())));
             }
-            shared.send(Input::Lost { run, reason: error.to_string() });
+            shared.send(Input::Lost {
+                run,
+                reason: error.to_string(),
+            });
         }
     }
 }
@@ -121,11 +141,16 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
 fn perform(shared: &Arc<Shared>, batch: Batch) {
     for after in batch.after {
         match after {
+            After::Prepare(jobs) => prepare::spawn(shared, jobs),
             After::Launch(launch) => attempt::spawn(shared, *launch),
             After::Emit(event) => drop(shared.events.send(event)),
             After::Reply(reply) => drop(reply.send(Ok(()))),
             After::State(state) => {
-                shared.send(Input::StateStands { run: Arc::clone(&batch.run), epoch: batch.epoch, state });
+                shared.send(Input::StateStands {
+                    run: Arc::clone(&batch.run),
+                    epoch: batch.epoch,
+                    state,
+                });
             }
             After::FailPoint(name) => failpoint::hit(name),
         }

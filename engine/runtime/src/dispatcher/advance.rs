@@ -30,7 +30,9 @@ impl Core {
     fn judge(&mut self, run: &mut Run, index: usize) {
         let planned = &run.plan.tasks[index];
         let facts = self.shared.facts(&planned.operator);
-        let flow = inputs::flow(run, index, |port| facts.is_some_and(|facts| facts.is_optional(port)));
+        let flow = inputs::flow(run, index, |port| {
+            facts.is_some_and(|facts| facts.is_optional(port))
+        });
         let inputs = match flow {
             Flow::Go(inputs) => inputs,
             Flow::Broken(reason) => return self.end(run, index, TaskState::UpstreamFailed, Some(reason)),
@@ -42,18 +44,32 @@ impl Core {
             let steps = inputs::steps(run, index);
             scope::of_task(&run.plan.params, &run.key, &run.plan.dag, planned, steps)
         });
-        let task = TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index };
-        let fresh = run.tasks[index].fresh;
-        let job = Job { task, plan: Arc::clone(&run.plan), inputs, scope, fresh };
+        let task = TaskRef {
+            run: Arc::clone(&run.key),
+            epoch: run.epoch,
+            index,
+        };
+        let fresh = run.tasks[index].fresh || !planned.cache;
+        let job = Job {
+            task,
+            plan: Arc::clone(&run.plan),
+            inputs,
+            scope,
+            fresh,
+        };
+        let answered = run.tasks[index].decision.is_some();
         run.set_phase(index, Phase::Preparing);
         run.update(index, |row| {
             row.state = TaskState::Queued;
-            row.queued_at = Some(now);
+            // Kept while an answer is at hand: an answer counts for the question that was queued before it.
+            if !answered {
+                row.queued_at = Some(now);
+            }
             row.next_attempt_at = None;
         });
         match prepare::plain(&self.shared, job) {
             Ok(prepared) => self.prepared(run, index, prepared),
-            Err(job) => self.to_prepare.push(job),
+            Err(job) => run.to_prepare.push(job),
         }
     }
 
@@ -77,12 +93,18 @@ impl Core {
     pub fn enqueue(&mut self, run: &mut Run, index: usize) {
         run.set_phase(index, Phase::Queued);
         let pool = run.plan.tasks[index].pool.clone();
-        let waits = pool.as_deref().and_then(|pool| self.slots.why_waiting(Some(pool)));
+        let waits = pool
+            .as_deref()
+            .and_then(|pool| self.slots.why_waiting(Some(pool)));
         run.update(index, |row| {
             row.state = TaskState::Queued;
             row.reason = waits;
         });
-        let task = TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index };
+        let task = TaskRef {
+            run: Arc::clone(&run.key),
+            epoch: run.epoch,
+            index,
+        };
         self.slots.enqueue(task, pool.as_deref());
     }
 
@@ -103,7 +125,8 @@ impl Core {
             rows: output.rows,
         };
         task.outputs = hit.outputs.into_iter().map(artifact).collect();
-        run.changes.extend(run.tasks[index].outputs.iter().cloned().map(Change::Artifact));
+        run.changes
+            .extend(run.tasks[index].outputs.iter().cloned().map(Change::Artifact));
         run.after.push(After::FailPoint(failpoint::CACHED));
         let reason = format!("cached from run {}, task `{}`", hit.row.run, hit.row.task);
         run.update(index, |row| {
@@ -144,4 +167,3 @@ impl Core {
         self.end(run, index, TaskState::Failed, None);
     }
 }
-

@@ -32,12 +32,21 @@ async fn run(shared: &Arc<Shared>, launch: Launch) -> AttemptEnd {
     let work_dir = launch.document.work_dir.clone();
     if let Err(error) = fs::create_dir_all(&work_dir) {
         let hint = "Make room on the disk, or give write permission on the home folder.";
-        let message = format!("the working folder {} cannot be made: {error}", work_dir.display());
+        let message = format!(
+            "the working folder {} cannot be made: {error}",
+            work_dir.display()
+        );
         return AttemptEnd::Finished(Err(OperatorError::retry("task.work_dir", message, hint)));
     }
     let mut listener = Listener::new(shared, &launch);
     let (messages, mut received) = mpsc::channel(BACKLOG);
-    let Launch { task, document, limits, program, cancel } = launch;
+    let Launch {
+        task,
+        document,
+        limits,
+        program,
+        cancel,
+    } = launch;
     let executing = async {
         let Some(program) = program else {
             return shared.inline.execute(document, limits, messages, cancel).await;
@@ -45,9 +54,18 @@ async fn run(shared: &Arc<Shared>, launch: Launch) -> AttemptEnd {
         {
             let (reporter, attempt) = (Arc::clone(shared), document.attempt);
             let on_spawn: OnSpawn = Box::new(move |Spawned { pid, pgid, process }| {
-                reporter.send(Input::Spawned { task, attempt, pid, pgid, process });
+                reporter.send(Input::Spawned {
+                    task,
+                    attempt,
+                    pid,
+                    pgid,
+                    process,
+                });
             });
-            shared.process.run(program, document, limits, messages, cancel, on_spawn).await
+            shared
+                .process
+                .run(program, document, limits, messages, cancel, on_spawn)
+                .await
         }
     };
     tokio::pin!(executing);
@@ -94,7 +112,14 @@ impl Listener {
         let document = &launch.document;
         let log = LogFile::new(&shared.config.home, &document.run, &document.task);
         let (task, id, attempt) = (launch.task.clone(), document.task.clone(), document.attempt);
-        Self { shared: Arc::clone(shared), task, id, attempt, log, broken: false }
+        Self {
+            shared: Arc::clone(shared),
+            task,
+            id,
+            attempt,
+            log,
+            broken: false,
+        }
     }
 
     fn hear(&mut self, messages: &mut Vec<Message>) {
@@ -106,15 +131,40 @@ impl Listener {
             match message {
                 Message::Log { level, message } => self.line(level, message),
                 Message::Progress { done, total, unit } => {
-                    drop(self.shared.events.send(EngineEvent::Progress { run, task, done, total, unit }));
+                    drop(self.shared.events.send(EngineEvent::Progress {
+                        run,
+                        task,
+                        done,
+                        total,
+                        unit,
+                    }));
                 }
                 Message::Metric { name, value, step } => {
                     let at = self.shared.now();
-                    let (points, at_step) = ((run.clone(), task.clone(), name.clone()), step.map(u64::cast_signed));
+                    let (points, at_step) = (
+                        (run.clone(), task.clone(), name.clone()),
+                        step.map(u64::cast_signed),
+                    );
                     let (r, t, n) = points;
-                    let point = MetricPoint { run: r, task: t, name: n, step: at_step, value, at };
-                    self.shared.send(Input::Metric { task: self.task.clone(), point });
-                    drop(self.shared.events.send(EngineEvent::Metric { run, task, name, value, step }));
+                    let point = MetricPoint {
+                        run: r,
+                        task: t,
+                        name: n,
+                        step: at_step,
+                        value,
+                        at,
+                    };
+                    self.shared.send(Input::Metric {
+                        task: self.task.clone(),
+                        point,
+                    });
+                    drop(self.shared.events.send(EngineEvent::Metric {
+                        run,
+                        task,
+                        name,
+                        value,
+                        step,
+                    }));
                 }
                 // The rest is the executor's.
                 _ => {}
@@ -137,7 +187,12 @@ impl Listener {
     }
 
     fn line(&mut self, level: Level, message: String) {
-        let mut line = LogLine { time: self.shared.now(), attempt: self.attempt, level, message };
+        let mut line = LogLine {
+            time: self.shared.now(),
+            attempt: self.attempt,
+            level,
+            message,
+        };
         let written = self.log.write(&mut line);
         self.complain(written);
         let (run, task) = (self.task.run.to_string(), self.id.clone());
@@ -161,6 +216,8 @@ impl Listener {
 
 /// The working folder of an attempt.
 pub fn work_dir(home: &std::path::Path, run: &str, task: &str, attempt: u32) -> std::path::PathBuf {
-    let folder = home.join("work").join(format!("{}-{}-{attempt}", slug(run), slug(task)));
+    let folder = home
+        .join("work")
+        .join(format!("{}-{}-{attempt}", slug(run), slug(task)));
     std::path::absolute(&folder).unwrap_or(folder)
 }

@@ -10,10 +10,16 @@ pub fn delay(retries: &Retries, failure: u32, draw: &str) -> Duration {
     let full = match retries.backoff {
         Backoff::Constant => Some(retries.initial),
         Backoff::Linear => retries.initial.checked_mul(failure.max(1)),
-        Backoff::Exponential => 2_u32.checked_pow(before).and_then(|times| retries.initial.checked_mul(times)),
+        Backoff::Exponential => 2_u32
+            .checked_pow(before)
+            .and_then(|times| retries.initial.checked_mul(times)),
     };
     let full = full.unwrap_or(retries.max_delay).min(retries.max_delay);
-    if retries.jitter { full.mul_f64(0.5 + fraction(draw, failure) / 2.0) } else { full }
+    if retries.jitter {
+        full.mul_f64(0.5 + fraction(draw, failure) / 2.0)
+    } else {
+        full
+    }
 }
 
 fn fraction(draw: &str, failure: u32) -> f64 {
@@ -32,11 +38,19 @@ mod tests {
 
     fn retries(backoff: Backoff, jitter: bool) -> Retries {
         let (initial, max_delay) = (Duration::from_secs(2), Duration::from_secs(60));
-        Retries { max: 5, backoff, initial, max_delay, jitter }
+        Retries {
+            max: 5,
+            backoff,
+            initial,
+            max_delay,
+            jitter,
+        }
     }
 
     fn seconds(backoff: Backoff) -> Vec<u64> {
-        (1..=7).map(|failure| delay(&retries(backoff, false), failure, "").as_secs()).collect()
+        (1..=7)
+            .map(|failure| delay(&retries(backoff, false), failure, "").as_secs())
+            .collect()
     }
 
     #[test]

@@ -18,7 +18,14 @@ use crate::{
 pub fn spawned(run: &mut Run, index: usize, attempt: u32, pid: u32, pgid: u32, process: Option<String>) {
     let row = &run.tasks[index].row;
     let (pid, pgid) = (i64::from(pid), i64::from(pgid));
-    let change = AttemptProcess { run: row.run.clone(), task: row.id.clone(), attempt, pid, pgid, process };
+    let change = AttemptProcess {
+        run: row.run.clone(),
+        task: row.id.clone(),
+        attempt,
+        pid,
+        pgid,
+        process,
+    };
     run.changes.push(Change::AttemptProcess(change));
 }
 
@@ -31,11 +38,24 @@ impl Core {
         }
         task.cancel = None;
         let (word, error) = match end {
-            AttemptEnd::Finished(Ok(_)) | AttemptEnd::Cancelled if run.cancelling => return self.stopped(run, index),
-            AttemptEnd::Finished(Ok(Outcome::Done(done))) if done.outputs.is_empty() && done.aliases.is_empty() => {
+            AttemptEnd::Finished(Ok(_)) | AttemptEnd::Cancelled if run.cancelling => {
+                return self.stopped(run, index);
+            }
+            AttemptEnd::Finished(Ok(Outcome::Done(done)))
+                if done.outputs.is_empty() && done.aliases.is_empty() =>
+            {
                 let Done { metrics, .. } = done;
                 let (artifacts, changes) = (Vec::new(), Vec::new());
-                return self.succeeded(run, index, Published { artifacts, changes, metrics, reusable: true });
+                return self.succeeded(
+                    run,
+                    index,
+                    Published {
+                        artifacts,
+                        changes,
+                        metrics,
+                        reusable: true,
+                    },
+                );
             }
             AttemptEnd::Finished(Ok(Outcome::Done(done))) => return self.publish(run, index, done),
             AttemptEnd::Finished(Ok(Outcome::Wait(request))) => {
@@ -85,9 +105,16 @@ impl Core {
         }
         let draw = format!("{}/{}", task.row.run, task.row.id);
         let delay = backoff::delay(&retries, task.failures, &draw);
-        let at = self.shared.now().checked_add(delay).unwrap_or(jiff::Timestamp::MAX);
+        let at = self
+            .shared
+            .now()
+            .checked_add(delay)
+            .unwrap_or(jiff::Timestamp::MAX);
         let (failures, most) = (task.failures, retries.max + 1);
-        let reason = format!("attempt {failures} of {most} failed ({}); the next starts in {delay:.1?}", error.code);
+        let reason = format!(
+            "attempt {failures} of {most} failed ({}); the next starts in {delay:.1?}",
+            error.code
+        );
         let value = serde_json::to_value(error).ok();
         run.set_phase(index, Phase::Delayed);
         run.update(index, |row| {
@@ -97,7 +124,11 @@ impl Core {
             row.next_attempt_at = Some(at);
         });
         run.after.push(After::FailPoint(failpoint::RETRY_SCHEDULED));
-        let task = TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index };
+        let task = TaskRef {
+            run: Arc::clone(&run.key),
+            epoch: run.epoch,
+            index,
+        };
         self.timers.set(at, Timer::Retry(task));
     }
 
@@ -122,9 +153,17 @@ impl Core {
 
     fn publish(&mut self, run: &mut Run, index: usize, done: Done) {
         let task = &run.tasks[index];
-        let outputs = task.ready.as_ref().map(|ready| ready.outputs.clone()).unwrap_or_default();
+        let outputs = task
+            .ready
+            .as_ref()
+            .map(|ready| ready.outputs.clone())
+            .unwrap_or_default();
         let job = publish::Job {
-            task: TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index },
+            task: TaskRef {
+                run: Arc::clone(&run.key),
+                epoch: run.epoch,
+                index,
+            },
             id: task.row.id.clone(),
             attempt: task.row.attempt,
             generation: task.generation,
@@ -137,7 +176,12 @@ impl Core {
     }
 
     fn succeeded(&mut self, run: &mut Run, index: usize, published: Published) {
-        let Published { artifacts, changes, metrics, reusable } = published;
+        let Published {
+            artifacts,
+            changes,
+            metrics,
+            reusable,
+        } = published;
         self.close_attempt(run, index, "succeeded", None);
         let now = self.shared.now();
         let metrics = serde_json::Value::Object(metrics);
@@ -155,7 +199,8 @@ impl Core {
         if !artifacts.is_empty() || !changes.is_empty() {
             run.after.push(After::FailPoint(failpoint::PUBLISHED));
         }
-        run.changes.extend(artifacts.iter().cloned().map(Change::Artifact));
+        run.changes
+            .extend(artifacts.iter().cloned().map(Change::Artifact));
         run.changes.extend(changes);
         task.outputs = artifacts;
         run.update(index, |row| row.metrics = Some(metrics));
@@ -179,14 +224,27 @@ impl Core {
 fn timed_out(run: &Run, index: usize) -> OperatorError {
     let limit = run.plan.tasks[index].timeout.unwrap_or_default();
     let message = format!("the attempt took longer than {limit:?} and was stopped");
-    OperatorError::retry("task.timeout", message, "Raise the step's `timeout:`, or give it less to do.")
+    OperatorError::retry(
+        "task.timeout",
+        message,
+        "Raise the step's `timeout:`, or give it less to do.",
+    )
 }
 
 fn crashed(description: &str) -> OperatorError {
-    let hint = "Look at the task's log; where memory ran out, raise `resources.memory` or give it less to do.";
-    OperatorError::retry("worker.crashed", format!("the worker crashed: {description}"), hint)
+    let hint =
+        "Look at the task's log; where memory ran out, raise `resources.memory` or give it less to do.";
+    OperatorError::retry(
+        "worker.crashed",
+        format!("the worker crashed: {description}"),
+        hint,
+    )
 }
 
 fn interrupted() -> OperatorError {
-    OperatorError::retry("task.interrupted", "the attempt was stopped from outside", "Nothing; it is tried again.")
+    OperatorError::retry(
+        "task.interrupted",
+        "the attempt was stopped from outside",
+        "Nothing; it is tried again.",
+    )
 }

@@ -21,7 +21,10 @@ impl Graph {
     /// # Errors
     /// [`EngineError::BadPlan`] when a task is there twice or needs one that does not come before it.
     pub fn of(plan: &Plan) -> Result<Self, EngineError> {
-        let bad = |reason: String| EngineError::BadPlan { dag: plan.dag.clone(), reason };
+        let bad = |reason: String| EngineError::BadPlan {
+            dag: plan.dag.clone(),
+            reason,
+        };
         let count = plan.tasks.len();
         let mut graph = Self {
             index: HashMap::with_capacity(count),
@@ -32,9 +35,16 @@ impl Graph {
         for (place, task) in plan.tasks.iter().enumerate() {
             let find = |need: &str| {
                 let found = graph.index.get(need).copied();
-                found.ok_or_else(|| bad(format!("`{}` needs `{need}`, which does not come before it", task.id)))
+                found.ok_or_else(|| {
+                    bad(format!(
+                        "`{}` needs `{need}`, which does not come before it",
+                        task.id
+                    ))
+                })
             };
-            let needs = data_needs(task).chain(task.needs.iter().map(String::as_str)).map(find);
+            let needs = data_needs(task)
+                .chain(task.needs.iter().map(String::as_str))
+                .map(find);
             let mut needs = needs.collect::<Result<Vec<usize>, _>>()?;
             needs.sort_unstable();
             needs.dedup();
@@ -44,7 +54,9 @@ impl Graph {
                 }
             }
             graph.needs.push(needs);
-            graph.looks_at_steps.push(task.condition.is_some() || scope::is_template(&task.config));
+            graph
+                .looks_at_steps
+                .push(task.condition.is_some() || scope::is_template(&task.config));
             if graph.index.insert(task.id.clone(), place).is_some() {
                 return Err(bad(format!("the task `{}` is there twice", task.id)));
             }
@@ -100,9 +112,10 @@ pub fn data_needs(task: &PlannedTask) -> impl Iterator<Item = &str> {
         match input {
             PlannedInput::Task { task, .. } => vec![task],
             PlannedInput::Gather { tasks, .. } => tasks.iter().map(String::as_str).collect(),
-            PlannedInput::Select { variants, .. } => {
-                variants.iter().flat_map(|variant| [variant.task.as_str(), variant.metric_task.as_str()]).collect()
-            }
+            PlannedInput::Select { variants, .. } => variants
+                .iter()
+                .flat_map(|variant| [variant.task.as_str(), variant.metric_task.as_str()])
+                .collect(),
             PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => Vec::new(),
         }
     })

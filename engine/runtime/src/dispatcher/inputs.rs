@@ -27,10 +27,16 @@ pub fn flow(run: &Run, index: usize, optional: impl Fn(&str) -> bool) -> Flow {
         let row = &run.tasks[*need].row;
         match row.state {
             TaskState::Failed => return Flow::Broken(format!("not run because `{}` failed", row.id)),
-            TaskState::Cancelled => return Flow::Broken(format!("not run because `{}` was cancelled", row.id)),
+            TaskState::Cancelled => {
+                return Flow::Broken(format!("not run because `{}` was cancelled", row.id));
+            }
             TaskState::UpstreamFailed => {
                 // The reason of the reason: what failed in the first place is what people look for.
-                return Flow::Broken(row.reason.clone().unwrap_or_else(|| format!("not run because of `{}`", row.id)));
+                return Flow::Broken(
+                    row.reason
+                        .clone()
+                        .unwrap_or_else(|| format!("not run because of `{}`", row.id)),
+                );
             }
             _ => {}
         }
@@ -40,9 +46,12 @@ pub fn flow(run: &Run, index: usize, optional: impl Fn(&str) -> bool) -> Flow {
         let found = match input {
             PlannedInput::Task { task, port: output } => one(run, task, output),
             PlannedInput::Gather { tasks, port: output } => gather(run, tasks, output),
-            PlannedInput::Select { variants, port: output, metric, goal } => {
-                select(run, variants, metric, *goal).and_then(|variant| one(run, &variant.task, output))
-            }
+            PlannedInput::Select {
+                variants,
+                port: output,
+                metric,
+                goal,
+            } => select(run, variants, metric, *goal).and_then(|variant| one(run, &variant.task, output)),
             PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => continue,
         };
         match found {
@@ -61,13 +70,18 @@ fn select<'a>(run: &Run, variants: &'a [Variant], metric: &str, goal: Goal) -> R
     let mut seen = None;
     let mut skipped = None;
     for variant in variants {
-        let (Some(task), Some(judged)) = (find(run, &variant.task), find(run, &variant.metric_task)) else { continue };
+        let (Some(task), Some(judged)) = (find(run, &variant.task), find(run, &variant.metric_task)) else {
+            continue;
+        };
         if !task.row.state.succeeded() || !judged.row.state.succeeded() {
             skipped = Some(&variant.task);
             continue;
         }
         let metrics = summary::metrics(&judged.row);
-        let value = metrics.get(metric).and_then(Value::as_f64).filter(|value| value.is_finite());
+        let value = metrics
+            .get(metric)
+            .and_then(Value::as_f64)
+            .filter(|value| value.is_finite());
         seen = Some(metrics);
         let Some(value) = value else { continue };
         let better = best.is_none_or(|(_, top)| match goal {
@@ -83,10 +97,16 @@ fn select<'a>(run: &Run, variants: &'a [Variant], metric: &str, goal: Goal) -> R
         (None, None, Some(task)) => Err(Absent::Skipped(task.clone())),
         (None, seen, _) => {
             let known: Vec<String> = seen.unwrap_or_default().keys().cloned().collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
             Err(Absent::NoChoice(OperatorError::config(
                 "select.no_metric",
-                format!("no variant reported the metric `{metric}` to select by; the last one reported {known}"),
+                format!(
+                    "no variant reported the metric `{metric}` to select by; the last one reported {known}"
+                ),
                 "Name a metric that every variant reports, below `select:`.",
             )))
         }
@@ -97,20 +117,32 @@ fn select<'a>(run: &Run, variants: &'a [Variant], metric: &str, goal: Goal) -> R
 pub fn chosen(run: &Run, index: usize) -> Vec<&Task> {
     let inputs = run.plan.tasks[index].inputs.values();
     let choice = |input: &PlannedInput| match input {
-        PlannedInput::Select { variants, metric, goal, .. } => {
+        PlannedInput::Select {
+            variants,
+            metric,
+            goal,
+            ..
+        } => {
             let variant = select(run, variants, metric, *goal).ok()?;
             Some([variant.task.clone(), variant.metric_task.clone()])
         }
         _ => None,
     };
-    inputs.filter_map(choice).flatten().filter_map(|task| find(run, &task)).collect()
+    inputs
+        .filter_map(choice)
+        .flatten()
+        .filter_map(|task| find(run, &task))
+        .collect()
 }
 
 /// What templates of a task see as `steps`: every task upstream by id and by step. A step with several variants shows
 /// the one that flows in, else the last.
 pub fn steps(run: &Run, index: usize) -> Map<String, Value> {
     let upstream = run.graph.upstream(index);
-    let tasks = upstream.into_iter().filter_map(|place| run.tasks.get(place)).chain(chosen(run, index));
+    let tasks = upstream
+        .into_iter()
+        .filter_map(|place| run.tasks.get(place))
+        .chain(chosen(run, index));
     let mut steps = Map::new();
     for task in tasks {
         let seen = scope::of_step(&task.row, &task.outputs);
@@ -124,7 +156,11 @@ pub fn steps(run: &Run, index: usize) -> Map<String, Value> {
 
 /// Figures of the tasks that a task needs directly, by id and by step, as [`steps`].
 pub fn upstream_metrics(run: &Run, index: usize) -> std::collections::BTreeMap<String, Map<String, Value>> {
-    let needs = run.graph.needs(index).iter().filter_map(|need| run.tasks.get(*need));
+    let needs = run
+        .graph
+        .needs(index)
+        .iter()
+        .filter_map(|need| run.tasks.get(*need));
     let mut all = std::collections::BTreeMap::new();
     for task in needs.chain(chosen(run, index)) {
         let metrics = summary::metrics(&task.row);
@@ -143,12 +179,20 @@ enum Absent {
 }
 
 fn one(run: &Run, task: &str, port: &str) -> Result<Vec<ArtifactId>, Absent> {
-    let Some(made) = find(run, task) else { return Err(not_made(task, port)) };
+    let Some(made) = find(run, task) else {
+        return Err(not_made(task, port));
+    };
     if made.row.state == TaskState::Skipped {
         return Err(Absent::Skipped(task.to_owned()));
     }
-    let artifact = made.outputs.iter().find(|output| output.port == port).and_then(artifact_id);
-    artifact.map(|artifact| vec![artifact]).ok_or_else(|| not_made(task, port))
+    let artifact = made
+        .outputs
+        .iter()
+        .find(|output| output.port == port)
+        .and_then(artifact_id);
+    artifact
+        .map(|artifact| vec![artifact])
+        .ok_or_else(|| not_made(task, port))
 }
 
 fn gather(run: &Run, tasks: &[String], port: &str) -> Result<Vec<ArtifactId>, Absent> {
@@ -172,5 +216,8 @@ fn find<'a>(run: &'a Run, task: &str) -> Option<&'a Task> {
 }
 
 fn not_made(task: &str, port: &str) -> Absent {
-    Absent::NotMade(OperatorError::bug("input.not_made", format!("`{task}` ended well without its output `{port}`")))
+    Absent::NotMade(OperatorError::bug(
+        "input.not_made",
+        format!("`{task}` ended well without its output `{port}`"),
+    ))
 }

@@ -30,7 +30,9 @@ impl Dispatcher {
         run.after.push(After::Reply(reply));
         let concurrency = run.plan.concurrency;
         let dag = run.head.dag.clone();
-        let busy = concurrency.max_runs.is_some_and(|most| self.active_of(&dag).len() >= most as usize);
+        let busy = concurrency
+            .max_runs
+            .is_some_and(|most| self.active_of(&dag).len() >= most as usize);
         // Only a new run waits for its turn: one that goes on had it already.
         let new = run.insert.is_some() || run.head.state == RunState::Queued;
         match concurrency.when_busy {
@@ -41,10 +43,19 @@ impl Dispatcher {
                     && let Some(oldest) = self.active_of(&dag).into_iter().min()
                 {
                     let (unheard, _) = oneshot::channel();
-                    self.cancel(&oldest, "scheduler", "a newer run of the DAG was asked for", unheard);
+                    self.cancel(
+                        &oldest,
+                        "scheduler",
+                        "a newer run of the DAG was asked for",
+                        unheard,
+                    );
                 }
                 run.update_head(|head| head.state = RunState::Queued);
-                self.core.queued.entry(dag).or_default().push_back(Arc::clone(&run.key));
+                self.core
+                    .queued
+                    .entry(dag)
+                    .or_default()
+                    .push_back(Arc::clone(&run.key));
             }
         }
         self.core.touch(&run.key);
@@ -53,7 +64,9 @@ impl Dispatcher {
 
     /// A run's state is committed: whoever waited for it is told.
     pub fn state_stands(&mut self, key: &RunKey, epoch: i64, state: RunState) {
-        let Some(run) = self.runs.get_mut(key).filter(|run| run.epoch == epoch) else { return };
+        let Some(run) = self.runs.get_mut(key).filter(|run| run.epoch == epoch) else {
+            return;
+        };
         run.stands = Some(state);
         let waits = run.rests();
         let told = |waiter: &mut Waiter| state.ended() || (waits && waiter.until == WaitFor::EndedOrWaiting);
@@ -82,12 +95,18 @@ impl Dispatcher {
                 // Its end will find no run, so the slot of its pool is given back here.
             }
         }
-        let running = run.tasks.iter().zip(&run.plan.tasks).filter(|(task, _)| task.phase == Phase::Running);
+        let running = run
+            .tasks
+            .iter()
+            .zip(&run.plan.tasks)
+            .filter(|(task, _)| task.phase == Phase::Running);
         for (_, planned) in running {
             self.core.slots.give_back_pool(planned.pool.as_deref());
         }
         for waiter in run.waiters {
-            let _ = waiter.reply.send(Err(EngineError::Stopped { reason: Some(reason.to_owned()) }));
+            let _ = waiter.reply.send(Err(EngineError::Stopped {
+                reason: Some(reason.to_owned()),
+            }));
         }
         self.next_of(&run.head.dag);
     }
@@ -116,7 +135,9 @@ impl Dispatcher {
     /// Stops a run.
     pub fn cancel(&mut self, key: &str, by: &str, reason: &str, reply: Answer<()>) {
         let Some(run) = self.runs.get_mut(key) else {
-            let _ = reply.send(Err(EngineError::Stopped { reason: Some("the run is not here any more".to_owned()) }));
+            let _ = reply.send(Err(EngineError::Stopped {
+                reason: Some("the run is not here any more".to_owned()),
+            }));
             return;
         };
         run.after.push(After::Reply(reply));
@@ -129,7 +150,11 @@ impl Dispatcher {
         }
         let now = self.core.shared.now();
         let detail = json!({ "reason": reason });
-        let message = if reason.is_empty() { format!("cancelled by {by}") } else { format!("cancelled by {by}: {reason}") };
+        let message = if reason.is_empty() {
+            format!("cancelled by {by}")
+        } else {
+            format!("cancelled by {by}: {reason}")
+        };
         run.changes.push(Change::Audit(AuditRow {
             at: now,
             by: by.to_owned(),
@@ -142,34 +167,55 @@ impl Dispatcher {
         for index in 0..run.tasks.len() {
             match run.tasks[index].phase {
                 Phase::Ended | Phase::Publishing => {}
-                Phase::Running => run.tasks[index].cancel.iter().for_each(tokio_util::sync::CancellationToken::cancel),
+                Phase::Running => run.tasks[index]
+                    .cancel
+                    .iter()
+                    .for_each(tokio_util::sync::CancellationToken::cancel),
                 phase => {
                     if phase == Phase::Waiting {
                         run.tasks[index].approval = None;
                         let row = &run.tasks[index].row;
-                        let (run_id, task, outcome) = (row.run.clone(), row.id.clone(), "cancelled".to_owned());
-                        run.changes.push(Change::CloseApproval { run: run_id, task, at: now, outcome });
+                        let (run_id, task, outcome) =
+                            (row.run.clone(), row.id.clone(), "cancelled".to_owned());
+                        run.changes.push(Change::CloseApproval {
+                            run: run_id,
+                            task,
+                            at: now,
+                            outcome,
+                        });
                     }
-                    self.core.end(run, index, TaskState::Cancelled, Some(message.clone()));
+                    self.core
+                        .end(run, index, TaskState::Cancelled, Some(message.clone()));
                 }
             }
         }
     }
 
     fn active_of(&self, dag: &str) -> Vec<RunKey> {
-        let active = |run: &&Run| run.head.dag == dag && matches!(run.head.state, RunState::Running | RunState::Waiting);
-        self.runs.values().filter(active).map(|run| Arc::clone(&run.key)).collect()
+        let active = |run: &&Run| {
+            run.head.dag == dag && matches!(run.head.state, RunState::Running | RunState::Waiting)
+        };
+        self.runs
+            .values()
+            .filter(active)
+            .map(|run| Arc::clone(&run.key))
+            .collect()
     }
 
     /// A place among the runs of a DAG is free.
     fn next_of(&mut self, dag: &str) {
         loop {
-            let Some(key) = self.core.queued.get(dag).and_then(|queue| queue.front().cloned()) else { break };
+            let Some(key) = self.core.queued.get(dag).and_then(|queue| queue.front().cloned()) else {
+                break;
+            };
             let most = self.runs.get(&key).and_then(|run| run.plan.concurrency.max_runs);
             if most.is_some_and(|most| self.active_of(dag).len() >= most as usize) {
                 return;
             }
-            self.core.queued.get_mut(dag).and_then(std::collections::VecDeque::pop_front);
+            self.core
+                .queued
+                .get_mut(dag)
+                .and_then(std::collections::VecDeque::pop_front);
             if let Some(run) = self.runs.get_mut(&key) {
                 self.core.begin(run);
                 self.core.touch(&key);
@@ -192,7 +238,11 @@ impl Core {
         if first {
             self.run_event(run, event::RUN_STARTED);
         }
-        run.unblocked.extend(run.indices(Phase::Blocked).into_iter().filter(|index| run.tasks[*index].open_needs == 0));
+        run.unblocked.extend(
+            run.indices(Phase::Blocked)
+                .into_iter()
+                .filter(|index| run.tasks[*index].open_needs == 0),
+        );
         for index in run.indices(Phase::Waiting) {
             self.wait_for_answer(run, index);
         }
@@ -247,7 +297,11 @@ impl Core {
             run.after.push(After::FailPoint(failpoint::RUN_ENDED));
             return;
         }
-        let state = if run.only_waits() { RunState::Waiting } else { RunState::Running };
+        let state = if run.only_waits() {
+            RunState::Waiting
+        } else {
+            RunState::Running
+        };
         if run.head.state != state {
             run.update_head(|head| head.state = state);
         }
@@ -256,6 +310,11 @@ impl Core {
     fn run_event(&mut self, run: &mut Run, kind: &str) {
         let (subject, at) = (run.head.id.clone(), self.shared.now());
         let payload = json!({ "dag": run.head.dag, "state": run.head.state, "trigger": run.head.trigger });
-        run.changes.push(Change::Event(NewEvent { kind: kind.to_owned(), subject, payload, at }));
+        run.changes.push(Change::Event(NewEvent {
+            kind: kind.to_owned(),
+            subject,
+            payload,
+            at,
+        }));
     }
 }

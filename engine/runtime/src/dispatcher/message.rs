@@ -9,7 +9,7 @@ use twinloom_sdk::{Decision, OperatorError, TaskDocument};
 
 use super::Run;
 use crate::{
-    RunSummary, EngineError, WaitFor,
+    EngineError, RunSummary, WaitFor,
     executor::{AttemptEnd, Limits, Program},
     prepare::Prepared,
     publish::Published,
@@ -32,31 +32,72 @@ pub struct TaskRef {
 /// A message to the dispatcher.
 pub enum Input {
     /// Take a run on: a new one, or one that was claimed.
-    Start { run: Box<Run>, reply: oneshot::Sender<Result<(), EngineError>> },
+    Start {
+        run: Box<Run>,
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
     /// Tasks are prepared.
     Prepared(Vec<(TaskRef, Prepared)>),
     /// An attempt is over.
-    Attempt { task: TaskRef, attempt: u32, end: AttemptEnd },
+    Attempt {
+        task: TaskRef,
+        attempt: u32,
+        end: AttemptEnd,
+    },
     /// An attempt has a process.
-    Spawned { task: TaskRef, attempt: u32, pid: u32, pgid: u32, process: Option<String> },
+    Spawned {
+        task: TaskRef,
+        attempt: u32,
+        pid: u32,
+        pgid: u32,
+        process: Option<String>,
+    },
     /// A task's artifacts are committed to the store.
-    Published { task: TaskRef, attempt: u32, result: Result<Published, OperatorError> },
+    Published {
+        task: TaskRef,
+        attempt: u32,
+        result: Result<Published, OperatorError>,
+    },
     /// A task reported a point of a curve.
     Metric { task: TaskRef, point: MetricPoint },
     /// A run's state is committed.
-    StateStands { run: RunKey, epoch: i64, state: RunState },
+    StateStands {
+        run: RunKey,
+        epoch: i64,
+        state: RunState,
+    },
     /// Transitions of a run could not be written; someone else may own it.
     Lost { run: RunKey, reason: String },
     /// What another process, or a caller here, has left in the database.
-    Found { decisions: Vec<DecisionRow>, cancels: Vec<CancelRequest>, cursor: i64 },
+    Found {
+        decisions: Vec<DecisionRow>,
+        cancels: Vec<CancelRequest>,
+        cursor: i64,
+    },
     /// Someone has decided; it is stored.
-    Decided { run: String, task: String, decision: Decision },
+    Decided {
+        run: String,
+        task: String,
+        decision: Decision,
+    },
     /// Stop a run.
-    Cancel { run: String, by: String, reason: String, reply: oneshot::Sender<Result<(), EngineError>> },
+    Cancel {
+        run: String,
+        by: String,
+        reason: String,
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
     /// Wait for a run; no summary where it is not here.
-    Wait { run: String, until: WaitFor, reply: oneshot::Sender<Result<Option<RunSummary>, EngineError>> },
+    Wait {
+        run: String,
+        until: WaitFor,
+        reply: oneshot::Sender<Result<Option<RunSummary>, EngineError>>,
+    },
     /// Whether a run is here.
-    Holds { run: String, reply: oneshot::Sender<bool> },
+    Holds {
+        run: String,
+        reply: oneshot::Sender<bool>,
+    },
     /// Stop.
     Shutdown { reply: oneshot::Sender<()> },
 }

@@ -33,13 +33,10 @@ pub use run::Run;
 pub use shared::Shared;
 
 use self::{slots::Slots, timers::Timers};
-use crate::{prepare, writer};
+use crate::writer;
 
 /// Messages taken together: their transitions share a commit.
 const MOST_AT_ONCE: usize = 4096;
-
-/// Tasks prepared by one helper.
-const PREPARED_TOGETHER: usize = 256;
 
 /// Owns all runs.
 pub struct Dispatcher {
@@ -53,7 +50,6 @@ pub struct Core {
     slots: Slots,
     timers: Timers,
     touched: HashSet<RunKey>,
-    to_prepare: Vec<prepare::Job>,
     writer: Option<mpsc::UnboundedSender<writer::Batch>>,
     /// Runs of a DAG that wait for a place, in order.
     queued: HashMap<String, VecDeque<RunKey>>,
@@ -72,7 +68,6 @@ impl Dispatcher {
             shared: Arc::clone(shared),
             timers: Timers::default(),
             touched: HashSet::new(),
-            to_prepare: Vec::new(),
             writer: Some(writer),
             queued: HashMap::new(),
             poll: poll::Poll::default(),
@@ -80,7 +75,10 @@ impl Dispatcher {
             attempts: 0,
         };
         let writing = tokio::spawn(writer::run(Arc::clone(shared), batches));
-        let dispatcher = Self { runs: HashMap::new(), core };
+        let dispatcher = Self {
+            runs: HashMap::new(),
+            core,
+        };
         vec![
             tokio::spawn(dispatcher.run(inputs, writing)),
             tokio::spawn(poll::keep_leases(Arc::clone(shared))),
@@ -129,14 +127,30 @@ impl Dispatcher {
                 let pool = self.pool_of(&task);
                 self.core.slots.give_back(pool.as_deref());
                 if self.core.stopping.is_none() {
-                    self.with_task(&task, |core, run, index| core.attempt_ended(run, index, attempt, end));
+                    self.with_task(&task, |core, run, index| {
+                        core.attempt_ended(run, index, attempt, end)
+                    });
                 }
             }
-            Input::Spawned { task, attempt, pid, pgid, process } => {
-                self.with_task(&task, |_, run, index| finish::spawned(run, index, attempt, pid, pgid, process));
+            Input::Spawned {
+                task,
+                attempt,
+                pid,
+                pgid,
+                process,
+            } => {
+                self.with_task(&task, |_, run, index| {
+                    finish::spawned(run, index, attempt, pid, pgid, process)
+                });
             }
-            Input::Published { task, attempt, result } => {
-                self.with_task(&task, |core, run, index| core.published(run, index, attempt, result));
+            Input::Published {
+                task,
+                attempt,
+                result,
+            } => {
+                self.with_task(&task, |core, run, index| {
+                    core.published(run, index, attempt, result)
+                });
             }
             Input::Metric { task, point } => {
                 self.with_task(&task, |_, run, _| run.metrics.push(point));
@@ -144,8 +158,17 @@ impl Dispatcher {
             Input::StateStands { run, epoch, state } => self.state_stands(&run, epoch, state),
             Input::Lost { run, reason } => self.lost(&run, &reason),
             Input::Decided { run, task, decision } => self.decide(&run, &task, decision),
-            Input::Found { decisions, cancels, cursor } => self.found(decisions, cancels, cursor),
-            Input::Cancel { run, by, reason, reply } => self.cancel(&run, &by, &reason, reply),
+            Input::Found {
+                decisions,
+                cancels,
+                cursor,
+            } => self.found(decisions, cancels, cursor),
+            Input::Cancel {
+                run,
+                by,
+                reason,
+                reply,
+            } => self.cancel(&run, &by, &reason, reply),
             Input::Wait { run, until, reply } => self.wait(&run, until, reply),
             Input::Holds { run, reply } => drop(reply.send(self.runs.contains_key(run.as_str()))),
             Input::Shutdown { reply } => self.stop(reply),
@@ -154,7 +177,9 @@ impl Dispatcher {
 
     /// Calls `f` unless the message is of an ownership that is over.
     fn with_task(&mut self, task: &TaskRef, f: impl FnOnce(&mut Core, &mut Run, usize)) {
-        let Some(run) = self.runs.get_mut(&task.run) else { return };
+        let Some(run) = self.runs.get_mut(&task.run) else {
+            return;
+        };
         if run.epoch == task.epoch && task.index < run.tasks.len() {
             f(&mut self.core, run, task.index);
             self.core.touch(&task.run);
@@ -179,17 +204,6 @@ impl Dispatcher {
         while let Some(task) = self.core.slots.next() {
             self.with_task(&task, |core, run, index| core.start(run, index));
         }
-        let shared = &self.core.shared;
-        let mut jobs = std::mem::take(&mut self.core.to_prepare);
-        while !jobs.is_empty() {
-            let rest = jobs.split_off(jobs.len().min(PREPARED_TOGETHER));
-            let chunk = std::mem::replace(&mut jobs, rest);
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                let prepared = prepare::all(&shared, chunk).await;
-                shared.send(Input::Prepared(prepared));
-            });
-        }
     }
 
     /// Hands the writer all that has changed.
@@ -197,13 +211,20 @@ impl Dispatcher {
         let now = self.core.shared.now();
         let listeners = self.core.shared.events.receiver_count() > 0;
         for key in std::mem::take(&mut self.core.touched) {
-            let Some(run) = self.runs.get_mut(&key) else { continue };
+            let Some(run) = self.runs.get_mut(&key) else {
+                continue;
+            };
             self.core.conclude(run);
             let (changes, after) = run.take_changes(now, listeners);
             if changes.is_empty() && after.is_empty() {
                 continue;
             }
-            let batch = writer::Batch { run: key, epoch: run.epoch, changes, after };
+            let batch = writer::Batch {
+                run: key,
+                epoch: run.epoch,
+                changes,
+                after,
+            };
             if let Some(writer) = &self.core.writer {
                 drop(writer.send(batch));
             }

@@ -51,7 +51,11 @@ impl Dispatcher {
             self.poll();
         }
         if !self.core.poll.armed && !self.core.poll.in_flight {
-            let period = if self.runs.values().any(super::Run::has_waiting) { WAITING } else { ACTIVE };
+            let period = if self.runs.values().any(super::Run::has_waiting) {
+                WAITING
+            } else {
+                ACTIVE
+            };
             let at = now.checked_add(period).unwrap_or(Timestamp::MAX);
             self.core.poll.armed = true;
             self.core.timers.set(at, Timer::Poll);
@@ -68,8 +72,12 @@ impl Dispatcher {
             return;
         }
         let (shared, cursor) = (Arc::clone(&self.core.shared), self.core.poll.cursor);
-        let waiting: Vec<String> =
-            self.runs.values().filter(|run| run.has_waiting()).map(|run| run.key.to_string()).collect();
+        let waiting: Vec<String> = self
+            .runs
+            .values()
+            .filter(|run| run.has_waiting())
+            .map(|run| run.key.to_string())
+            .collect();
         tokio::spawn(async move {
             let (decisions, cancels, cursor) = match look(&shared, &waiting, cursor).await {
                 Ok(found) => found,
@@ -78,7 +86,11 @@ impl Dispatcher {
                     (Vec::new(), Vec::new(), cursor.unwrap_or_default())
                 }
             };
-            shared.send(Input::Found { decisions, cancels, cursor });
+            shared.send(Input::Found {
+                decisions,
+                cancels,
+                cursor,
+            });
         });
     }
 
@@ -87,12 +99,24 @@ impl Dispatcher {
         self.core.poll.in_flight = false;
         self.core.poll.cursor = Some(cursor);
         for row in decisions {
-            let Some(run) = self.runs.get_mut(row.run.as_str()) else { continue };
-            let Some(index) = run.index_of(&row.task) else { continue };
+            let Some(run) = self.runs.get_mut(row.run.as_str()) else {
+                continue;
+            };
+            let Some(index) = run.index_of(&row.task) else {
+                continue;
+            };
             let task = &run.tasks[index];
-            let asked = task.approval.as_ref().map(|approval| approval.opened_at.as_microsecond());
+            let asked = task
+                .approval
+                .as_ref()
+                .map(|approval| approval.opened_at.as_microsecond());
             if task.phase == Phase::Waiting && asked.is_some_and(|asked| row.at.as_microsecond() >= asked) {
-                let decision = Decision { approved: row.approved, by: row.by, at: row.at, comment: row.comment };
+                let decision = Decision {
+                    approved: row.approved,
+                    by: row.by,
+                    at: row.at,
+                    comment: row.comment,
+                };
                 self.core.decided(run, index, decision);
                 self.core.touched.insert(Arc::clone(&run.key));
             }
@@ -124,7 +148,12 @@ async fn look(
         let Some(last) = events.last() else { break };
         cursor = last.id;
         let full = events.len() as u64 == EVENTS_AT_ONCE;
-        cancels.extend(events.into_iter().filter(|event| event.kind == CANCEL_REQUESTED).map(request));
+        cancels.extend(
+            events
+                .into_iter()
+                .filter(|event| event.kind == CANCEL_REQUESTED)
+                .map(request),
+        );
         if !full {
             break;
         }
@@ -133,8 +162,19 @@ async fn look(
 }
 
 fn request(event: EventRow) -> CancelRequest {
-    let text = |key: &str| event.payload.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
-    CancelRequest { by: text("by"), reason: text("reason"), run: event.subject }
+    let text = |key: &str| {
+        event
+            .payload
+            .get(key)
+            .and_then(|text| text.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    CancelRequest {
+        by: text("by"),
+        reason: text("reason"),
+        run: event.subject,
+    }
 }
 
 /// Prolongs the leases of this engine's runs until it is stopped.
@@ -147,7 +187,12 @@ pub async fn keep_leases(shared: Arc<Shared>) {
             continue;
         }
         let until = shared.now().checked_add(LEASE).unwrap_or(Timestamp::MAX);
-        match shared.config.meta.renew_leases(&shared.owner.to_string(), until).await {
+        match shared
+            .config
+            .meta
+            .renew_leases(&shared.owner.to_string(), until)
+            .await
+        {
             Ok(_) => shared.leased(until),
             Err(error) => tracing::warn!(%error, "leases were not prolonged"),
         }

@@ -5,11 +5,19 @@ use std::{collections::VecDeque, sync::Arc};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use twinloom_meta::{ApprovalRow, ArtifactRow, Change, Field, MetricPoint, RunHead, RunRow, RunState, TaskRow, TaskState, TaskUpdate};
+use twinloom_meta::{
+    ApprovalRow, ArtifactRow, Change, Field, MetricPoint, RunHead, RunRow, RunState, TaskRow, TaskState,
+    TaskUpdate,
+};
 use twinloom_spec::Plan;
 
 use super::{RunKey, graph::Graph};
-use crate::{EngineEvent, RunSummary, EngineError, WaitFor, prepare::Ready, summary, writer::After};
+use crate::{
+    EngineError, EngineEvent, RunSummary, WaitFor,
+    prepare::{Job, Ready},
+    summary,
+    writer::After,
+};
 
 /// Someone who waits for a run.
 pub struct Waiter {
@@ -45,6 +53,8 @@ pub struct Run {
     pub changes: Vec<Change>,
     /// What to do after it.
     pub after: Vec<After>,
+    /// Tasks to prepare once what they build on is committed.
+    pub to_prepare: Vec<Job>,
     /// Points of curves to write.
     pub metrics: Vec<MetricPoint>,
     /// Tasks whose needs have ended.
@@ -138,7 +148,14 @@ impl Task {
 
 impl Run {
     /// A run with its tasks as they stand; `row` keeps the plan only where it is to be inserted.
-    pub fn new(row: RunRow, epoch: i64, plan: Arc<Plan>, graph: Arc<Graph>, tasks: Vec<Task>, insert: bool) -> Self {
+    pub fn new(
+        row: RunRow,
+        epoch: i64,
+        plan: Arc<Plan>,
+        graph: Arc<Graph>,
+        tasks: Vec<Task>,
+        insert: bool,
+    ) -> Self {
         let mut run = Self {
             key: Arc::from(row.id.as_str()),
             epoch,
@@ -152,6 +169,7 @@ impl Run {
             stands: None,
             changes: Vec::new(),
             after: Vec::new(),
+            to_prepare: Vec::new(),
             metrics: Vec::new(),
             unblocked: VecDeque::new(),
             dirty: Vec::new(),
@@ -160,8 +178,12 @@ impl Run {
         };
         for index in 0..run.tasks.len() {
             let needs = run.graph.needs(index).iter();
-            let open = needs.filter(|need| run.tasks.get(**need).is_some_and(|task| !task.row.state.ended())).count();
-            let Some(task) = run.tasks.get_mut(index) else { continue };
+            let open = needs
+                .filter(|need| run.tasks.get(**need).is_some_and(|task| !task.row.state.ended()))
+                .count();
+            let Some(task) = run.tasks.get_mut(index) else {
+                continue;
+            };
             task.open_needs = open;
             task.phase = match task.row.state {
                 TaskState::Waiting => Phase::Waiting,
@@ -180,7 +202,9 @@ impl Run {
 
     /// Whether only a person can move it on.
     pub fn only_waits(&self) -> bool {
-        self.unblocked.is_empty() && self.counts[Phase::Running.kind()] == 0 && self.counts[Phase::Waiting.kind()] > 0
+        self.unblocked.is_empty()
+            && self.counts[Phase::Running.kind()] == 0
+            && self.counts[Phase::Waiting.kind()] > 0
     }
 
     /// Whether it is written down that only a person can move it on, and that still holds.
@@ -233,10 +257,13 @@ impl Run {
         let dirty = std::mem::take(&mut self.dirty);
         let inserting = self.insert.is_some();
         if let Some(mut row) = self.insert.take() {
-            (row.state, row.started_at, row.ended_at) = (self.head.state, self.head.started_at, self.head.ended_at);
+            (row.state, row.started_at, row.ended_at) =
+                (self.head.state, self.head.started_at, self.head.ended_at);
             row.error = self.head.error.clone();
             changes.push(Change::InsertRun(row));
-            changes.push(Change::InsertTasks(self.tasks.iter().map(|task| task.row.clone()).collect()));
+            changes.push(Change::InsertTasks(
+                self.tasks.iter().map(|task| task.row.clone()).collect(),
+            ));
         } else if self.head_dirty {
             changes.push(Change::UpdateRun(twinloom_meta::RunUpdate {
                 id: self.head.id.clone(),
@@ -249,15 +276,25 @@ impl Run {
         if self.head_dirty || inserting {
             if listeners {
                 let (run, dag) = (self.head.id.clone(), self.head.dag.clone());
-                events.push(After::Emit(EngineEvent::Run { run, dag, state: self.head.state, at: now }));
+                events.push(After::Emit(EngineEvent::Run {
+                    run,
+                    dag,
+                    state: self.head.state,
+                    at: now,
+                }));
             }
             events.push(After::State(self.head.state));
         }
         self.head_dirty = false;
         for index in dirty {
-            let Some(task) = self.tasks.get_mut(index) else { continue };
+            let Some(task) = self.tasks.get_mut(index) else {
+                continue;
+            };
             if !inserting {
-                changes.push(Change::UpdateTask(Box::new(update_of(&task.row, task.is_prepared_dirty))));
+                changes.push(Change::UpdateTask(Box::new(update_of(
+                    &task.row,
+                    task.is_prepared_dirty,
+                ))));
             }
             (task.is_dirty, task.is_prepared_dirty) = (false, false);
             if listeners {
@@ -269,6 +306,9 @@ impl Run {
         }
         changes.append(&mut self.changes);
         events.append(&mut self.after);
+        if !self.to_prepare.is_empty() {
+            events.push(After::Prepare(std::mem::take(&mut self.to_prepare)));
+        }
         (changes, events)
     }
 
@@ -280,7 +320,11 @@ impl Run {
             .iter()
             .map(|task| {
                 let question = task.approval.as_ref().map(|approval| approval.request.clone());
-                summary::task(&task.row, task.outputs.iter().map(summary::output).collect(), question)
+                summary::task(
+                    &task.row,
+                    task.outputs.iter().map(summary::output).collect(),
+                    question,
+                )
             })
             .collect();
         run
@@ -294,19 +338,32 @@ impl Run {
     /// Tasks by phase, for the few things that have to look at all.
     pub fn indices(&self, phase: Phase) -> Vec<usize> {
         let tasks = self.tasks.iter().enumerate();
-        tasks.filter(|(_, task)| task.phase == phase).map(|(index, _)| index).collect()
+        tasks
+            .filter(|(_, task)| task.phase == phase)
+            .map(|(index, _)| index)
+            .collect()
     }
 }
 
 fn update_of(row: &TaskRow, result: bool) -> TaskUpdate {
-    let json = |value: &Option<serde_json::Value>| if result { Field::of(value.clone()) } else { Field::Keep };
+    let json = |value: &Option<serde_json::Value>| {
+        if result {
+            Field::of(value.clone())
+        } else {
+            Field::Keep
+        }
+    };
     TaskUpdate {
         run: row.run.clone(),
         id: row.id.clone(),
         state: Some(row.state),
         attempt: Some(row.attempt),
         config: json(&row.config),
-        cache_key: if result { Field::of(row.cache_key.clone()) } else { Field::Keep },
+        cache_key: if result {
+            Field::of(row.cache_key.clone())
+        } else {
+            Field::Keep
+        },
         metrics: json(&row.metrics),
         error: Field::of(row.error.clone()),
         reason: Field::of(row.reason.clone()),

@@ -33,7 +33,11 @@ pub struct Facts {
 impl Facts {
     /// What an output port carries; a port that the operator does not list carries rows.
     pub fn output_kind(&self, port: &str) -> ArtifactKind {
-        if self.models.iter().any(|model| model == port) { ArtifactKind::Model } else { ArtifactKind::Dataset }
+        if self.models.iter().any(|model| model == port) {
+            ArtifactKind::Model
+        } else {
+            ArtifactKind::Dataset
+        }
     }
 
     /// Whether an input port may be left out.
@@ -42,8 +46,16 @@ impl Facts {
     }
 
     fn of(info: OperatorInfo) -> Self {
-        let models = info.outputs.into_iter().filter(|port| port.kind == PortKind::Model).map(|port| port.name);
-        let optional = info.inputs.into_iter().filter(|port| port.optional).map(|port| port.name);
+        let models = info
+            .outputs
+            .into_iter()
+            .filter(|port| port.kind == PortKind::Model)
+            .map(|port| port.name);
+        let optional = info
+            .inputs
+            .into_iter()
+            .filter(|port| port.optional)
+            .map(|port| port.name);
         Self {
             version: info.version,
             cacheable: info.cacheable,
@@ -86,7 +98,17 @@ impl Shared {
         let inline = InlineExecutor::new(std::sync::Arc::clone(&config.registry), config.store.clone());
         let process = ProcessExecutor::new(config.programs.clone());
         let (active, lease_until) = (AtomicUsize::new(0), AtomicI64::new(i64::MIN));
-        Self { config, owner, events, inline, process, active, inputs, facts, lease_until }
+        Self {
+            config,
+            owner,
+            events,
+            inline,
+            process,
+            active,
+            inputs,
+            facts,
+            lease_until,
+        }
     }
 
     /// The time now.
@@ -106,7 +128,8 @@ impl Shared {
 
     /// A lease was stored.
     pub fn leased(&self, until: Timestamp) {
-        self.lease_until.fetch_max(until.as_millisecond(), Ordering::SeqCst);
+        self.lease_until
+            .fetch_max(until.as_millisecond(), Ordering::SeqCst);
     }
 
     /// Fails when another process may own the run by now: a scheduler that was suspended must not publish.
@@ -118,7 +141,11 @@ impl Shared {
             Ok(row) if row.epoch == epoch => Ok(()),
             Ok(_) => {
                 let hint = "The new owner goes on with the run; nothing is to be done here.";
-                Err(OperatorError::config("run.lost", format!("run {run} has another owner by now"), hint))
+                Err(OperatorError::config(
+                    "run.lost",
+                    format!("run {run} has another owner by now"),
+                    hint,
+                ))
             }
             Err(error) => Err(OperatorError::retry(error.code(), &error, error.hint())),
         }

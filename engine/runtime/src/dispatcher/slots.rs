@@ -34,13 +34,21 @@ impl Slots {
     pub fn new(most: usize, fixed: BTreeMap<String, u32>) -> Self {
         let pool = |(name, size): (&String, &u32)| (name.clone(), Pool::new(*size));
         let pools = fixed.iter().map(pool).collect();
-        Self { free: most.max(1), pools, open: Queue::default(), fixed }
+        Self {
+            free: most.max(1),
+            pools,
+            open: Queue::default(),
+            fixed,
+        }
     }
 
     /// Learns a pool's size from a plan.
     pub fn learn(&mut self, name: &str, size: u32) {
         if !self.fixed.contains_key(name) {
-            self.pools.entry(name.to_owned()).or_insert_with(|| Pool::new(size)).size = size;
+            self.pools
+                .entry(name.to_owned())
+                .or_insert_with(|| Pool::new(size))
+                .size = size;
         }
     }
 
@@ -49,7 +57,11 @@ impl Slots {
         match pool {
             None => self.open.push(task),
             Some(name) => {
-                self.pools.entry(name.to_owned()).or_insert_with(|| Pool::new(DEFAULT_POOL)).queue.push(task);
+                self.pools
+                    .entry(name.to_owned())
+                    .or_insert_with(|| Pool::new(DEFAULT_POOL))
+                    .queue
+                    .push(task);
             }
         }
     }
@@ -60,7 +72,10 @@ impl Slots {
             return None;
         }
         // Pools first: their slots are the scarcer ones.
-        let pool = self.pools.values_mut().find(|pool| pool.used < pool.size && !pool.queue.is_empty());
+        let pool = self
+            .pools
+            .values_mut()
+            .find(|pool| pool.used < pool.size && !pool.queue.is_empty());
         match pool {
             Some(pool) => pool.queue.pop(),
             None => self.open.pop(),
@@ -91,9 +106,10 @@ impl Slots {
     /// Whether a task of that pool would have to wait for a slot, and the words for it.
     pub fn why_waiting(&self, pool: Option<&str>) -> Option<String> {
         match pool.and_then(|name| self.pools.get(name).map(|pool| (name, pool))) {
-            Some((name, pool)) if pool.used >= pool.size => {
-                Some(format!("waiting for a slot of the pool `{name}` ({} of {} taken)", pool.used, pool.size))
-            }
+            Some((name, pool)) if pool.used >= pool.size => Some(format!(
+                "waiting for a slot of the pool `{name}` ({} of {} taken)",
+                pool.used, pool.size
+            )),
             _ => (self.free == 0).then(|| "waiting for a free slot".to_owned()),
         }
     }
@@ -107,7 +123,11 @@ impl Slots {
 
 impl Pool {
     fn new(size: u32) -> Self {
-        Self { size, used: 0, queue: Queue::default() }
+        Self {
+            size,
+            used: 0,
+            queue: Queue::default(),
+        }
     }
 }
 
@@ -148,7 +168,11 @@ mod tests {
     use super::*;
 
     fn task(run: &str, index: usize) -> TaskRef {
-        TaskRef { run: run.into(), epoch: 1, index }
+        TaskRef {
+            run: run.into(),
+            epoch: 1,
+            index,
+        }
     }
 
     #[test]
@@ -156,8 +180,13 @@ mod tests {
         let mut slots = Slots::new(10, BTreeMap::new());
         (0..3).for_each(|index| slots.enqueue(task("a", index), None));
         slots.enqueue(task("b", 0), None);
-        let order: Vec<_> = std::iter::from_fn(|| slots.next()).map(|task| (task.run.to_string(), task.index)).collect();
-        assert_eq!(order, [("a".into(), 0), ("b".into(), 0), ("a".into(), 1), ("a".into(), 2)]);
+        let order: Vec<_> = std::iter::from_fn(|| slots.next())
+            .map(|task| (task.run.to_string(), task.index))
+            .collect();
+        assert_eq!(
+            order,
+            [("a".into(), 0), ("b".into(), 0), ("a".into(), 1), ("a".into(), 2)]
+        );
     }
 
     #[test]

@@ -7,7 +7,10 @@ use twinloom_meta::{AttemptRow, Change, TaskState};
 use twinloom_sdk::{PROTOCOL, Runs, TaskDocument};
 
 use super::{Core, Launch, Run, TaskRef, attempt, inputs, run::Phase};
-use crate::{executor::{Limits, Program}, writer::After};
+use crate::{
+    executor::{Limits, Program},
+    writer::After,
+};
 
 impl Core {
     /// A slot is there for the task: its next attempt is written down, and starts once that stands.
@@ -15,7 +18,9 @@ impl Core {
         if run.tasks[index].phase != Phase::Queued {
             return;
         }
-        let Some(ready) = run.tasks[index].ready.clone() else { return };
+        let Some(ready) = run.tasks[index].ready.clone() else {
+            return;
+        };
         let planned = &run.plan.tasks[index];
         self.slots.take(planned.pool.as_deref());
         self.attempts += 1;
@@ -49,14 +54,27 @@ impl Core {
             cpu_time: planned.resources.cpu_time,
             threads: planned.resources.threads,
         };
-        let runs = self.shared.facts(&planned.operator).map_or(Runs::Inline, |facts| facts.runs);
+        let runs = self
+            .shared
+            .facts(&planned.operator)
+            .map_or(Runs::Inline, |facts| facts.runs);
         let program = match (planned.executor.as_deref(), runs) {
             (Some("inline"), _) | (None, Runs::Inline) => None,
             (_, Runs::Torch) => Some(Program::Torch),
             (_, Runs::Inline | Runs::Process) => Some(Program::Worker),
         };
-        let task = TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index };
-        let launch = Launch { task, document, limits, program, cancel: cancel.clone() };
+        let task = TaskRef {
+            run: Arc::clone(&run.key),
+            epoch: run.epoch,
+            index,
+        };
+        let launch = Launch {
+            task,
+            document,
+            limits,
+            program,
+            cancel: cancel.clone(),
+        };
         run.changes.push(Change::InsertAttempt(Box::new(AttemptRow {
             run: run.key.to_string(),
             task: planned.id.clone(),

@@ -32,7 +32,12 @@ impl Core {
         });
         let subject = format!("{}/{}", approval.run, approval.task);
         run.changes.push(Change::OpenApproval(approval));
-        run.changes.push(Change::Event(NewEvent { kind: event::APPROVAL_OPENED.to_owned(), subject, payload, at: now }));
+        run.changes.push(Change::Event(NewEvent {
+            kind: event::APPROVAL_OPENED.to_owned(),
+            subject,
+            payload,
+            at: now,
+        }));
         run.after.push(After::FailPoint(failpoint::WAITING));
         self.wait_for_answer(run, index);
         run.update(index, |row| {
@@ -44,8 +49,16 @@ impl Core {
     /// A task waits, from now on or since an earlier process.
     pub fn wait_for_answer(&mut self, run: &mut Run, index: usize) {
         run.set_phase(index, Phase::Waiting);
-        if let Some(at) = run.tasks[index].approval.as_ref().and_then(|approval| approval.expires_at) {
-            let task = TaskRef { run: Arc::clone(&run.key), epoch: run.epoch, index };
+        if let Some(at) = run.tasks[index]
+            .approval
+            .as_ref()
+            .and_then(|approval| approval.expires_at)
+        {
+            let task = TaskRef {
+                run: Arc::clone(&run.key),
+                epoch: run.epoch,
+                index,
+            };
             self.timers.set(at, Timer::Expire(task));
         }
     }
@@ -77,11 +90,19 @@ impl Core {
     pub fn expire(&mut self, run: &mut Run, index: usize) {
         let now = self.shared.now();
         let task = &run.tasks[index];
-        let Some(approval) = task.approval.clone().filter(|_| task.phase == Phase::Waiting) else { return };
-        let Some(expires_at) = approval.expires_at.filter(|at| *at <= now) else { return };
+        let Some(approval) = task.approval.clone().filter(|_| task.phase == Phase::Waiting) else {
+            return;
+        };
+        let Some(expires_at) = approval.expires_at.filter(|at| *at <= now) else {
+            return;
+        };
         let on_timeout = approval.request.get("on_timeout").cloned().unwrap_or_default();
-        let approved = serde_json::from_value(on_timeout).is_ok_and(|on_timeout: OnTimeout| on_timeout == OnTimeout::Approve);
-        let (by, comment) = ("timeout".to_owned(), format!("nobody had answered by {expires_at:.0}"));
+        let approved = serde_json::from_value(on_timeout)
+            .is_ok_and(|on_timeout: OnTimeout| on_timeout == OnTimeout::Approve);
+        let (by, comment) = (
+            "timeout".to_owned(),
+            format!("nobody had answered by {expires_at:.0}"),
+        );
         let subject = format!("{}/{}", approval.run, approval.task);
         run.changes.extend([
             Change::Decide(DecisionRow {
@@ -93,7 +114,12 @@ impl Core {
                 comment: Some(comment.clone()),
                 evidence: approval.request.get("evidence").cloned().unwrap_or_default(),
             }),
-            Change::CloseApproval { run: approval.run, task: approval.task, at: now, outcome: "timed_out".to_owned() },
+            Change::CloseApproval {
+                run: approval.run,
+                task: approval.task,
+                at: now,
+                outcome: "timed_out".to_owned(),
+            },
             Change::Event(NewEvent {
                 kind: event::APPROVAL_DECIDED.to_owned(),
                 subject: subject.clone(),
@@ -108,6 +134,15 @@ impl Core {
                 detail: json!({ "approved": approved }),
             }),
         ]);
-        self.decided(run, index, Decision { approved, by, at: now, comment: Some(comment) });
+        self.decided(
+            run,
+            index,
+            Decision {
+                approved,
+                by,
+                at: now,
+                comment: Some(comment),
+            },
+        );
     }
 }

@@ -15,7 +15,7 @@ use twinloom_meta::{AuditRow, Change, DecisionRow, NewEvent, RunState, event};
 use twinloom_sdk::ApprovalRequest;
 
 use crate::{
-    Decision, EngineConfig, EngineEvent, LogLine, OpenQuestion, RunId, RunSummary, EngineError, WaitFor,
+    Decision, EngineConfig, EngineError, EngineEvent, LogLine, OpenQuestion, RunId, RunSummary, WaitFor,
     dispatcher::{Dispatcher, Input, Shared},
     failpoint, logs,
     owner::Owner,
@@ -44,15 +44,20 @@ impl Engine {
     pub async fn start(config: EngineConfig) -> Result<Self, EngineError> {
         for folder in ["runs", "work", "vectors"] {
             let path = config.home.join(folder);
-            fs::create_dir_all(&path)
-                .map_err(|source| EngineError::Home { what: path.display().to_string(), source })?;
+            fs::create_dir_all(&path).map_err(|source| EngineError::Home {
+                what: path.display().to_string(),
+                source,
+            })?;
         }
         // Messages to the dispatcher are never dropped and senders never wait for it: its own tasks are bounded by
         // `max_parallel`, and what operators say is bounded before it gets here.
         let (inputs, received) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(config, inputs, broadcast::Sender::new(EVENT_BUFFER)));
         let tasks = Dispatcher::start(&shared, received);
-        Ok(Self { shared, tasks: Arc::new(std::sync::Mutex::new(tasks)) })
+        Ok(Self {
+            shared,
+            tasks: Arc::new(std::sync::Mutex::new(tasks)),
+        })
     }
 
     /// What the engine was started with.
@@ -69,7 +74,10 @@ impl Engine {
     pub async fn cancel(&self, run: &str, by: &str, reason: &str) -> Result<(), EngineError> {
         let row = self.shared.config.meta.run(run).await?;
         if row.state.ended() {
-            return Err(EngineError::Ended { run: row.id, state: row.state.to_string() });
+            return Err(EngineError::Ended {
+                run: row.id,
+                state: row.state.to_string(),
+            });
         }
         if !self.holds(&row.id).await? {
             let owner = row.owner.as_deref().and_then(Owner::parse);
@@ -77,13 +85,24 @@ impl Engine {
             if owner.is_some_and(|owner| owner.is_alive(row.lease_until, now)) {
                 let payload = serde_json::json!({ "by": by, "reason": reason });
                 let kind = crate::dispatcher::CANCEL_REQUESTED.to_owned();
-                let change = Change::Event(NewEvent { kind, subject: row.id, payload, at: now });
+                let change = Change::Event(NewEvent {
+                    kind,
+                    subject: row.id,
+                    payload,
+                    at: now,
+                });
                 return Ok(self.shared.config.meta.apply(vec![change], &[]).await?);
             }
             self.resume(&row.id).await?;
         }
         let (by, reason) = (by.to_owned(), reason.to_owned());
-        self.ask(|reply| Input::Cancel { run: row.id, by, reason, reply }).await?
+        self.ask(|reply| Input::Cancel {
+            run: row.id,
+            by,
+            reason,
+            reply,
+        })
+        .await?
     }
 
     /// Answers a task that waits for a person; names it where several wait. The answer is stored with who, when and
@@ -95,13 +114,23 @@ impl Engine {
         let meta = &self.shared.config.meta;
         let run = meta.run(run).await?.id;
         let mut open = meta.open_approvals(Some(&run)).await?;
-        open.retain(|approval| task.is_none_or(|task| task == approval.task || self.step_is(task, &approval.task)));
+        open.retain(|approval| {
+            task.is_none_or(|task| task == approval.task || self.step_is(task, &approval.task))
+        });
         let approval = match open.len() {
-            0 => return Err(EngineError::NotWaiting { run, task: task.map(str::to_owned) }),
+            0 => {
+                return Err(EngineError::NotWaiting {
+                    run,
+                    task: task.map(str::to_owned),
+                });
+            }
             1 => open.remove(0),
             _ => {
                 let tasks: Vec<_> = open.into_iter().map(|approval| approval.task).collect();
-                return Err(EngineError::AmbiguousTask { run, tasks: tasks.join(", ") });
+                return Err(EngineError::AmbiguousTask {
+                    run,
+                    tasks: tasks.join(", "),
+                });
             }
         };
         let at = self.shared.now();
@@ -127,18 +156,33 @@ impl Engine {
         };
         let changes = vec![
             Change::Decide(row),
-            Change::CloseApproval { run: run.clone(), task: approval.task, at, outcome: outcome.to_owned() },
+            Change::CloseApproval {
+                run: run.clone(),
+                task: approval.task,
+                at,
+                outcome: outcome.to_owned(),
+            },
             Change::Event(NewEvent {
                 kind: event::APPROVAL_DECIDED.to_owned(),
                 subject: subject.clone(),
                 payload: serde_json::json!({ "approved": decision.approved, "by": decision.by }),
                 at,
             }),
-            Change::Audit(AuditRow { at, by: decision.by, action: outcome.to_owned(), subject, detail }),
+            Change::Audit(AuditRow {
+                at,
+                by: decision.by,
+                action: outcome.to_owned(),
+                subject,
+                detail,
+            }),
         ];
         meta.apply(changes, &[]).await?;
         failpoint::hit(failpoint::DECIDED);
-        self.shared.send(Input::Decided { run, task: approval_task, decision: decided });
+        self.shared.send(Input::Decided {
+            run,
+            task: approval_task,
+            decision: decided,
+        });
         Ok(())
     }
 
@@ -149,7 +193,14 @@ impl Engine {
     pub async fn wait(&self, run: &str, until: WaitFor) -> Result<RunSummary, EngineError> {
         // The id as it stands is asked for first: a caller that has just submitted pays no query.
         let known = run.to_owned();
-        if let Some(summary) = self.ask(|reply| Input::Wait { run: known, until, reply }).await?? {
+        if let Some(summary) = self
+            .ask(|reply| Input::Wait {
+                run: known,
+                until,
+                reply,
+            })
+            .await??
+        {
             return Ok(summary);
         }
         loop {
@@ -160,7 +211,14 @@ impl Engine {
             }
             if row.id != run {
                 let id = row.id.clone();
-                if let Some(summary) = self.ask(|reply| Input::Wait { run: id, until, reply }).await?? {
+                if let Some(summary) = self
+                    .ask(|reply| Input::Wait {
+                        run: id,
+                        until,
+                        reply,
+                    })
+                    .await??
+                {
                     return Ok(summary);
                 }
             }
@@ -190,7 +248,9 @@ impl Engine {
     pub async fn logs(&self, run: &str, task: &str) -> Result<Vec<LogLine>, EngineError> {
         let (home, run, task) = (self.shared.config.home.clone(), run.to_owned(), task.to_owned());
         let read = tokio::task::spawn_blocking(move || logs::read(&home, &run, &task));
-        read.await.map_err(|error| EngineError::Stopped { reason: Some(error.to_string()) })?
+        read.await.map_err(|error| EngineError::Stopped {
+            reason: Some(error.to_string()),
+        })?
     }
 
     /// Questions that wait for a person, of one run or of all.
@@ -202,7 +262,13 @@ impl Engine {
         let question = |row: twinloom_meta::ApprovalRow| {
             let request: ApprovalRequest = serde_json::from_value(row.request).ok()?;
             let (opened_at, expires_at) = (row.opened_at, row.expires_at);
-            Some(OpenQuestion { run: row.run, task: row.task, request, opened_at, expires_at })
+            Some(OpenQuestion {
+                run: row.run,
+                task: row.task,
+                request,
+                opened_at,
+                expires_at,
+            })
         };
         Ok(rows.into_iter().filter_map(question).collect())
     }
@@ -213,12 +279,23 @@ impl Engine {
         self.shared.send(Input::Shutdown { reply });
         // An error means that it had stopped already.
         let _ = done.await;
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let tasks = std::mem::take(
+            &mut *self
+                .tasks
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         for task in tasks {
             task.abort();
             let _ = task.await;
         }
-        if let Err(error) = self.shared.config.meta.release(&self.shared.owner.to_string()).await {
+        if let Err(error) = self
+            .shared
+            .config
+            .meta
+            .release(&self.shared.owner.to_string())
+            .await
+        {
             tracing::warn!(%error, "leases were not released; they run out by themselves");
         }
         self.shared.owner.retire();

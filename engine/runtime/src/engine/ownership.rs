@@ -3,9 +3,7 @@
 use std::{collections::HashMap, fs, sync::Arc};
 
 use serde_json::json;
-use twinloom_meta::{
-    AttemptClose, AttemptRow, AuditRow, Change, RunFilter, RunRow, RunState, RunUpdate, TaskState,
-};
+use twinloom_meta::{AttemptClose, AttemptRow, AuditRow, Change, RunFilter, RunRow, RunState, TaskState};
 use twinloom_spec::Plan;
 
 use super::Engine;
@@ -31,7 +29,10 @@ impl Engine {
     pub async fn resume(&self, run: &str) -> Result<(), EngineError> {
         let row = self.shared.config.meta.run(run).await?;
         if row.state.ended() {
-            return Err(EngineError::Ended { run: row.id, state: row.state.to_string() });
+            return Err(EngineError::Ended {
+                run: row.id,
+                state: row.state.to_string(),
+            });
         }
         if self.holds(&row.id).await? {
             return Ok(());
@@ -48,7 +49,11 @@ impl Engine {
     /// What the database says.
     pub async fn recover(&self) -> Result<Vec<RunId>, EngineError> {
         let states = vec![RunState::Queued, RunState::Running, RunState::Waiting];
-        let mut filter = RunFilter { states, limit: PAGE, ..RunFilter::default() };
+        let mut filter = RunFilter {
+            states,
+            limit: PAGE,
+            ..RunFilter::default()
+        };
         let mut open = Vec::new();
         loop {
             let page = self.shared.config.meta.runs(&filter).await?;
@@ -82,25 +87,52 @@ impl Engine {
     pub async fn retry(&self, run: &str, from: Option<&str>) -> Result<(), EngineError> {
         let row = self.shared.config.meta.run(run).await?;
         if !row.state.ended() {
-            return Err(EngineError::NotEnded { run: row.id, state: row.state.to_string() });
+            return Err(EngineError::NotEnded {
+                run: row.id,
+                state: row.state.to_string(),
+            });
         }
         let plan = plan_of(&row)?;
         let graph = Graph::of(&plan)?;
-        let states: Vec<_> = self.shared.config.meta.tasks(&row.id).await?.into_iter().map(|task| task.state).collect();
+        let states: Vec<_> = self
+            .shared
+            .config
+            .meta
+            .tasks(&row.id)
+            .await?
+            .into_iter()
+            .map(|task| task.state)
+            .collect();
         let again = match from {
             Some(from) => {
                 let named = |task: &&twinloom_spec::PlannedTask| task.id == from || task.step == from;
-                let places: Vec<_> =
-                    plan.tasks.iter().filter(named).filter_map(|task| graph.index_of(&task.id)).collect();
+                let places: Vec<_> = plan
+                    .tasks
+                    .iter()
+                    .filter(named)
+                    .filter_map(|task| graph.index_of(&task.id))
+                    .collect();
                 if places.is_empty() {
                     let known: Vec<_> = plan.tasks.iter().take(20).map(|task| task.id.as_str()).collect();
                     let (task, known) = (from.to_owned(), known.join(", "));
-                    return Err(EngineError::UnknownTask { run: row.id, task, known });
+                    return Err(EngineError::UnknownTask {
+                        run: row.id,
+                        task,
+                        known,
+                    });
                 }
-                places.into_iter().flat_map(|place| graph.downstream(place)).collect()
+                places
+                    .into_iter()
+                    .flat_map(|place| graph.downstream(place))
+                    .collect()
             }
             None => {
-                let open = |(_, state): &(usize, &TaskState)| !matches!(state, TaskState::Succeeded | TaskState::Cached | TaskState::Skipped);
+                let open = |(_, state): &(usize, &TaskState)| {
+                    !matches!(
+                        state,
+                        TaskState::Succeeded | TaskState::Cached | TaskState::Skipped
+                    )
+                };
                 let mut places: std::collections::HashSet<usize> = std::collections::HashSet::new();
                 for (place, _) in states.iter().enumerate().filter(open) {
                     if places.insert(place) {
@@ -116,17 +148,18 @@ impl Engine {
         }
         let (row, epoch) = self.claim(row).await?;
         let id = row.id.clone();
-        let fresh = |index: usize| from.is_some_and(|from| plan.tasks[index].id == from || plan.tasks[index].step == from);
+        let fresh = |index: usize| {
+            from.is_some_and(|from| plan.tasks[index].id == from || plan.tasks[index].step == from)
+        };
         let mut run = self.load(row, epoch, |index| again.contains(&index)).await?;
         for index in 0..run.tasks.len() {
-            run.tasks[index].fresh = fresh(index);
+            run.tasks[index].fresh |= fresh(index);
             if again.contains(&index) {
                 // Failures of the past do not count against what is asked for now.
                 run.tasks[index].failures = 0;
             }
         }
         let at = self.shared.now();
-        run.changes.push(Change::UpdateRun(RunUpdate { error: twinloom_meta::Field::Clear, ..RunUpdate::state(&id, RunState::Running) }));
         run.changes.push(Change::Audit(AuditRow {
             at,
             by: "engine".to_owned(),
@@ -145,11 +178,17 @@ impl Engine {
             && row.lease_until.is_some()
             && owner.is_alive(row.lease_until, now)
         {
-            return Err(EngineError::Owned { run: row.id, owner: text.to_owned() });
+            return Err(EngineError::Owned {
+                run: row.id,
+                owner: text.to_owned(),
+            });
         }
         let until = now.checked_add(LEASE).unwrap_or(now);
         let meta = &self.shared.config.meta;
-        match meta.claim_run(&row.id, &self.shared.owner.to_string(), row.epoch, until).await? {
+        match meta
+            .claim_run(&row.id, &self.shared.owner.to_string(), row.epoch, until)
+            .await?
+        {
             Some(epoch) => {
                 self.shared.leased(until);
                 failpoint::hit(failpoint::CLAIMED);
@@ -163,14 +202,23 @@ impl Engine {
     }
 
     /// Puts a claimed run together from its rows. Tasks that were under way, and those that `again` names, are pending.
-    async fn load(&self, mut row: RunRow, epoch: i64, again: impl Fn(usize) -> bool) -> Result<Run, EngineError> {
+    async fn load(
+        &self,
+        mut row: RunRow,
+        epoch: i64,
+        again: impl Fn(usize) -> bool,
+    ) -> Result<Run, EngineError> {
         let meta = &self.shared.config.meta;
         let plan = plan_of(&row)?;
         self.check_operators(&plan)?;
         let graph = Graph::of(&plan)?;
         let mut artifacts = grouped(meta.artifacts(&row.id).await?, |artifact| artifact.task.clone());
-        let attempts = grouped(meta.attempts(&row.id, None).await?, |attempt| attempt.task.clone());
-        let mut approvals = grouped(meta.open_approvals(Some(&row.id)).await?, |approval| approval.task.clone());
+        let attempts = grouped(meta.attempts(&row.id, None).await?, |attempt| {
+            attempt.task.clone()
+        });
+        let mut approvals = grouped(meta.open_approvals(Some(&row.id)).await?, |approval| {
+            approval.task.clone()
+        });
         let now = self.shared.now();
         let mut changes = Vec::new();
         let mut tasks = Vec::with_capacity(plan.tasks.len());
@@ -179,41 +227,54 @@ impl Engine {
             let mut task = Task::new(task_row);
             let empty = Vec::new();
             let past = attempts.get(&task.row.id).unwrap_or(&empty);
-            changes.extend(past.iter().filter(|attempt| attempt.ended_at.is_none()).map(|attempt| lost(attempt, now)));
+            changes.extend(
+                past.iter()
+                    .filter(|attempt| attempt.ended_at.is_none())
+                    .map(|attempt| lost(attempt, now)),
+            );
             let count = |words: &[&str]| {
-                let counted = past.iter().filter(|attempt| attempt.outcome.as_deref().is_some_and(|o| words.contains(&o)));
+                let counted = past
+                    .iter()
+                    .filter(|attempt| attempt.outcome.as_deref().is_some_and(|o| words.contains(&o)));
                 u32::try_from(counted.count()).unwrap_or(u32::MAX)
             };
             task.failures = count(FAILURES);
             task.generation = count(&["succeeded"]);
             // An attempt may be stored whose task row was not: its number is not used twice.
-            let last = past.iter().map(|attempt| attempt.attempt).max().unwrap_or_default();
+            let last = past
+                .iter()
+                .map(|attempt| attempt.attempt)
+                .max()
+                .unwrap_or_default();
             task.row.attempt = task.row.attempt.max(last);
             let approval = approvals.remove(&task.row.id).and_then(|mut rows| rows.pop());
-            if again(index) || matches!(task.row.state, TaskState::Queued | TaskState::Running) {
-                task.row.state = TaskState::Pending;
-                task.row.reason = None;
-                task.row.next_attempt_at = None;
-                (task.row.started_at, task.row.ended_at) = (None, None);
+            if again(index) {
+                reset(&mut task);
+                // An answer of then does not count for a question of now.
+                task.row.queued_at = None;
                 moved.push(index);
-            } else if task.row.state == TaskState::Waiting {
-                match (approval, meta.decision(&row.id, &task.row.id).await?) {
-                    (Some(approval), _) => task.approval = Some(approval),
-                    // Answered while nobody ran the run.
-                    (None, Some(row)) => {
-                        task.decision = Some(twinloom_sdk::Decision {
-                            approved: row.approved,
-                            by: row.by,
-                            at: row.at,
-                            comment: row.comment,
-                        });
-                        task.row.state = TaskState::Pending;
-                        moved.push(index);
-                    }
-                    (None, None) => {
-                        task.row.state = TaskState::Pending;
-                        moved.push(index);
-                    }
+            } else if task.row.state == TaskState::Waiting && approval.is_some() {
+                task.approval = approval;
+            } else if !task.row.state.ended() {
+                let asked = past
+                    .iter()
+                    .any(|attempt| attempt.outcome.as_deref() == Some("waiting"));
+                if let Some(queued_at) = task.row.queued_at.filter(|_| asked) {
+                    let decision = meta
+                        .decision(&row.id, &task.row.id)
+                        .await?
+                        .filter(|row| row.at >= queued_at);
+                    task.decision = decision.map(|row| twinloom_sdk::Decision {
+                        approved: row.approved,
+                        by: row.by,
+                        at: row.at,
+                        comment: row.comment,
+                    });
+                    task.fresh = task.decision.is_some();
+                }
+                if task.row.state != TaskState::Pending {
+                    reset(&mut task);
+                    moved.push(index);
                 }
             }
             if task.row.state.ended() {
@@ -221,10 +282,18 @@ impl Engine {
             }
             tasks.push(task);
         }
-        for attempt in attempts.values().flatten().filter(|attempt| attempt.ended_at.is_none()) {
+        for attempt in attempts
+            .values()
+            .flatten()
+            .filter(|attempt| attempt.ended_at.is_none())
+        {
             self.end_orphan(attempt).await;
         }
-        row.state = if row.state == RunState::Queued { RunState::Queued } else { RunState::Running };
+        row.state = if row.state == RunState::Queued {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         row.error = None;
         let mut run = Run::new(row, epoch, Arc::new(plan), Arc::new(graph), tasks, false);
         run.changes = changes;
@@ -252,8 +321,17 @@ impl Engine {
 }
 
 fn plan_of(row: &RunRow) -> Result<Plan, EngineError> {
-    serde_json::from_value(row.plan.clone())
-        .map_err(|error| EngineError::StoredPlan { run: row.id.clone(), reason: error.to_string() })
+    serde_json::from_value(row.plan.clone()).map_err(|error| EngineError::StoredPlan {
+        run: row.id.clone(),
+        reason: error.to_string(),
+    })
+}
+
+/// Back to where it was before it was looked at; its attempts keep their numbers.
+fn reset(task: &mut Task) {
+    task.row.state = TaskState::Pending;
+    (task.row.reason, task.row.next_attempt_at) = (None, None);
+    (task.row.started_at, task.row.ended_at) = (None, None);
 }
 
 fn lost(attempt: &AttemptRow, ended_at: jiff::Timestamp) -> Change {

@@ -60,30 +60,51 @@ impl Engine {
             return Ok((Would::Skip, format!("`{need}` is skipped"), Known::Skipped));
         }
         let facts = self.shared.facts(&task.operator);
-        let open = task.needs.iter().find(|need| matches!(known.get(need.as_str()), Some(Known::Nothing)));
+        let open = task
+            .needs
+            .iter()
+            .find(|need| matches!(known.get(need.as_str()), Some(Known::Nothing)));
         let scope = scope::of_task(&plan.params, "", &plan.dag, task, steps(plan, known));
         if let Some(condition) = &task.condition {
             match scope::holds(condition, &scope) {
                 Ok(false) => return Ok((Would::Skip, format!("`{condition}` is false"), Known::Skipped)),
                 Ok(true) => {}
-                Err(_) => return Ok((Would::Unknown, format!("`{condition}` is not known yet"), Known::Nothing)),
+                Err(_) => {
+                    return Ok((
+                        Would::Unknown,
+                        format!("`{condition}` is not known yet"),
+                        Known::Nothing,
+                    ));
+                }
             }
         }
         if !facts.is_some_and(|facts| facts.cacheable) {
-            return Ok((Would::Run, "looks at the outside world, so it always runs".to_owned(), Known::Nothing));
+            return Ok((
+                Would::Run,
+                "looks at the outside world, so it always runs".to_owned(),
+                Known::Nothing,
+            ));
         }
         if !task.cache {
             return Ok((Would::Run, "`cache: false`".to_owned(), Known::Nothing));
         }
         if let Some(need) = open {
-            return Ok((Would::Unknown, format!("cached if `{need}` gives what it gave before"), Known::Nothing));
+            return Ok((
+                Would::Unknown,
+                format!("cached if `{need}` gives what it gave before"),
+                Known::Nothing,
+            ));
         }
         let inputs = match self.known_inputs(task, known).await {
             Ok(inputs) => inputs,
             Err(why) => return Ok((Would::Unknown, why, Known::Nothing)),
         };
         let Ok(config) = scope::render(&task.config, &scope) else {
-            return Ok((Would::Unknown, "its `with:` is not known yet".to_owned(), Known::Nothing));
+            return Ok((
+                Would::Unknown,
+                "its `with:` is not known yet".to_owned(),
+                Known::Nothing,
+            ));
         };
         let ready = prepare::ready(&self.shared, task, config, inputs);
         let key = ready.cache_key.unwrap_or_default();
@@ -93,11 +114,22 @@ impl Engine {
         };
         let (run, maker) = (row.run.clone(), row.task.clone());
         match prepare::usable(&self.shared.config.store, row).await {
-            None => Ok((Would::Run, format!("the result of run {run} is no longer in the store"), Known::Nothing)),
+            None => Ok((
+                Would::Run,
+                format!("the result of run {run} is no longer in the store"),
+                Known::Nothing,
+            )),
             Some(hit) => {
                 let seen = seen(task, &hit);
                 let why = format!("run {run}, task `{maker}` has the result");
-                Ok((Would::Cached, why, Known::Result { outputs: hit.outputs, seen }))
+                Ok((
+                    Would::Cached,
+                    why,
+                    Known::Result {
+                        outputs: hit.outputs,
+                        seen,
+                    },
+                ))
             }
         }
     }
@@ -109,16 +141,21 @@ impl Engine {
     ) -> Result<IndexMap<String, Vec<ArtifactId>>, String> {
         let mut inputs = IndexMap::new();
         let output = |task: &str, port: &str| match known.get(task) {
-            Some(Known::Result { outputs, .. }) => {
-                outputs.iter().find(|output| output.port == port).map(|output| output.artifact.clone())
-            }
+            Some(Known::Result { outputs, .. }) => outputs
+                .iter()
+                .find(|output| output.port == port)
+                .map(|output| output.artifact.clone()),
             _ => None,
         };
         for (port, input) in &task.inputs {
             let artifacts = match input {
                 PlannedInput::Task { task, port } => output(task, port).into_iter().collect(),
-                PlannedInput::Gather { tasks, port } => tasks.iter().filter_map(|task| output(task, port)).collect(),
-                PlannedInput::Select { .. } => return Err("which variant is best is not known yet".to_owned()),
+                PlannedInput::Gather { tasks, port } => {
+                    tasks.iter().filter_map(|task| output(task, port)).collect()
+                }
+                PlannedInput::Select { .. } => {
+                    return Err("which variant is best is not known yet".to_owned());
+                }
                 PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => continue,
             };
             inputs.insert(port.clone(), artifacts);
@@ -127,7 +164,11 @@ impl Engine {
             let pinned = prepare::pinned(&self.shared.config.store, kind, reference).await;
             match pinned {
                 Ok(artifact) => drop(inputs.insert(port.to_owned(), vec![artifact])),
-                Err(_) if self.shared.facts(&task.operator).is_some_and(|facts| facts.is_optional(port)) => {}
+                Err(_)
+                    if self
+                        .shared
+                        .facts(&task.operator)
+                        .is_some_and(|facts| facts.is_optional(port)) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }

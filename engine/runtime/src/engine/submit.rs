@@ -21,7 +21,12 @@ impl Engine {
     /// `run.unknown_operator`, `run.input` when there is no such dataset or model, `run.bad_plan`; what the database
     /// says.
     pub async fn submit(&self, submit: Submit) -> Result<RunId, EngineError> {
-        let Submit { mut plan, dag_text, trigger, run_id } = submit;
+        let Submit {
+            mut plan,
+            dag_text,
+            trigger,
+            run_id,
+        } = submit;
         self.check_operators(&plan)?;
         self.pin(&mut plan).await?;
         let graph = Graph::of(&plan)?;
@@ -29,7 +34,10 @@ impl Engine {
         let now = self.shared.now();
         let lease_until = now.checked_add(LEASE).ok();
         let encoded = serde_json::to_value(&plan);
-        let bad = |error: serde_json::Error| EngineError::BadPlan { dag: plan.dag.clone(), reason: error.to_string() };
+        let bad = |error: serde_json::Error| EngineError::BadPlan {
+            dag: plan.dag.clone(),
+            reason: error.to_string(),
+        };
         let row = RunRow {
             id: id.clone(),
             dag: plan.dag.clone(),
@@ -54,16 +62,26 @@ impl Engine {
         let run = Run::new(row, 1, Arc::new(plan), Arc::new(graph), tasks, true);
         failpoint::hit(failpoint::SUBMIT);
         self.take_on(run).await?;
-        lease_until.into_iter().for_each(|until| self.shared.leased(until));
+        lease_until
+            .into_iter()
+            .for_each(|until| self.shared.leased(until));
         Ok(id)
     }
 
     pub(super) async fn take_on(&self, run: Run) -> Result<(), EngineError> {
-        self.ask(|reply| Input::Start { run: Box::new(run), reply }).await?
+        self.ask(|reply| Input::Start {
+            run: Box::new(run),
+            reply,
+        })
+        .await?
     }
 
     pub(super) fn check_operators(&self, plan: &Plan) -> Result<(), EngineError> {
-        match plan.tasks.iter().find(|task| self.shared.facts(&task.operator).is_none()) {
+        match plan
+            .tasks
+            .iter()
+            .find(|task| self.shared.facts(&task.operator).is_none())
+        {
             None => Ok(()),
             Some(task) => {
                 let (task, operator) = (task.id.clone(), task.operator.clone());
@@ -86,11 +104,17 @@ impl Engine {
                 };
                 match prepare::pinned(&self.shared.config.store, kind, reference).await {
                     Ok(artifact) => *reference = artifact.id.to_string(),
-                    Err(StoreError::NotFound { .. }) if facts.is_some_and(|facts| facts.is_optional(port)) => {
+                    Err(StoreError::NotFound { .. })
+                        if facts.is_some_and(|facts| facts.is_optional(port)) =>
+                    {
                         absent.push(port.clone());
                     }
                     Err(source) => {
-                        return Err(EngineError::Input { task: task.id.clone(), port: port.clone(), source });
+                        return Err(EngineError::Input {
+                            task: task.id.clone(),
+                            port: port.clone(),
+                            source,
+                        });
                     }
                 }
             }

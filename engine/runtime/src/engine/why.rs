@@ -25,21 +25,40 @@ impl Engine {
                 let Some(found) = tasks.iter().find(|task| task.id == name || task.step == name) else {
                     let known: Vec<_> = tasks.iter().take(20).map(|task| task.id.as_str()).collect();
                     let (task, known) = (name.to_owned(), known.join(", "));
-                    return Err(EngineError::UnknownTask { run: row.id, task, known });
+                    return Err(EngineError::UnknownTask {
+                        run: row.id,
+                        task,
+                        known,
+                    });
                 };
                 self.why_task(&row, found, &tasks).await?
             }
         };
-        Ok(Why { text, events: self.events_of(&row).await? })
+        Ok(Why {
+            text,
+            events: self.events_of(&row).await?,
+        })
     }
 
     fn why_run(&self, row: &RunRow, tasks: &[TaskRow]) -> String {
         let mut text = format!("Run {} of `{}` is {}.", row.id, row.dag, row.state);
-        let trigger = row.trigger.get("kind").and_then(|kind| kind.as_str()).unwrap_or("unknown");
+        let trigger = row
+            .trigger
+            .get("kind")
+            .and_then(|kind| kind.as_str())
+            .unwrap_or("unknown");
         let by = row.trigger.get("by").and_then(|by| by.as_str());
         let _ = write!(text, "\nIt was asked for at {:.0} ({trigger}", row.created_at);
-        let _ = write!(text, "{}).", by.map(|by| format!(", by {by}")).unwrap_or_default());
-        if let Some(message) = row.error.as_ref().and_then(|error| error.get("message")?.as_str()) {
+        let _ = write!(
+            text,
+            "{}).",
+            by.map(|by| format!(", by {by}")).unwrap_or_default()
+        );
+        if let Some(message) = row
+            .error
+            .as_ref()
+            .and_then(|error| error.get("message")?.as_str())
+        {
             let _ = write!(text, "\nReason: {message}.");
         }
         let owner = row.owner.as_deref().and_then(Owner::parse);
@@ -51,23 +70,49 @@ impl Engine {
             }
             _ => {}
         }
-        for task in tasks.iter().filter(|task| task.state != TaskState::Succeeded).take(50) {
+        for task in tasks
+            .iter()
+            .filter(|task| task.state != TaskState::Succeeded)
+            .take(50)
+        {
             let _ = write!(text, "\n`{}` is {}{}", task.id, task.state, words(task));
         }
         text
     }
 
     async fn why_task(&self, run: &RunRow, task: &TaskRow, tasks: &[TaskRow]) -> Result<String, EngineError> {
-        let mut text = format!("Task `{}` of run {} is {}{}", task.id, run.id, task.state, words(task));
-        if matches!(task.state, TaskState::Pending | TaskState::Queued | TaskState::UpstreamFailed) {
-            let plan: twinloom_spec::Plan = serde_json::from_value(run.plan.clone())
-                .map_err(|error| EngineError::StoredPlan { run: run.id.clone(), reason: error.to_string() })?;
-            let needs = plan.tasks.iter().find(|planned| planned.id == task.id).map(|planned| &planned.needs);
+        let mut text = format!(
+            "Task `{}` of run {} is {}{}",
+            task.id,
+            run.id,
+            task.state,
+            words(task)
+        );
+        if matches!(
+            task.state,
+            TaskState::Pending | TaskState::Queued | TaskState::UpstreamFailed
+        ) {
+            let plan: twinloom_spec::Plan =
+                serde_json::from_value(run.plan.clone()).map_err(|error| EngineError::StoredPlan {
+                    run: run.id.clone(),
+                    reason: error.to_string(),
+                })?;
+            let needs = plan
+                .tasks
+                .iter()
+                .find(|planned| planned.id == task.id)
+                .map(|planned| &planned.needs);
             let open = tasks.iter().filter(|other| {
                 needs.is_some_and(|needs| needs.contains(&other.id)) && !other.state.succeeded()
             });
             for other in open.take(50) {
-                let _ = write!(text, "\nIt needs `{}`, which is {}{}", other.id, other.state, words(other));
+                let _ = write!(
+                    text,
+                    "\nIt needs `{}`, which is {}{}",
+                    other.id,
+                    other.state,
+                    words(other)
+                );
             }
         }
         if task.state == TaskState::Queued && task.reason.is_none() {
@@ -75,9 +120,16 @@ impl Engine {
         }
         for attempt in self.shared.config.meta.attempts(&run.id, Some(&task.id)).await? {
             let outcome = attempt.outcome.as_deref().unwrap_or("under way");
-            let message = attempt.error.as_ref().and_then(|error| error.get("message")?.as_str());
+            let message = attempt
+                .error
+                .as_ref()
+                .and_then(|error| error.get("message")?.as_str());
             let message = message.map(|message| format!(": {message}")).unwrap_or_default();
-            let _ = write!(text, "\nAttempt {} at {:.0}: {outcome}{message}.", attempt.attempt, attempt.started_at);
+            let _ = write!(
+                text,
+                "\nAttempt {} at {:.0}: {outcome}{message}.",
+                attempt.attempt, attempt.started_at
+            );
         }
         Ok(text)
     }
@@ -90,13 +142,21 @@ impl Engine {
                 || event.subject.starts_with(&format!("{}/", run.id))
                 || event.payload.get("run").and_then(|id| id.as_str()) == Some(run.id.as_str())
         };
-        Ok(meta.events_after(from, MOST_EVENTS).await?.into_iter().filter(of_run).collect())
+        Ok(meta
+            .events_after(from, MOST_EVENTS)
+            .await?
+            .into_iter()
+            .filter(of_run)
+            .collect())
     }
 }
 
 /// The reason and the error of a task, as the end of a sentence.
 fn words(task: &TaskRow) -> String {
-    let error = task.error.as_ref().and_then(|error| error.get("message")?.as_str());
+    let error = task
+        .error
+        .as_ref()
+        .and_then(|error| error.get("message")?.as_str());
     match (task.reason.as_deref(), error) {
         (Some(reason), Some(error)) => format!(": {reason}; the last error was: {error}."),
         (Some(words), None) | (None, Some(words)) => format!(": {words}."),

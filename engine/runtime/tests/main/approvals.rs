@@ -12,11 +12,21 @@ use crate::{
 };
 
 fn asks(config: serde_json::Value) -> twinloom_spec::Plan {
-    plan("asks", vec![task("ask", "ask", config), task("next", "note", json!({})).after("ask")])
+    plan(
+        "asks",
+        vec![
+            task("ask", "ask", config),
+            task("next", "note", json!({})).after("ask"),
+        ],
+    )
 }
 
 fn says(approved: bool) -> Decision {
-    Decision { approved, by: "ada".to_owned(), comment: Some("I looked".to_owned()) }
+    Decision {
+        approved,
+        by: "ada".to_owned(),
+        comment: Some("I looked".to_owned()),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,8 +35,14 @@ async fn a_run_waits_for_a_person_and_goes_on_with_the_answer() {
     let engine = home.engine_with(|config| config.max_parallel = 1).await;
     let id = engine.submit(submit(asks(json!({})))).await.unwrap();
     let waiting = engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
-    assert_eq!((waiting.state, support::task(&waiting, "ask").state), (RunState::Waiting, TaskState::Waiting));
-    assert_eq!(support::task(&waiting, "ask").approval.as_ref().unwrap()["question"], "Is it good?");
+    assert_eq!(
+        (waiting.state, support::task(&waiting, "ask").state),
+        (RunState::Waiting, TaskState::Waiting)
+    );
+    assert_eq!(
+        support::task(&waiting, "ask").approval.as_ref().unwrap()["question"],
+        "Is it good?"
+    );
     // It holds no slot: the only one is free for another run.
     support::run(&engine, plan("other", vec![task("note", "note", json!({}))])).await;
     assert_eq!(engine.questions(Some(&id)).await.unwrap().len(), 1);
@@ -34,10 +50,16 @@ async fn a_run_waits_for_a_person_and_goes_on_with_the_answer() {
     let ended = engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
     assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");
     assert_eq!(support::task(&ended, "ask").metrics["by"], json!("ada"));
-    assert_eq!(engine.decide(&id, None, says(true)).await.unwrap_err().code(), "run.not_waiting");
+    assert_eq!(
+        engine.decide(&id, None, says(true)).await.unwrap_err().code(),
+        "run.not_waiting"
+    );
     let meta = &engine.config().meta;
     let decision = meta.decision(&id, "ask").await.unwrap().unwrap();
-    assert_eq!((decision.by.as_str(), decision.evidence), ("ada", json!({ "inputs": 0 })));
+    assert_eq!(
+        (decision.by.as_str(), decision.evidence),
+        ("ada", json!({ "inputs": 0 }))
+    );
     assert_eq!(events(meta, event::APPROVAL_OPENED).await.len(), 1);
     assert_eq!(events(meta, event::APPROVAL_DECIDED).await.len(), 1);
 }
@@ -51,7 +73,10 @@ async fn a_no_is_what_the_operator_makes_of_it() {
     engine.decide(&id, Some("ask"), says(false)).await.unwrap();
     let ended = engine.wait(&id, WaitFor::Ended).await.unwrap();
     assert_eq!(ended.state, RunState::Failed);
-    assert_eq!(support::task(&ended, "ask").error.as_ref().unwrap()["code"], "test.rejected");
+    assert_eq!(
+        support::task(&ended, "ask").error.as_ref().unwrap()["code"],
+        "test.rejected"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +92,10 @@ async fn a_question_outlives_its_engine() {
     second.shutdown().await;
     let third = home.engine().await;
     assert_eq!(third.recover().await.unwrap(), [id.clone()]);
-    assert_eq!(third.wait(&id, WaitFor::EndedOrWaiting).await.unwrap().state, RunState::Succeeded);
+    assert_eq!(
+        third.wait(&id, WaitFor::EndedOrWaiting).await.unwrap().state,
+        RunState::Succeeded
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +114,10 @@ async fn another_process_may_answer_or_stop_a_run_that_lives() {
     owner.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
     other.cancel(&id, "bob", "no need").await.unwrap();
-    assert_eq!(owner.wait(&id, WaitFor::Ended).await.unwrap().state, RunState::Cancelled);
+    assert_eq!(
+        owner.wait(&id, WaitFor::Ended).await.unwrap().state,
+        RunState::Cancelled
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +128,13 @@ async fn nobody_answering_is_an_answer() {
         let plan = asks(json!({ "timeout_ms": 50, "on_timeout": on_timeout }));
         let ended = support::run(&engine, plan).await;
         assert_eq!(ended.state, state);
-        let decision = engine.config().meta.decision(&ended.id, "ask").await.unwrap().unwrap();
+        let decision = engine
+            .config()
+            .meta
+            .decision(&ended.id, "ask")
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(decision.by, "timeout");
     }
 }

@@ -11,7 +11,9 @@ use crate::{
 
 fn letters(text: &str) -> twinloom_spec::Plan {
     let look = task("look", "look", json!({ "texts": [text] })).output("out", "raw");
-    let upper = task("upper", "upper", json!({})).input("rows", "look", "out").output("out", "caps");
+    let upper = task("upper", "upper", json!({}))
+        .input("rows", "look", "out")
+        .output("out", "caps");
     plan("letters", vec![look, upper])
 }
 
@@ -22,12 +24,23 @@ async fn an_equal_task_takes_the_earlier_result_and_publishes_nothing() {
     let first = run(&engine, letters("a")).await;
     let second = run(&engine, letters("a")).await;
     let look = support::task(&second, "look");
-    assert_eq!((look.state, look.outputs[0].outcome.as_str()), (TaskState::Succeeded, "unchanged"));
+    assert_eq!(
+        (look.state, look.outputs[0].outcome.as_str()),
+        (TaskState::Succeeded, "unchanged")
+    );
     let upper = support::task(&second, "upper");
     assert_eq!((upper.state, upper.outputs[0].version), (TaskState::Cached, 1));
-    assert_eq!(upper.reason.clone().unwrap(), format!("cached from run {}, task `upper`", first.id));
+    assert_eq!(
+        upper.reason.clone().unwrap(),
+        format!("cached from run {}, task `upper`", first.id)
+    );
     assert_eq!(upper.metrics, support::task(&first, "upper").metrics);
-    assert_eq!(events(&engine.config().meta, event::DATASET_PUBLISHED).await.len(), 2);
+    assert_eq!(
+        events(&engine.config().meta, event::DATASET_PUBLISHED)
+            .await
+            .len(),
+        2
+    );
     // Other content, then the first again: the version of then is referred to.
     let third = run(&engine, letters("b")).await;
     assert_eq!(support::task(&third, "upper").outputs[0].version, 2);
@@ -43,14 +56,24 @@ async fn another_configuration_or_output_name_is_another_task() {
     run(&engine, letters("a")).await;
     let mut other = letters("a");
     other.tasks[1].config = json!({ "suffix": "!" });
-    assert_eq!(support::task(&run(&engine, other).await, "upper").state, TaskState::Succeeded);
+    assert_eq!(
+        support::task(&run(&engine, other).await, "upper").state,
+        TaskState::Succeeded
+    );
     let mut other = letters("a");
     other.tasks[1] = other.tasks[1].clone().output("out", "elsewhere");
-    assert_eq!(support::task(&run(&engine, other).await, "upper").state, TaskState::Succeeded);
+    assert_eq!(
+        support::task(&run(&engine, other).await, "upper").state,
+        TaskState::Succeeded
+    );
     let mut other = letters("a");
     other.tasks[1].cache = false;
     let upper = run(&engine, other).await;
-    assert_eq!(support::task(&upper, "upper").state, TaskState::Succeeded, "`cache: false` runs");
+    assert_eq!(
+        support::task(&upper, "upper").state,
+        TaskState::Succeeded,
+        "`cache: false` runs"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,15 +94,25 @@ async fn a_preview_says_what_would_run_and_why() {
     let engine = home.engine().await;
     let make = |text: &str| {
         let rows = task("rows", "rows", json!({ "texts": [text] })).output("out", "raw");
-        let upper = task("upper", "upper", json!({})).input("rows", "rows", "out").output("out", "caps");
+        let upper = task("upper", "upper", json!({}))
+            .input("rows", "rows", "out")
+            .output("out", "caps");
         let off = task("off", "note", json!({})).when("false");
         plan("preview", vec![rows, upper, task("look", "note", json!({})), off])
     };
-    let would = |previews: Vec<TaskPreview>| previews.into_iter().map(|preview| preview.would).collect::<Vec<_>>();
+    let would = |previews: Vec<TaskPreview>| {
+        previews
+            .into_iter()
+            .map(|preview| preview.would)
+            .collect::<Vec<_>>()
+    };
     let before = would(engine.plan_preview(&make("a")).await.unwrap());
     assert_eq!(before, [Would::Run, Would::Unknown, Would::Run, Would::Skip]);
     run(&engine, make("a")).await;
     let after = would(engine.plan_preview(&make("a")).await.unwrap());
     assert_eq!(after, [Would::Cached, Would::Cached, Would::Run, Would::Skip]);
-    assert_eq!(would(engine.plan_preview(&make("b")).await.unwrap())[0], Would::Run);
+    assert_eq!(
+        would(engine.plan_preview(&make("b")).await.unwrap())[0],
+        Would::Run
+    );
 }

@@ -31,7 +31,10 @@ fn killed_at_every_transition_it_ends_the_same() {
         // The passes of commits are many; the others are few, and a pass that does not come kills nobody.
         let passes: &[u32] = match *point {
             failpoint::BEFORE_COMMIT | failpoint::AFTER_COMMIT => &[1, 2, 3, 5, 8, 12],
-            failpoint::BEFORE_LAUNCH | failpoint::STAGED | failpoint::STORE_COMMITTED | failpoint::PUBLISHED => &[1, 3, 5],
+            failpoint::BEFORE_LAUNCH
+            | failpoint::STAGED
+            | failpoint::STORE_COMMITTED
+            | failpoint::PUBLISHED => &[1, 3, 5],
             _ => &[1],
         };
         cases.extend(passes.iter().map(|pass| format!("{point}:{pass}")));
@@ -48,7 +51,10 @@ fn killed_at_every_transition_it_ends_the_same() {
         (case.split(':').next().unwrap().to_owned(), killed)
     });
     for point in failpoint::ALL {
-        assert!(killed.iter().any(|(name, killed)| name == point && *killed), "{point} is never passed");
+        assert!(
+            killed.iter().any(|(name, killed)| name == point && *killed),
+            "{point} is never passed"
+        );
     }
 }
 
@@ -69,18 +75,31 @@ fn killed_at_random_moments_it_ends_the_same() {
         seed ^= seed << 17;
         seed
     };
-    let cases: Vec<(usize, u64, bool)> = (0..50).map(|index| (index, draw() % 1000, draw() % 3 == 0)).collect();
+    let cases: Vec<(usize, u64, bool)> = (0..50)
+        .map(|index| (index, draw() % 1000, draw() % 3 == 0))
+        .collect();
     let hit = in_parallel(cases, |(index, moment, worker)| {
         let home = tempfile::tempdir().unwrap();
         let mut child = command(home.path()).spawn().unwrap();
         thread::sleep(length.mul_f64(*moment as f64 / 1000.0));
-        let victims = if *worker { children(child.id()) } else { vec![child.id()] };
+        let victims = if *worker {
+            children(child.id())
+        } else {
+            vec![child.id()]
+        };
         for victim in &victims {
-            let _ = Command::new("kill").args(["-9", &victim.to_string()]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill")
+                .args(["-9", &victim.to_string()])
+                .stderr(Stdio::null())
+                .status();
         }
         let status = child.wait().unwrap();
         finish(home.path());
-        assert_eq!(left(home.path()), expected, "case {index}: {moment} of 1000, worker {worker}, {status}");
+        assert_eq!(
+            left(home.path()),
+            expected,
+            "case {index}: {moment} of 1000, worker {worker}, {status}"
+        );
         !status.success() || (*worker && !victims.is_empty())
     });
     let hits = hit.iter().filter(|hit| **hit).count();
@@ -94,28 +113,49 @@ fn undisturbed() -> Left {
     let left = left(home.path());
     assert!(left.events.values().all(|times| *times == 1), "{left:#?}");
     let names: BTreeSet<_> = left.artifacts.iter().map(|(name, ..)| name.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["flaky_rows", "joined", "made", "raw", "twin", "twin2", "upper"]));
+    assert_eq!(
+        names,
+        BTreeSet::from(["flaky_rows", "joined", "made", "raw", "twin", "twin2", "upper"])
+    );
     assert_eq!(left.aliases, BTreeMap::from([("twin2@production".to_owned(), 1)]));
     left
 }
 
 fn command(home: &Path) -> Command {
     let mut command = Command::new(testbed());
-    command.arg("run").arg(home).arg(RUN).env_remove(failpoint::VARIABLE).stdin(Stdio::null());
+    command
+        .arg("run")
+        .arg(home)
+        .arg(RUN)
+        .env_remove(failpoint::VARIABLE)
+        .stdin(Stdio::null());
     command
 }
 
 fn run(home: &Path, point: &str) -> ExitStatus {
-    command(home).env(failpoint::VARIABLE, point).stderr(Stdio::null()).status().unwrap()
+    command(home)
+        .env(failpoint::VARIABLE, point)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
 }
 
 fn finish(home: &Path) {
-    let output = command(home).output().expect("cargo builds the example `testbed` for the tests");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = command(home)
+        .output()
+        .expect("cargo builds the example `testbed` for the tests");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn left(home: &Path) -> Left {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let config = support::config(home).await;
         let (store, meta) = (config.store, config.meta);
@@ -126,14 +166,20 @@ fn left(home: &Path) -> Left {
         let mut artifacts = BTreeSet::new();
         for name in store.datasets().await.unwrap() {
             for version in store.dataset_versions(&name).await.unwrap() {
-                let manifest = store.dataset(&format!("{name}@{version}").parse().unwrap()).await.unwrap();
+                let manifest = store
+                    .dataset(&format!("{name}@{version}").parse().unwrap())
+                    .await
+                    .unwrap();
                 artifacts.insert((name.to_string(), version, manifest.data.content_hash.clone()));
             }
         }
         let mut aliases = BTreeMap::new();
         for name in store.models().await.unwrap() {
             for version in store.model_versions(&name).await.unwrap() {
-                let manifest = store.model(&format!("{name}@{version}").parse().unwrap()).await.unwrap();
+                let manifest = store
+                    .model(&format!("{name}@{version}").parse().unwrap())
+                    .await
+                    .unwrap();
                 artifacts.insert((name.to_string(), version, manifest.data.content_hash.clone()));
             }
             for (alias, label) in store.aliases(&name).await.unwrap() {
@@ -141,14 +187,28 @@ fn left(home: &Path) -> Left {
             }
         }
         check_index(&meta, &artifacts).await;
-        Left { artifacts, events: counted(&meta).await, aliases }
+        Left {
+            artifacts,
+            events: counted(&meta).await,
+            aliases,
+        }
     })
 }
 
 /// SQL knows exactly what the store has.
 async fn check_index(meta: &Meta, artifacts: &BTreeSet<(String, u64, String)>) {
-    let datasets = meta.dataset_index(None).await.unwrap().into_iter().map(|row| (row.name, row.version, row.hash));
-    let models = meta.model_index(None).await.unwrap().into_iter().map(|row| (row.name, row.version, row.hash));
+    let datasets = meta
+        .dataset_index(None)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.name, row.version, row.hash));
+    let models = meta
+        .model_index(None)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.name, row.version, row.hash));
     assert_eq!(&datasets.chain(models).collect::<BTreeSet<_>>(), artifacts);
 }
 
@@ -172,8 +232,14 @@ async fn counted(meta: &Meta) -> BTreeMap<(String, String), usize> {
 
 /// Direct children of a process.
 fn children(pid: u32) -> Vec<u32> {
-    let output = Command::new("ps").args(["-o", "pid=", "--ppid", &pid.to_string()]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    let output = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", &pid.to_string()])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout)
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 fn in_parallel<T: Send + Sync, R: Send>(cases: Vec<T>, check: impl Fn(&T) -> R + Sync) -> Vec<R> {

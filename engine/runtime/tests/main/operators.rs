@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twinloom_sdk::{
-    AliasMove, ApprovalRequest, Context, Done, OnTimeout, Operator, OperatorError, OperatorInfo, Outcome, Registry, Runs,
+    AliasMove, ApprovalRequest, Context, Done, OnTimeout, Operator, OperatorError, OperatorInfo, Outcome,
+    Registry, Runs,
 };
 use twinloom_spec::{PortKind, PortSignature};
 use twinloom_store::ReadOptions;
@@ -20,8 +21,14 @@ use twinloom_store::ReadOptions;
 /// All of them.
 pub fn registry() -> Registry {
     Registry::new()
-        .with(Rows { name: "rows", cacheable: true })
-        .with(Rows { name: "look", cacheable: false })
+        .with(Rows {
+            name: "rows",
+            cacheable: true,
+        })
+        .with(Rows {
+            name: "look",
+            cacheable: false,
+        })
         .with(Upper)
         .with(Note)
         .with(Flaky)
@@ -32,18 +39,40 @@ pub fn registry() -> Registry {
 }
 
 fn port(name: &str, kind: PortKind) -> PortSignature {
-    PortSignature { name: name.into(), kind, doc: String::new(), columns: Vec::new(), optional: false, many: false }
+    PortSignature {
+        name: name.into(),
+        kind,
+        doc: String::new(),
+        columns: Vec::new(),
+        optional: false,
+        many: false,
+    }
 }
 
 fn info(name: &'static str, inputs: Vec<PortSignature>, outputs: Vec<PortSignature>) -> OperatorInfo {
     let (version, summary) = ("1", "For tests.");
-    OperatorInfo { name, version, summary, inputs, outputs, open_ports: false, runs: Runs::Inline, cacheable: true }
+    OperatorInfo {
+        name,
+        version,
+        summary,
+        inputs,
+        outputs,
+        open_ports: false,
+        runs: Runs::Inline,
+        cacheable: true,
+    }
 }
 
 fn batch(texts: impl IntoIterator<Item = (String, String)>) -> Result<RecordBatch, OperatorError> {
-    let fields = vec![Field::new("id", DataType::Utf8, false), Field::new("text", DataType::Utf8, false)];
+    let fields = vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+    ];
     let (ids, texts): (Vec<_>, Vec<_>) = texts.into_iter().unzip();
-    let columns: Vec<Arc<dyn Array>> = vec![Arc::new(StringArray::from(ids)), Arc::new(StringArray::from(texts))];
+    let columns: Vec<Arc<dyn Array>> = vec![
+        Arc::new(StringArray::from(ids)),
+        Arc::new(StringArray::from(texts)),
+    ];
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
@@ -51,7 +80,10 @@ async fn stage(context: &Context, rows: RecordBatch) -> Result<Outcome, Operator
     let count = rows.num_rows();
     let mut writer = context.stage_dataset("out", rows.schema(), &["id"])?;
     writer.write(rows).await?;
-    Ok(Done::new().metric("rows", count).dataset("out", writer.finish().await?).into())
+    Ok(Done::new()
+        .metric("rows", count)
+        .dataset("out", writer.finish().await?)
+        .into())
 }
 
 /// Makes rows: `rows` may be cached, `look` may not.
@@ -71,11 +103,18 @@ impl Operator for Rows {
 
     fn info(&self) -> OperatorInfo {
         let info = info(self.name, vec![], vec![port("out", PortKind::Dataset)]);
-        OperatorInfo { cacheable: self.cacheable, ..info }
+        OperatorInfo {
+            cacheable: self.cacheable,
+            ..info
+        }
     }
 
     async fn run(&self, context: &Context, config: RowsConfig) -> Result<Outcome, OperatorError> {
-        let texts = config.texts.into_iter().enumerate().map(|(row, text)| (format!("row-{row}"), text));
+        let texts = config
+            .texts
+            .into_iter()
+            .enumerate()
+            .map(|(row, text)| (format!("row-{row}"), text));
         stage(context, batch(texts)?).await
     }
 }
@@ -106,9 +145,14 @@ impl Operator for Upper {
             let mut batches = context.store().read(&manifest, ReadOptions::default());
             while let Some(batch) = batches.try_next().await? {
                 let column = |at: usize| batch.column(at).as_any().downcast_ref::<StringArray>().cloned();
-                let (Some(ids), Some(texts)) = (column(0), column(1)) else { continue };
+                let (Some(ids), Some(texts)) = (column(0), column(1)) else {
+                    continue;
+                };
                 for (id, text) in ids.iter().flatten().zip(texts.iter().flatten()) {
-                    rows.insert(format!("{place}-{id}"), format!("{}{}", text.to_uppercase(), config.suffix));
+                    rows.insert(
+                        format!("{place}-{id}"),
+                        format!("{}{}", text.to_uppercase(), config.suffix),
+                    );
                 }
             }
         }
@@ -132,7 +176,10 @@ impl Operator for Note {
     fn info(&self) -> OperatorInfo {
         let mut input = port("rows", PortKind::Dataset);
         (input.many, input.optional) = (true, true);
-        OperatorInfo { cacheable: false, ..info("note", vec![input], vec![]) }
+        OperatorInfo {
+            cacheable: false,
+            ..info("note", vec![input], vec![])
+        }
     }
 
     async fn run(&self, context: &Context, config: NoteConfig) -> Result<Outcome, OperatorError> {
@@ -161,7 +208,10 @@ impl Operator for Flaky {
     type Config = FlakyConfig;
 
     fn info(&self) -> OperatorInfo {
-        OperatorInfo { cacheable: false, ..info("flaky", vec![], vec![port("out", PortKind::Dataset)]) }
+        OperatorInfo {
+            cacheable: false,
+            ..info("flaky", vec![], vec![port("out", PortKind::Dataset)])
+        }
     }
 
     async fn run(&self, context: &Context, config: FlakyConfig) -> Result<Outcome, OperatorError> {
@@ -194,7 +244,10 @@ impl Operator for Nap {
     type Config = NapConfig;
 
     fn info(&self) -> OperatorInfo {
-        OperatorInfo { cacheable: false, ..info("nap", vec![], vec![]) }
+        OperatorInfo {
+            cacheable: false,
+            ..info("nap", vec![], vec![])
+        }
     }
 
     async fn run(&self, context: &Context, config: NapConfig) -> Result<Outcome, OperatorError> {
@@ -226,7 +279,10 @@ impl Operator for Ask {
     fn info(&self) -> OperatorInfo {
         let mut input = port("model", PortKind::Model);
         input.optional = true;
-        OperatorInfo { cacheable: false, ..info("ask", vec![input], vec![]) }
+        OperatorInfo {
+            cacheable: false,
+            ..info("ask", vec![input], vec![])
+        }
     }
 
     async fn run(&self, context: &Context, config: AskConfig) -> Result<Outcome, OperatorError> {
@@ -260,20 +316,30 @@ impl Operator for Fit {
     type Config = FitConfig;
 
     fn info(&self) -> OperatorInfo {
-        info("fit", vec![port("rows", PortKind::Dataset)], vec![port("model", PortKind::Model)])
+        info(
+            "fit",
+            vec![port("rows", PortKind::Dataset)],
+            vec![port("model", PortKind::Model)],
+        )
     }
 
     async fn run(&self, context: &Context, config: FitConfig) -> Result<Outcome, OperatorError> {
         let rows = context.dataset("rows").await?.data.rows;
         let settings = serde_json::json!({ "rate": config.rate });
-        let mut writer = context.stage_model("model", None, settings, "A card.".to_owned(), BTreeMap::new())?;
+        let mut writer =
+            context.stage_model("model", None, settings, "A card.".to_owned(), BTreeMap::new())?;
         let weights = format!("{rows} rows at {} from seed {}", config.rate, context.seed());
-        writer.add_bytes("weights.txt", weights.into_bytes().into()).await?;
+        writer
+            .add_bytes("weights.txt", weights.into_bytes().into())
+            .await?;
         for step in 0..3_u32 {
             context.metric("loss", 1.0 / f64::from(step + 1), Some(u64::from(step)));
         }
         let loss = (config.rate - 0.2).abs();
-        Ok(Done::new().metric("loss", loss).model("model", writer.finish().await?).into())
+        Ok(Done::new()
+            .metric("loss", loss)
+            .model("model", writer.finish().await?)
+            .into())
     }
 }
 
@@ -288,12 +354,28 @@ impl Operator for Promote {
     type Config = PromoteConfig;
 
     fn info(&self) -> OperatorInfo {
-        OperatorInfo { cacheable: false, ..info("promote", vec![port("model", PortKind::Model)], vec![]) }
+        OperatorInfo {
+            cacheable: false,
+            ..info("promote", vec![port("model", PortKind::Model)], vec![])
+        }
     }
 
     async fn run(&self, context: &Context, _config: PromoteConfig) -> Result<Outcome, OperatorError> {
         let id = &context.input("model")?.id;
-        let (model, alias, by, reason) = (id.name.clone(), "production".into(), "test".into(), "it is good".into());
-        Ok(Done::new().alias(AliasMove { model, alias, version: id.version, by, reason }).into())
+        let (model, alias, by, reason) = (
+            id.name.clone(),
+            "production".into(),
+            "test".into(),
+            "it is good".into(),
+        );
+        Ok(Done::new()
+            .alias(AliasMove {
+                model,
+                alias,
+                version: id.version,
+                by,
+                reason,
+            })
+            .into())
     }
 }

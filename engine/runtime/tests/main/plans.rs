@@ -15,7 +15,10 @@ pub fn plan(dag: &str, tasks: Vec<PlannedTask>) -> Plan {
         params: Map::new(),
         tasks,
         pools: BTreeMap::new(),
-        concurrency: Concurrency { max_runs: None, when_busy: WhenBusy::Queue },
+        concurrency: Concurrency {
+            max_runs: None,
+            when_busy: WhenBusy::Queue,
+        },
     }
 }
 
@@ -60,26 +63,54 @@ pub trait TaskExt {
 
 impl TaskExt for PlannedTask {
     fn input(mut self, port: &str, task: &str, output: &str) -> Self {
-        self.inputs.insert(port.into(), PlannedInput::Task { task: task.into(), port: output.into() });
+        self.inputs.insert(
+            port.into(),
+            PlannedInput::Task {
+                task: task.into(),
+                port: output.into(),
+            },
+        );
         self.after(task)
     }
 
     fn gather(mut self, port: &str, tasks: &[&str], output: &str) -> Self {
         let all = tasks.iter().map(|task| (*task).to_owned()).collect();
-        self.inputs.insert(port.into(), PlannedInput::Gather { tasks: all, port: output.into() });
+        self.inputs.insert(
+            port.into(),
+            PlannedInput::Gather {
+                tasks: all,
+                port: output.into(),
+            },
+        );
         tasks.iter().fold(self, |this, task| this.after(task))
     }
 
     fn select(mut self, port: &str, variants: &[&str], output: &str, metric: &str, goal: Goal) -> Self {
-        let variant = |task: &&str| Variant { task: (*task).to_owned(), metric_task: (*task).to_owned() };
+        let variant = |task: &&str| Variant {
+            task: (*task).to_owned(),
+            metric_task: (*task).to_owned(),
+        };
         let (port_of, metric) = (output.to_owned(), metric.to_owned());
         let all = variants.iter().map(variant).collect();
-        self.inputs.insert(port.into(), PlannedInput::Select { variants: all, port: port_of, metric, goal });
+        self.inputs.insert(
+            port.into(),
+            PlannedInput::Select {
+                variants: all,
+                port: port_of,
+                metric,
+                goal,
+            },
+        );
         variants.iter().fold(self, |this, task| this.after(task))
     }
 
     fn dataset(mut self, port: &str, reference: &str) -> Self {
-        self.inputs.insert(port.into(), PlannedInput::Dataset { reference: reference.into() });
+        self.inputs.insert(
+            port.into(),
+            PlannedInput::Dataset {
+                reference: reference.into(),
+            },
+        );
         self
     }
 
@@ -118,12 +149,31 @@ pub fn eventful() -> Plan {
             task("rows", "rows", texts.clone()).output("out", "made"),
             task("again", "rows", texts).output("out", "made").after("rows"),
             flaky,
-            task("upper", "upper", json!({})).input("rows", "look", "out").output("out", "upper").in_process(),
-            task("fit[0.1]", "fit", json!({ "rate": 0.1 })).input("rows", "upper", "out").output("model", "twin"),
-            task("fit[0.3]", "fit", json!({ "rate": 0.25 })).input("rows", "upper", "out").output("model", "twin2"),
-            task("ask", "ask", json!({})).select("model", &["fit[0.1]", "fit[0.3]"], "model", "loss", Goal::Minimize),
+            task("upper", "upper", json!({}))
+                .input("rows", "look", "out")
+                .output("out", "upper")
+                .in_process(),
+            task("fit[0.1]", "fit", json!({ "rate": 0.1 }))
+                .input("rows", "upper", "out")
+                .output("model", "twin"),
+            task("fit[0.3]", "fit", json!({ "rate": 0.25 }))
+                .input("rows", "upper", "out")
+                .output("model", "twin2"),
+            task("ask", "ask", json!({})).select(
+                "model",
+                &["fit[0.1]", "fit[0.3]"],
+                "model",
+                "loss",
+                Goal::Minimize,
+            ),
             task("promote", "promote", json!({}))
-                .select("model", &["fit[0.1]", "fit[0.3]"], "model", "loss", Goal::Minimize)
+                .select(
+                    "model",
+                    &["fit[0.1]", "fit[0.3]"],
+                    "model",
+                    "loss",
+                    Goal::Minimize,
+                )
                 .after("ask")
                 .in_process(),
             task("join", "upper", json!({ "suffix": "!" }))

@@ -20,7 +20,9 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub async fn engine(&self) -> Engine {
@@ -36,8 +38,12 @@ impl Home {
 
 pub async fn config(home: &Path) -> EngineConfig {
     std::fs::create_dir_all(home).unwrap();
-    let store = FeatureStore::open(&StoreLocation::new(home.join("store").display().to_string())).await.unwrap();
-    let meta = Meta::connect(&format!("sqlite://{}", home.join("twinloom.db").display())).await.unwrap();
+    let store = FeatureStore::open(&StoreLocation::new(home.join("store").display().to_string()))
+        .await
+        .unwrap();
+    let meta = Meta::connect(&format!("sqlite://{}", home.join("twinloom.db").display()))
+        .await
+        .unwrap();
     let worker = vec![testbed().into_os_string(), "worker".into()];
     EngineConfig {
         home: home.to_owned(),
@@ -56,11 +62,18 @@ pub async fn config(home: &Path) -> EngineConfig {
 pub fn testbed() -> std::path::PathBuf {
     let here = std::env::current_exe().unwrap();
     let profile = here.ancestors().find(|folder| folder.join("examples").is_dir());
-    profile.map(|folder| folder.join("examples/testbed")).unwrap_or_default()
+    profile
+        .map(|folder| folder.join("examples/testbed"))
+        .unwrap_or_default()
 }
 
 pub fn submit(plan: Plan) -> Submit {
-    Submit { plan, dag_text: String::new(), trigger: json!({ "kind": "manual", "by": "test" }), run_id: None }
+    Submit {
+        plan,
+        dag_text: String::new(),
+        trigger: json!({ "kind": "manual", "by": "test" }),
+        run_id: None,
+    }
 }
 
 /// Runs a plan to its end.
@@ -75,7 +88,10 @@ pub async fn run(engine: &Engine, plan: Plan) -> RunSummary {
 }
 
 pub fn states(run: &RunSummary) -> Vec<(String, TaskState)> {
-    run.tasks.iter().map(|task| (task.id.clone(), task.state)).collect()
+    run.tasks
+        .iter()
+        .map(|task| (task.id.clone(), task.state))
+        .collect()
 }
 
 pub fn task<'a>(run: &'a RunSummary, id: &str) -> &'a TaskSummary {

@@ -1,0 +1,200 @@
+//! How long small runs take and how many tasks a second a wide one gets through; one JSON line a figure.
+//!
+//! `cargo bench -p twinloom-runtime --bench runs [-- NAME …]`. The database is a file, in WAL mode with synchronous
+//! FULL; operators do nothing. With `worker` as its argument the program is the worker of the process figures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "bench"
+)]
+#![allow(dead_code, unused_imports, reason = "the modules are the tests'")]
+
+#[path = "../tests/main/operators.rs"]
+mod operators;
+#[path = "../tests/main/plans.rs"]
+mod plans;
+#[path = "../tests/main/support.rs"]
+mod support;
+
+use std::{
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use plans::{TaskExt, plan, task};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use twinloom_meta::RunState;
+use twinloom_runtime::{Engine, Programs, WaitFor};
+use twinloom_spec::Plan;
+
+const WARM_UP: usize = 20;
+const SAMPLES: usize = 200;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    if args.first().is_some_and(|arg| arg == "worker") {
+        return twinloom_sdk::worker::serve(&operators::registry());
+    }
+    if args.first().is_some_and(|arg| arg == "nothing") {
+        return ExitCode::SUCCESS;
+    }
+    let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| name.starts_with(arg.as_str()));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        if wanted("dag_3_steps") {
+            three_steps().await;
+        }
+        for tasks in [40, 400, 10_000] {
+            if wanted("fanout_tasks_per_s") {
+                fanout(tasks).await;
+            }
+        }
+        if wanted("process_overhead") {
+            process_overhead().await;
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+async fn three_steps() {
+    let (_home, engine) = engine(8).await;
+    let mut times = Vec::with_capacity(SAMPLES);
+    for sample in 0..WARM_UP + SAMPLES {
+        let steps = vec![
+            task("first", "note", json!({})),
+            task("second", "note", json!({})).after("first"),
+            task("third", "note", json!({})).after("second"),
+        ];
+        let took = timed(&engine, plan("three", steps)).await;
+        if sample >= WARM_UP {
+            times.push(took);
+        }
+    }
+    emit(
+        "dag_3_steps_p50_ms",
+        percentile(&mut times, 0.50),
+        "ms",
+        json!({ "class": "in-process", "samples": SAMPLES }),
+    );
+    emit(
+        "dag_3_steps_p95_ms",
+        percentile(&mut times, 0.95),
+        "ms",
+        json!({ "class": "in-process", "samples": SAMPLES }),
+    );
+}
+
+async fn fanout(tasks: usize) {
+    let (_home, engine) = engine(64).await;
+    let wide = || {
+        plan(
+            "fanout",
+            (0..tasks)
+                .map(|index| task(&format!("note[{index}]"), "note", json!({})))
+                .collect(),
+        )
+    };
+    let mut best = f64::MAX;
+    for _ in 0..if tasks > 1000 { 2 } else { 5 } {
+        best = best.min(timed(&engine, wide()).await);
+    }
+    let rate = tasks as f64 / (best / 1000.0);
+    emit(
+        "fanout_tasks_per_s",
+        rate,
+        "tasks/s",
+        json!({ "class": "in-process", "tasks": tasks }),
+    );
+}
+
+/// One no-op task in a process, over a bare spawn of the same program; both from the request to the end.
+async fn process_overhead() {
+    let (_home, engine) = engine(8).await;
+    let program = std::env::current_exe().unwrap();
+    let (mut inline, mut process, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for sample in 0..10 + 60 {
+        let one = || task("note", "note", json!({}));
+        let (a, b) = (
+            timed(&engine, plan("inline", vec![one()])).await,
+            timed(&engine, plan("process", vec![one().in_process()])).await,
+        );
+        let started = Instant::now();
+        let status = Command::new(&program)
+            .arg("nothing")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let c = milliseconds(started.elapsed());
+        if sample >= 10 {
+            inline.push(a);
+            process.push(b);
+            bare.push(c);
+        }
+    }
+    let (inline, process, bare) = (
+        percentile(&mut inline, 0.5),
+        percentile(&mut process, 0.5),
+        percentile(&mut bare, 0.5),
+    );
+    let extra =
+        json!({ "class": "process", "process_ms": process, "inline_ms": inline, "bare_spawn_ms": bare });
+    emit("process_overhead_ms", process - bare, "ms", extra);
+}
+
+async fn engine(max_parallel: usize) -> (TempDir, Engine) {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = support::config(home.path()).await;
+    config.max_parallel = max_parallel;
+    let worker = vec![std::env::current_exe().unwrap().into_os_string(), "worker".into()];
+    config.programs = Programs { worker, torch: None };
+    (home, Engine::start(config).await.unwrap())
+}
+
+/// Milliseconds from the request to the end.
+async fn timed(engine: &Engine, plan: Plan) -> f64 {
+    let submit = support::submit(plan);
+    let started = Instant::now();
+    let run = engine.submit(submit).await.unwrap();
+    let ended = engine.wait(&run, WaitFor::Ended).await.unwrap();
+    let took = milliseconds(started.elapsed());
+    assert_eq!(ended.state, RunState::Succeeded);
+    took
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn percentile(times: &mut [f64], part: f64) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[((times.len() - 1) as f64 * part).round() as usize]
+}
+
+fn emit(bench: &str, value: f64, unit: &str, extra: Value) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.split_whitespace().next());
+    let peak = peak.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0;
+    let mut row = json!({
+        "bench": bench, "system": "twinloom", "value": (value * 1000.0).round() / 1000.0, "unit": unit,
+        "peak_rss_mib": (peak * 10.0).round() / 10.0, "machine": std::env::consts::ARCH,
+    });
+    if let (Some(row), Value::Object(extra)) = (row.as_object_mut(), extra) {
+        row.extend(extra);
+    }
+    println!("{row}");
+}
