@@ -9,7 +9,7 @@ use twinloom_sdk::OperatorError;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Folder of a BERT-type embedder in the Hugging Face layout; without it the folder that the environment variable
-    /// TWINLOOM_EMBEDDER names, all-MiniLM-L6-v2 as set-up puts it there.
+    /// TWINLOOM_EMBEDDER names, or all-MiniLM-L6-v2 as set-up puts it into the repository's .cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Tokens of a batch, all its texts together. More is no faster once the matrices are large; it costs memory.

@@ -9,7 +9,7 @@ use super::{best_of, matrix_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
-    embed::{Embedder, EmbedderOptions},
+    embed::{Embedder, EmbedderOptions, above, embedder_dir},
 };
 
 const CHUNK: usize = 900;
@@ -17,12 +17,12 @@ const CHUNK: usize = 900;
 /// What is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EmbedBench {
-    /// Folder of the embedder.
-    #[arg(long, env = "TWINLOOM_EMBEDDER")]
-    pub model: PathBuf,
-    /// Articles, a JSON object with `text` a line.
+    /// Folder of the embedder; the one that `embed` uses without it.
     #[arg(long)]
-    pub articles: PathBuf,
+    pub model: Option<String>,
+    /// Articles, a JSON object with `text` a line; those of the folder `shared` beside the repository without it.
+    #[arg(long)]
+    pub articles: Option<PathBuf>,
     /// Chunks.
     #[arg(long, default_value_t = 600)]
     pub limit: usize,
@@ -39,13 +39,14 @@ pub struct EmbedBench {
 /// # Errors
 /// What is wrong with the model or the articles.
 pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
-    let chunks = chunks(&bench.articles, bench.limit)?;
+    let model = embedder_dir(bench.model.as_deref())?;
+    let chunks = chunks(&articles(bench.articles.clone())?, bench.limit)?;
     let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
     let options = EmbedderOptions {
         batch_tokens: bench.batch_tokens,
         ..EmbedderOptions::default()
     };
-    let embedder = Embedder::open(&bench.model, options)?;
+    let embedder = Embedder::open(&model, options)?;
     let warm = chunks.get(..32).unwrap_or(&chunks);
     embedder.embed(warm)?;
     let mut tokens = 0;
@@ -56,7 +57,7 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     let case = json!({"dtype": "float32", "device": "cpu", "chunks": chunks.len(), "tokens": tokens,
         "batch_tokens": bench.batch_tokens});
     let limit = matrix_rate(Kind::Float, tch::Device::Cpu)?;
-    let products = tokens as f64 * products_a_token(&bench.model)?;
+    let products = tokens as f64 * products_a_token(&model)?;
     Ok(vec![
         row(
             "embed",
@@ -73,6 +74,16 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
             case,
         ),
     ])
+}
+
+fn articles(given: Option<PathBuf>) -> Result<PathBuf, ModelError> {
+    let shared = std::env::var_os("TWINLOOM_SHARED").map(PathBuf::from);
+    let found = given.or_else(|| {
+        shared
+            .or_else(|| above("shared"))
+            .map(|dir| dir.join("data/articles.jsonl"))
+    });
+    found.ok_or_else(|| ModelError::input("there are no articles to embed", "Name a file with --articles."))
 }
 
 /// Products and sums a token costs in the encoder's layers, attention left out.

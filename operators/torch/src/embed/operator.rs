@@ -1,12 +1,8 @@
 //! The operator `embed`: chunks in, chunks with vectors out, row by row.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use arrow::{
@@ -17,11 +13,8 @@ use async_trait::async_trait;
 use twinloom_operators::embed::{Config, info};
 use twinloom_sdk::{Context, OperatorError, OperatorInfo, RowOperator, records};
 
-use super::{Embedder, EmbedderOptions};
-use crate::{ModelError, device};
-
-/// Names the embedder's folder where the configuration does not.
-const EMBEDDER: &str = "TWINLOOM_EMBEDDER";
+use super::{Embedder, EmbedderOptions, embedder_dir};
+use crate::device;
 
 /// The operator.
 pub struct Embed;
@@ -31,25 +24,6 @@ pub struct State {
     embedder: Mutex<Embedder>,
     dimension: i32,
     truncated: AtomicUsize,
-}
-
-/// The embedder's folder: the configured one, or what the environment names.
-///
-/// # Errors
-/// `model.input` when neither is there.
-pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
-    let named = configured
-        .map(PathBuf::from)
-        .or_else(|| env::var_os(EMBEDDER).map(PathBuf::from));
-    let hint = format!("Run infra/setup/embedder.sh and set {EMBEDDER} to its folder, or set `model:`.");
-    let dir = named.ok_or_else(|| ModelError::input("no embedder is set up", hint.clone()))?;
-    if !Path::new(&dir).is_dir() {
-        return Err(ModelError::input(
-            format!("there is no embedder in {}", dir.display()),
-            hint,
-        ));
-    }
-    Ok(dir)
 }
 
 #[async_trait]
