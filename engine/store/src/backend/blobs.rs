@@ -25,6 +25,16 @@ const PIECE: usize = 8 << 20;
 pub(crate) struct PutBlob {
     pub(crate) blob: BlobRef,
     pub(crate) new: bool,
+    /// Whether it may not have reached the disk yet: it is new, or somebody else's of a moment ago.
+    pub(crate) fresh: bool,
+}
+
+/// A blob that is there already.
+enum Found {
+    /// And long enough to be on the disk.
+    Settled,
+    /// But so young that a power cut may still take it.
+    Fresh,
 }
 
 /// blake3 in hex.
@@ -51,13 +61,21 @@ impl Backend {
             bytes: bytes.len() as u64,
             ext: ext.to_owned(),
         };
-        if self.has_blob(&blob).await? {
-            return Ok(PutBlob { blob, new: false });
+        if let Some(found) = self.find_blob(&blob).await? {
+            return Ok(PutBlob {
+                blob,
+                new: false,
+                fresh: matches!(found, Found::Fresh),
+            });
         }
         let path = blob_path(&blob)?;
         let put = self.objects.put(&path, bytes.into()).await;
         put.map_err(|error| StoreError::backend(format!("write {path}"), error))?;
-        Ok(PutBlob { blob, new: true })
+        Ok(PutBlob {
+            blob,
+            new: true,
+            fresh: true,
+        })
     }
 
     /// Puts bytes and makes them durable.
@@ -79,7 +97,7 @@ impl Backend {
             bytes,
             ext: ext.to_owned(),
         };
-        if !self.has_blob(&blob).await? {
+        if self.find_blob(&blob).await?.is_none() {
             self.copy_in(path, &blob).await?;
         }
         self.sync_blobs(vec![blob.clone()]).await?;
@@ -111,14 +129,14 @@ impl Backend {
         found.bytes().await.map_err(failed)
     }
 
-    /// Whether a blob is there whole; an old one is made young.
-    async fn has_blob(&self, blob: &BlobRef) -> Result<bool, StoreError> {
+    /// The blob if it is there whole; an old one is made young.
+    async fn find_blob(&self, blob: &BlobRef) -> Result<Option<Found>, StoreError> {
         let path = blob_path(blob)?;
         match self.objects.head(&path).await {
-            Ok(meta) if meta.size != blob.bytes => Ok(false),
-            Ok(meta) if is_young(&meta) => Ok(true),
-            Ok(_) => Ok(self.make_young(blob)),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(meta) if meta.size != blob.bytes => Ok(None),
+            Ok(meta) if is_young(&meta) => Ok(Some(Found::Fresh)),
+            Ok(_) => Ok(self.make_young(blob).then_some(Found::Settled)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(StoreError::backend(format!("look for {path}"), error)),
         }
     }

@@ -14,8 +14,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Backend, layout};
 use crate::{ArtifactKind, DatasetManifest, FORMAT, ModelManifest, Name, StoreError, VersionId};
 
-/// A manifest above this is not read; one of a dataset of a million buckets is about half of it.
-const MAX_MANIFEST: u64 = 1 << 30;
+/// A manifest above this is neither read nor written; one of the most buckets and some 50 columns is half of it.
+const MAX_MANIFEST: u64 = 256 << 20;
 /// Manifests kept in memory, of each kind.
 const CACHED: usize = 32;
 
@@ -148,6 +148,13 @@ impl Backend {
         let VersionId { name, version, .. } = manifest.id();
         let path = layout::version_path::<M>(&name, version);
         let json = serde_json::to_vec(manifest).map_err(StoreError::internal)?;
+        if json.len() as u64 > MAX_MANIFEST {
+            let reason = format!("it has {} bytes; the bound is {MAX_MANIFEST}", json.len());
+            return Err(StoreError::TooLarge {
+                what: format!("the manifest of {name}"),
+                reason,
+            });
+        }
         let options = PutOptions {
             mode: PutMode::Create,
             ..Default::default()

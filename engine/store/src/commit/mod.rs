@@ -26,7 +26,9 @@ pub(crate) async fn dataset(
     staged: StagedDataset,
     commit: Commit,
 ) -> Result<Committed<DatasetManifest>, StoreError> {
-    staged.check().map_err(StoreError::internal)?;
+    staged
+        .check()
+        .map_err(|reason| refused("dataset", &staged.name, reason))?;
     let (name, hash) = (staged.name.clone(), staged.content_hash.clone());
     let (backend, staged, given) = (Arc::clone(&store.backend), Arc::new(staged), commit.clone());
     let make = move |version, head: Option<Arc<DatasetManifest>>| {
@@ -47,7 +49,9 @@ pub(crate) async fn model(
     staged: StagedModel,
     commit: Commit,
 ) -> Result<Committed<ModelManifest>, StoreError> {
-    staged.check().map_err(StoreError::internal)?;
+    staged
+        .check()
+        .map_err(|reason| refused("model", &staged.name, reason))?;
     let (name, hash) = (staged.name.clone(), staged.content_hash.clone());
     let given = commit.clone();
     let make = move |version, _: Option<Arc<ModelManifest>>| {
@@ -180,4 +184,12 @@ async fn adoptable<M: Versioned>(
 
 fn is_before(time: Timestamp, bound: Option<Timestamp>) -> bool {
     bound.is_some_and(|bound| time < bound)
+}
+
+/// What a worker staged cannot be: it is not believed, as little as a file.
+fn refused(word: &str, name: &Name, reason: String) -> StoreError {
+    StoreError::BadManifest {
+        path: format!("the staged {word} {name}"),
+        reason,
+    }
 }

@@ -6,8 +6,8 @@ use crate::{
     backend::{check_blob, check_hash, check_relative},
 };
 
-/// More buckets than this make no sense at any size.
-pub(crate) const MAX_BUCKETS: u32 = 1 << 20;
+/// More buckets than this would make manifests too large; beyond it the buckets grow.
+pub(crate) const MAX_BUCKETS: u32 = 1 << 16;
 
 impl StagedDataset {
     /// Says what cannot be right.

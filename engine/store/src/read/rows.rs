@@ -70,12 +70,16 @@ fn stream(
         Ok(plan) => plan,
         Err(error) => return futures::stream::once(async { Err(error) }).boxed(),
     };
-    let (sender, receiver) = mpsc::channel(2);
-    tokio::spawn(produce(Arc::clone(backend), plan, sender));
-    futures::stream::unfold(receiver, async |mut receiver| {
-        receiver.recv().await.map(|item| (item, receiver))
-    })
-    .boxed()
+    let backend = Arc::clone(backend);
+    // Started by the first poll, since only then there is surely a runtime.
+    let start = async move {
+        let (sender, receiver) = mpsc::channel(2);
+        tokio::spawn(produce(backend, plan, sender));
+        futures::stream::unfold(receiver, async |mut receiver| {
+            receiver.recv().await.map(|item| (item, receiver))
+        })
+    };
+    futures::stream::once(start).flatten().boxed()
 }
 
 async fn produce(backend: Arc<Backend>, plan: Plan, sender: mpsc::Sender<Result<RecordBatch, StoreError>>) {

@@ -28,6 +28,8 @@ pub(crate) struct Notes {
 pub(crate) struct StoredPart {
     pub(crate) part: Part,
     pub(crate) written: u64,
+    /// Whether its name may not have reached the disk yet.
+    pub(crate) fresh: bool,
 }
 
 /// Stores parts as they come, and makes them durable.
@@ -57,21 +59,23 @@ async fn store(backend: Arc<Backend>, part: EncodedPart) -> Result<StoredPart, S
         columns,
     } = part;
     let put = backend.put_blob(bytes, hash, "parquet").await?;
-    if put.new {
+    if put.fresh {
         // While other parts are still being encoded, so that the disk works beside the processor.
         backend.sync_files(vec![put.blob.clone()]).await?;
     }
     let written = if put.new { put.blob.bytes } else { 0 };
+    let part = Part {
+        blob: put.blob,
+        rows,
+        bucket,
+        key_range,
+        entities,
+        columns,
+    };
     Ok(StoredPart {
-        part: Part {
-            blob: put.blob,
-            rows,
-            bucket,
-            key_range,
-            entities,
-            columns,
-        },
+        part,
         written,
+        fresh: put.fresh,
     })
 }
 
@@ -129,10 +133,10 @@ pub(crate) fn entities(parts: &[Part]) -> u64 {
 
 /// The folders of blobs, once all files are in them.
 pub(crate) async fn sync_folders(backend: &Backend, stored: &[StoredPart]) -> Result<(), StoreError> {
-    let new: Vec<BlobRef> = stored
+    let fresh: Vec<BlobRef> = stored
         .iter()
-        .filter(|part| part.written > 0)
+        .filter(|part| part.fresh)
         .map(|part| part.part.blob.clone())
         .collect();
-    backend.sync_folders(&new).await
+    backend.sync_folders(&fresh).await
 }

@@ -212,8 +212,14 @@ fn encode_unit(
     buckets: u32,
 ) -> Result<Vec<EncodedPart>, StoreError> {
     let mut parts = Vec::new();
+    let mut order = None;
     unit.for_each_bucket(keys, buckets, |bucket, batches, places| {
-        parts.push(encode::bucket(schema, properties, keys, bucket, batches, places)?.0);
+        // The batches are the same for all buckets of a unit.
+        let order = match &order {
+            Some(order) => order,
+            None => order.insert(keys.order(batches)?),
+        };
+        parts.push(encode::bucket(schema, properties, keys, order, bucket, batches, places)?.0);
         Ok(())
     })?;
     Ok(parts)

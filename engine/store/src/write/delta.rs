@@ -160,6 +160,7 @@ impl DeltaWriter {
         let kept = kept.map(|part| StoredPart {
             part: part.clone(),
             written: 0,
+            fresh: false,
         });
         let mut stored: Vec<StoredPart> = kept.collect();
         stored.extend(merged.stored);
@@ -347,10 +348,12 @@ fn merge_bucket(shared: &Shared, job: &Job) -> Result<(Option<EncodedPart>, Chan
     let (part, after) = if places.is_empty() {
         (None, Vec::new())
     } else {
+        let order = shared.keys.order(&rows)?;
         let (part, sorted) = encode::bucket(
             &shared.schema,
             &shared.properties,
             &shared.keys,
+            &order,
             job.bucket,
             &rows,
             places,

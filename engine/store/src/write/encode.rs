@@ -16,7 +16,7 @@ use parquet::{
 };
 
 use super::{
-    keys::{Keys, Place},
+    keys::{Keys, Order, Place},
     stats,
 };
 use crate::{PartColumn, StoreError, backend::hash_hex};
@@ -64,11 +64,12 @@ pub(crate) fn bucket(
     schema: &SchemaRef,
     properties: &WriterProperties,
     keys: &Keys,
+    order: &Order,
     bucket: u32,
     batches: &[RecordBatch],
     mut places: Vec<Place>,
 ) -> Result<(EncodedPart, Vec<RecordBatch>), StoreError> {
-    keys.sort(batches, &mut places)?;
+    keys.sort(batches, order, &mut places)?;
     let sorted = gather(batches, &places)?;
     let mut part = rows(schema, properties, &sorted)?;
     let mut entities = 0;
@@ -123,14 +124,20 @@ pub(crate) fn value_bytes(batch: &RecordBatch) -> u64 {
 }
 
 fn gather(batches: &[RecordBatch], places: &[Place]) -> Result<Vec<RecordBatch>, StoreError> {
-    let total: u64 = batches.iter().map(value_bytes).sum();
-    if total > MAX_BUCKET_BYTES {
-        // Only rows that share an entity, or single rows, can be that large: buckets are cut to 16 MiB.
-        let reason = format!("rows that belong together have {total} bytes; the bound is {MAX_BUCKET_BYTES}");
-        return Err(StoreError::TooLarge {
-            what: "a bucket".to_owned(),
-            reason,
-        });
+    if batches.iter().map(value_bytes).sum::<u64>() > MAX_BUCKET_BYTES {
+        // Only single rows, or rows that share an entity, can be that large: buckets are cut to 16 MiB.
+        let total: u64 = places
+            .iter()
+            .map(|(batch, row)| value_bytes(&batches[*batch].slice(*row, 1)))
+            .sum();
+        if total > MAX_BUCKET_BYTES {
+            let reason =
+                format!("rows that belong together have {total} bytes; the bound is {MAX_BUCKET_BYTES}");
+            return Err(StoreError::TooLarge {
+                what: "a bucket".to_owned(),
+                reason,
+            });
+        }
     }
     let batches: Vec<&RecordBatch> = batches.iter().collect();
     places

@@ -24,6 +24,9 @@ pub(crate) struct Keys {
     fields: Vec<SortField>,
 }
 
+/// Full keys by batch and row.
+pub(crate) struct Order(Vec<Rows>);
+
 /// Where a row is: batch and row in it.
 pub(crate) type Place = (usize, usize);
 
@@ -124,30 +127,33 @@ impl Keys {
             .collect())
     }
 
-    /// Sorts places by full key; two equal keys are an error that names them.
-    pub(crate) fn sort(&self, batches: &[RecordBatch], places: &mut [Place]) -> Result<(), StoreError> {
-        let mut converter = RowConverter::new(self.fields.clone()).map_err(StoreError::internal)?;
-        let keys = batches
+    /// The full keys of batches in a form that compares as bytes.
+    pub(crate) fn order(&self, batches: &[RecordBatch]) -> Result<Order, StoreError> {
+        let converter = RowConverter::new(self.fields.clone()).map_err(StoreError::internal)?;
+        let columns = |batch: &RecordBatch| -> Vec<_> {
+            self.columns.iter().map(|i| batch.column(*i).clone()).collect()
+        };
+        let rows = batches
             .iter()
-            .map(|batch| self.rows(&mut converter, batch))
-            .collect::<Result<Vec<_>, _>>()?;
-        places.sort_unstable_by(|a, b| keys[a.0].row(a.1).cmp(&keys[b.0].row(b.1)));
-        match places
-            .windows(2)
-            .find(|pair| keys[pair[0].0].row(pair[0].1) == keys[pair[1].0].row(pair[1].1))
-        {
+            .map(|batch| converter.convert_columns(&columns(batch)));
+        Ok(Order(
+            rows.collect::<Result<_, _>>().map_err(StoreError::internal)?,
+        ))
+    }
+
+    /// Sorts places by full key; two equal keys are an error that names them.
+    pub(crate) fn sort(
+        &self,
+        batches: &[RecordBatch],
+        order: &Order,
+        places: &mut [Place],
+    ) -> Result<(), StoreError> {
+        let key = |place: &Place| order.0[place.0].row(place.1);
+        places.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        match places.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
             Some(pair) => Err(self.duplicate(&batches[pair[0].0], pair[0].1)),
             None => Ok(()),
         }
-    }
-
-    fn rows(&self, converter: &mut RowConverter, batch: &RecordBatch) -> Result<Rows, StoreError> {
-        let columns: Vec<_> = self
-            .columns
-            .iter()
-            .map(|index| batch.column(*index).clone())
-            .collect();
-        converter.convert_columns(&columns).map_err(StoreError::internal)
     }
 
     fn duplicate(&self, batch: &RecordBatch, row: usize) -> StoreError {

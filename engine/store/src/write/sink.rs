@@ -6,7 +6,7 @@ use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use tokio::task::JoinHandle;
 
 use super::{
-    keys::Keys,
+    keys::{Keys, Place},
     spill::{Buffered, Spill, SpillUnit},
 };
 use crate::StoreError;
@@ -126,7 +126,7 @@ impl Unit {
         &self,
         keys: &Keys,
         buckets: u32,
-        mut each: impl FnMut(u32, &[RecordBatch], Vec<super::keys::Place>) -> Result<(), StoreError>,
+        mut each: impl FnMut(u32, &[RecordBatch], Vec<Place>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let loaded;
         let (rows, of, remainder) = match self {

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod collection;
 mod common;
 mod concurrency;
 mod conformance;
