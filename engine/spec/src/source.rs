@@ -93,10 +93,15 @@ struct Inner {
     text: Arc<str>,
     /// Byte offset of the start of each line.
     lines: Vec<usize>,
+    /// The size of a text that is too large to be taken in; `text` is empty then.
+    oversize: Option<usize>,
 }
 
 impl Source {
+    /// Takes a text in, unless it is too large to be read: then only its size.
     pub(crate) fn new(name: &str, text: &str) -> Self {
+        let oversize = (text.len() > SourceFile::MAX_BYTES).then_some(text.len());
+        let text = if oversize.is_some() { "" } else { text };
         let starts = text
             .bytes()
             .enumerate()
@@ -107,6 +112,7 @@ impl Source {
             name: name.to_owned(),
             text: text.into(),
             lines,
+            oversize,
         }))
     }
 
@@ -120,6 +126,10 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0.text
+    }
+
+    pub(crate) fn oversize(&self) -> Option<usize> {
+        self.0.oversize
     }
 
     pub(crate) fn shared_text(&self) -> Arc<str> {

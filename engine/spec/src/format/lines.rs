@@ -10,8 +10,11 @@ pub(super) fn format(text: &str, root: &Node) -> String {
         return tidy(text);
     }
     let comments = comments_of(text, root);
+    let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
     let mut writer = Writer {
         text,
+        lines,
         out: String::with_capacity(text.len()),
         comments,
         next: 0,
@@ -54,6 +57,8 @@ fn content_start(text: &str, node: &Node) -> usize {
 
 struct Writer<'a> {
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     out: String,
     comments: Vec<Comment<'a>>,
     /// The first comment that is not yet written.
@@ -66,10 +71,9 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn line_of(&self, offset: usize) -> usize {
-        self.text.as_bytes()[..offset.min(self.text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
+        self.lines
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1)
     }
 
     fn column_of(&self, offset: usize) -> usize {
@@ -94,8 +98,9 @@ impl<'a> Writer<'a> {
         if !self.out.is_empty() {
             self.out.push('\n');
             let blank = line > 0 && line > self.last_line && {
-                let above = self.text.split('\n').nth(line - 1).unwrap_or_default();
-                above.trim().is_empty()
+                let from = self.lines.get(line - 1).copied().unwrap_or_default();
+                let upto = self.lines.get(line).copied().unwrap_or(self.text.len());
+                self.text[from..upto].trim().is_empty()
             };
             if blank && !self.blank_written {
                 self.out.push('\n');

@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use super::{Data, Node, Pair, Span, position::Offsets, scalar};
 use crate::{
     diagnostic::{Diagnostic, Report, codes},
-    source::{Source, SourceFile, too_large},
+    source::{Source, too_large},
 };
 
 /// Collections inside collections, aliases followed.
@@ -19,9 +19,8 @@ const MAX_ALIAS_WEIGHT: usize = 16 * 1024 * 1024;
 
 /// The tree of a file, or `None` where the text is not YAML; what is wrong goes to the report.
 pub(crate) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
-    let text = source.text();
-    if text.len() > SourceFile::MAX_BYTES {
-        report.push(too_large(source, Some(text.len())));
+    if let Some(bytes) = source.oversize() {
+        report.push(too_large(source, Some(bytes)));
         return None;
     }
     let mut builder = Builder::new(source, report);
