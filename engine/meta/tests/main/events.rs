@@ -82,7 +82,7 @@ async fn an_event_stands_or_falls_with_its_cause() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cursor_misses_nothing_while_writers_race() {
     const WRITERS: usize = 8;
-    const EACH: usize = 25;
+    const EACH: usize = 10;
     for backend in backends::all().await {
         let meta = Arc::new(backend.meta.clone());
         let (done, finished) = watch::channel(false);

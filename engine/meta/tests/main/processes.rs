@@ -11,7 +11,7 @@ use crate::{
 
 const URL: &str = "TWINLOOM_TEST_META_WRITER";
 const PROCESSES: u32 = 4;
-const EACH: u32 = 20;
+const EACH: u32 = 8;
 
 /// What each process does: opens the database as the others do, then writes and reads in turns.
 #[tokio::test]
