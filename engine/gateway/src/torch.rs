@@ -86,6 +86,8 @@ impl TorchWorker {
         let failed = |source| GatewayError::Spawn { path: program.to_owned(), source };
         let mut child = Command::new(program)
             .arg("serve")
+            // Set from outside, the worker need not start itself a second time to have it.
+            .env("OMP_WAIT_POLICY", "PASSIVE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
