@@ -3,7 +3,7 @@
 //! A line scanner and no parser: cutting needs block boundaries alone, must not fail on any text, and is linear.
 
 use super::pieces::{Block, Kind, Mark, Outline};
-use crate::text::lines::{Line, Lines};
+use crate::text::lines::{Line, Lines, is_list_item};
 
 /// Blocks and headings of a Markdown text.
 #[must_use]
@@ -58,15 +58,17 @@ impl Scan {
                 self.heading(text, line.start, line.start + line.text.len(), level);
             }
             b'=' | b'-' if self.underlines(bytes) => self.underlined(text, first),
-            _ => self.body(line.start, indent >= 4 || first == b'\t', first),
+            _ => self.body(line, indent >= 4 || first == b'\t', first),
         }
     }
 
-    fn body(&mut self, at: usize, indented: bool, first: u8) {
+    fn body(&mut self, line: Line<'_>, indented: bool, first: u8) {
         let continues_code = self.indented && indented;
+        // Nested list items are indented as deep as code.
+        let indented = continues_code || (indented && !is_list_item(line.text));
         if (self.open || self.outline.blocks.is_empty()) && !continues_code {
             let kind = if indented || first == b'|' { Kind::Code } else { Kind::Prose };
-            self.begin(at, kind);
+            self.begin(line.start, kind);
             self.indented = indented;
         } else {
             self.open = false;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Config, byline, chrome};
 use crate::text::{
-    lines::{Line, Lines},
+    lines::{Line, Lines, is_list_item},
     styled,
 };
 
@@ -69,7 +69,8 @@ impl<'a> Scan<'a, '_> {
             if !begins {
                 continue;
             }
-            if is_indented(line.text) {
+            // Nested list items are indented as deep as code.
+            if is_indented(line.text) && !is_list_item(line.text) {
                 self.copy(line.start);
                 let mut end = line.next;
                 while let Some(next) = lines.next_if(|line| is_indented(line.text) || line.is_blank()) {

@@ -75,6 +75,7 @@ fn code_blocks_of_markdown_are_verbatim() {
     assert_eq!(article(&text), format!("Some bold words:\n\n{code}\n\nMore bold words."));
     let indented = "Words:\n\n    def f():\n    \n        return 1\n\n\tx = 𝟭\n\nEnd.";
     assert_eq!(article(indented), indented);
+    assert_eq!(article("* 𝗼𝗻𝗲\n\n    * 𝘁𝘄𝗼\n\n    1. 𝘁𝗵𝗿𝗲𝗲"), "* one\n\n    * two\n\n    1. three");
 }
 
 #[test]

@@ -75,3 +75,13 @@ pub fn offset_of_char(text: &str, count: usize) -> usize {
     }
     text[at..].char_indices().nth(left).map_or(text.len(), |(offset, _)| at + offset)
 }
+
+/// Whether a line is a list item, however deep: `* x`, `- x`, `+ x`, `12. x`, `12) x`.
+#[must_use]
+pub fn is_list_item(line: &str) -> bool {
+    let line = line.trim_ascii_start();
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &line[digits..];
+    let marked = if digits > 0 { rest.starts_with(['.', ')']) } else { rest.starts_with(['*', '-', '+']) };
+    marked && digits < 10 && rest[1..].starts_with([' ', '\t'])
+}

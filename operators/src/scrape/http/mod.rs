@@ -10,6 +10,8 @@ use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
 use twinloom_sdk::OperatorError;
 use url::{Host, Url};
 
+#[cfg(test)]
+pub use address::is_public;
 pub use address::resolve;
 use robots::Rules;
 
