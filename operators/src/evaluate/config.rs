@@ -132,7 +132,7 @@ impl Default for Leakage {
         Self {
             ngram: 13,
             row_overlap: 0.5,
-            max_share: 0.1,
+            max_share: 0.5,
         }
     }
 }

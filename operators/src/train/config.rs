@@ -130,11 +130,11 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.01, max = 1000.0))]
     pub epochs: Option<f64>,
-    /// Upper bound of the steps that `epochs` makes (default 400 for pretrain, 240 for lora); 0 is none. A bound of
+    /// Upper bound of the steps that `epochs` makes (default 200 for pretrain, 120 for lora); 0 is none. A bound of
     /// steps, not of time, so that the same data gives the same model on any machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// Sequences at a time (default 16 for pretrain, 8 for lora).
+    /// Sequences at a time (default 8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub batch: Option<usize>,
@@ -142,7 +142,8 @@ pub struct Config {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
-    /// Highest learning rate (default 0.002 for pretrain, 0.001 for lora).
+    /// Highest learning rate (default 0.003 for pretrain; for lora 1 / the base's width: 0.004 for nano, 0.0002 for a base
+    /// of seven billion).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub learning_rate: Option<f64>,
@@ -231,13 +232,15 @@ impl Config {
     /// Sequences at a time.
     #[must_use]
     pub fn batch(&self) -> usize {
-        self.batch.unwrap_or(self.pick(16, 8))
+        self.batch.unwrap_or(8)
     }
 
-    /// Highest learning rate.
+    /// Highest learning rate for a model of that width. Wider layers take smaller steps.
     #[must_use]
-    pub fn learning_rate(&self) -> f64 {
-        self.learning_rate.unwrap_or(self.pick(2e-3, 1e-3))
+    #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
+    pub fn learning_rate(&self, width: i64) -> f64 {
+        self.learning_rate
+            .unwrap_or(self.pick(3e-3, 1.0 / width.clamp(100, 10_000) as f64))
     }
 
     /// AdamW's decay of matrices.
@@ -267,7 +270,7 @@ impl Config {
         }
         let of_epochs =
             (sequences as f64 * self.epochs() / (self.batch() * self.accumulate) as f64).ceil() as u64;
-        match self.max_steps.unwrap_or(self.pick(400, 240)) {
+        match self.max_steps.unwrap_or(self.pick(200, 120)) {
             0 => of_epochs.max(1),
             most => of_epochs.clamp(1, most),
         }
@@ -290,7 +293,11 @@ impl Config {
             ("epochs", (0.01..=1000.0).contains(&self.epochs()), "0.01 to 1000"),
             ("batch", (1..=4096).contains(&self.batch()), "1 to 4096"),
             ("accumulate", (1..=4096).contains(&self.accumulate), "1 to 4096"),
-            ("learning_rate", share.contains(&self.learning_rate()), "0 to 1"),
+            (
+                "learning_rate",
+                share.contains(&self.learning_rate.unwrap_or_default()),
+                "0 to 1",
+            ),
             ("warmup", share.contains(&self.warmup), "0 to 1"),
             ("weight_decay", share.contains(&self.weight_decay()), "0 to 1"),
             ("clip_norm", self.clip_norm >= 0.0, "0 or more"),

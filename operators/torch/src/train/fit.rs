@@ -77,7 +77,12 @@ impl Fit<'_> {
         }
         let (config, started) = (self.config, Instant::now());
         let steps = config.steps(sequences.len());
-        let rates = LearningRate::new(config.learning_rate(), steps, config.warmup, config.schedule);
+        let rates = LearningRate::new(
+            config.learning_rate(self.model.architecture().hidden),
+            steps,
+            config.warmup,
+            config.schedule,
+        );
         let mut optimizer = AdamW::new(
             self.weights.iter().map(Tensor::shallow_clone).collect(),
             constants(config),
