@@ -115,10 +115,7 @@ async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<
             usize::try_from(count.max(1)).unwrap_or(usize::MAX)
         });
         let oldest_kept = versions
-            .iter()
-            .rev()
-            .take(kept_latest)
-            .last()
+            .get(versions.len().saturating_sub(kept_latest))
             .copied()
             .unwrap_or_default();
         for version in versions {

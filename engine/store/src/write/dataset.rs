@@ -31,12 +31,15 @@ pub struct DatasetWriter {
 
 #[derive(Debug)]
 enum State {
-    Keyed {
-        keys: Keys,
-        properties: WriterProperties,
-        sink: Box<Sink>,
-    },
+    Keyed(Box<Keyed>),
     Ordered(Box<Ordered>),
+}
+
+#[derive(Debug)]
+struct Keyed {
+    keys: Keys,
+    properties: WriterProperties,
+    sink: Sink,
 }
 
 impl DatasetWriter {
@@ -67,9 +70,9 @@ impl DatasetWriter {
         self.rows += batch.num_rows() as u64;
         let store = self.store.clone();
         match self.state()? {
-            State::Keyed { keys, sink, .. } => {
-                let hashes = keys.hashes(&batch)?;
-                sink.push(batch, hashes).await
+            State::Keyed(keyed) => {
+                let hashes = keyed.keys.hashes(&batch)?;
+                keyed.sink.push(batch, hashes).await
             }
             State::Ordered(ordered) => ordered.push(&store, batch).await,
         }
@@ -107,21 +110,14 @@ impl DatasetWriter {
         } = self;
         let schema = Arc::clone(&spec.schema);
         let (stored, buckets) = match state {
-            Some(State::Keyed {
-                keys,
-                properties,
-                sink,
-            }) => {
-                let ideal = keys::ideal_buckets(sink.rows(), sink.bytes());
+            Some(State::Keyed(keyed)) => {
+                let ideal = keys::ideal_buckets(keyed.sink.rows(), keyed.sink.bytes());
                 let present = head
                     .as_ref()
                     .filter(|head| head.data.keys == spec.keys)
                     .map(|head| head.data.buckets);
                 let buckets = keys::sticky_buckets(present, ideal);
-                (
-                    keyed(&store, &schema, keys, properties, *sink, buckets).await?,
-                    buckets,
-                )
+                (encode_buckets(&store, &schema, *keyed, buckets).await?, buckets)
             }
             Some(State::Ordered(ordered)) => (ordered.finish(&store).await?, 0),
             None => (Vec::new(), 0),
@@ -147,12 +143,12 @@ impl DatasetWriter {
         Ok(match Keys::new(&self.spec.name, schema, &self.spec.keys)? {
             Some(keys) => {
                 let folder = spill_folder(&self.store);
-                let sink = Box::new(Sink::new(Arc::clone(schema), keys.clone(), folder, self.budget));
-                State::Keyed {
+                let sink = Sink::new(Arc::clone(schema), keys.clone(), folder, self.budget);
+                State::Keyed(Box::new(Keyed {
                     keys,
                     properties,
                     sink,
-                }
+                }))
             }
             None => State::Ordered(Box::new(Ordered::new(Arc::clone(schema), properties, parallel()))),
         })
@@ -183,14 +179,17 @@ pub(crate) async fn compare(
     Ok(())
 }
 
-async fn keyed(
+async fn encode_buckets(
     store: &FeatureStore,
     schema: &SchemaRef,
-    keys: Keys,
-    properties: WriterProperties,
-    sink: Sink,
+    keyed: Keyed,
     buckets: u32,
 ) -> Result<Vec<StoredPart>, StoreError> {
+    let Keyed {
+        keys,
+        properties,
+        sink,
+    } = keyed;
     let units = sink.finish(buckets, parallel()).await?;
     let shared = Arc::new((Arc::clone(schema), properties, keys));
     let encode = |unit: Unit| {

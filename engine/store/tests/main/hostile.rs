@@ -44,7 +44,8 @@ async fn open_second(place: &Place) -> (&'static str, String) {
 
 #[tokio::test]
 async fn fields_that_cannot_be() {
-    let changes: Vec<(&str, Box<dyn FnOnce(&mut Value)>)> = vec![
+    type Change = Box<dyn FnOnce(&mut Value)>;
+    let changes: Vec<(&str, Change)> = vec![
         (
             "a hash that is a path",
             Box::new(|m| m["parts"][0]["blob"]["hash"] = json!("../../../../etc/passwd")),

@@ -173,7 +173,7 @@ async fn vectors_and_nested_columns_survive() {
     let batches: Vec<_> = futures::TryStreamExt::try_collect(store.read(&first, Default::default()))
         .await
         .unwrap();
-    assert_eq!(format!("{batches:?}"), format!("{:?}", [rows.clone()]));
+    assert_eq!(format!("{batches:?}"), format!("{:?}", [&rows]));
     let flat = Float32Array::from(vec![0.5, 0.25]);
     let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
         vec![Some(flat.iter().collect::<Vec<_>>()), None],
