@@ -13,7 +13,7 @@ pub enum EngineError {
     Meta(#[from] MetaError),
     /// The feature store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Box<StoreError>),
     /// Input that a run needs cannot be resolved.
     #[error("the input `{port}` of `{task}` cannot be resolved: {source}")]
     Input {
@@ -22,7 +22,7 @@ pub enum EngineError {
         /// Its input port.
         port: String,
         /// What the store says.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The plan names an operator that this build does not have.
     #[error("the task `{task}` uses the operator `{operator}`, which this build does not have")]
@@ -121,6 +121,12 @@ pub enum EngineError {
     /// An expression or template of the DAG cannot be evaluated.
     #[error(transparent)]
     Operator(#[from] OperatorError),
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 impl EngineError {

@@ -119,7 +119,7 @@ pub fn artifact_id(row: &ArtifactRow) -> Option<ArtifactId> {
 }
 
 /// Prepares a task that needs nothing but its plan, without waiting; gives the job back where it needs more.
-pub fn plain(shared: &Shared, job: Job) -> Result<Prepared, Job> {
+pub fn plain(shared: &Shared, job: Box<Job>) -> Result<Prepared, Box<Job>> {
     let Some(planned) = job.plan.tasks.get(job.task.index) else {
         return Err(job);
     };

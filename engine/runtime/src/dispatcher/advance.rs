@@ -67,9 +67,9 @@ impl Core {
             }
             row.next_attempt_at = None;
         });
-        match prepare::plain(&self.shared, job) {
+        match prepare::plain(&self.shared, Box::new(job)) {
             Ok(prepared) => self.prepared(run, index, prepared),
-            Err(job) => run.to_prepare.push(job),
+            Err(job) => run.to_prepare.push(*job),
         }
     }
 

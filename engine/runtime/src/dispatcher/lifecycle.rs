@@ -204,10 +204,7 @@ impl Dispatcher {
 
     /// A place among the runs of a DAG is free.
     fn next_of(&mut self, dag: &str) {
-        loop {
-            let Some(key) = self.core.queued.get(dag).and_then(|queue| queue.front().cloned()) else {
-                break;
-            };
+        while let Some(key) = self.core.queued.get(dag).and_then(|queue| queue.front().cloned()) {
             let most = self.runs.get(&key).and_then(|run| run.plan.concurrency.max_runs);
             if most.is_some_and(|most| self.active_of(dag).len() >= most as usize) {
                 return;

@@ -113,7 +113,7 @@ impl Engine {
                         return Err(EngineError::Input {
                             task: task.id.clone(),
                             port: port.clone(),
-                            source,
+                            source: Box::new(source),
                         });
                     }
                 }

@@ -91,7 +91,7 @@ async fn a_question_outlives_its_engine() {
     second.decide(&id, None, says(true)).await.unwrap();
     second.shutdown().await;
     let third = home.engine().await;
-    assert_eq!(third.recover().await.unwrap(), [id.clone()]);
+    assert_eq!(third.recover().await.unwrap(), std::slice::from_ref(&id));
     assert_eq!(
         third.wait(&id, WaitFor::EndedOrWaiting).await.unwrap().state,
         RunState::Succeeded

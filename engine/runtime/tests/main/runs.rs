@@ -56,7 +56,7 @@ async fn pools_and_slots_are_never_overdrawn() {
     let mut events = engine.subscribe();
     let nap = |index: usize| {
         let mut nap = task(&format!("nap[{index}]"), "nap", json!({ "ms": 20 }));
-        nap.pool = (index % 2 == 0).then(|| "gpu".to_owned());
+        nap.pool = index.is_multiple_of(2).then(|| "gpu".to_owned());
         nap
     };
     let mut plan = plan("pools", (0..10).map(nap).collect());
