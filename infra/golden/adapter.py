@@ -2,7 +2,7 @@
 
     PEERS_PYTHON infra/golden/adapter.py BASE_DIR ADAPTER_DIR [--expect-loss NATS] [--rows ROWS.jsonl]
 
-BASE_DIR and ADAPTER_DIR are model folders, as `twinloom model path` shows them. ROWS.jsonl holds objects with
+BASE_DIR and ADAPTER_DIR are model folders, checked out of the store. ROWS.jsonl holds objects with
 `instruction` and `answer`; without it one made-up row is used. Prints JSON: the number of adapted layers, the loss on
 the answers with and without the adapter, and how far merged weights are from the adapter's own forward pass. Exits 1
 where PEFT leaves a weight of the adapter unused, or the merged model computes something else.

@@ -130,7 +130,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.01, max = 1000.0))]
     pub epochs: Option<f64>,
-    /// Upper bound of the steps that `epochs` makes (default 200 for pretrain, 120 for lora); 0 is none. A bound of
+    /// Upper bound of the steps that `epochs` makes (default 300 for pretrain, 160 for lora); 0 is none. A bound of
     /// steps, not of time, so that the same data gives the same model on any machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
@@ -142,7 +142,7 @@ pub struct Config {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
-    /// Highest learning rate (default 0.003 for pretrain; for lora 1 / the base's width: 0.004 for nano, 0.0002 for a base
+    /// Highest learning rate (default 0.003 for pretrain; for lora 2 / the base's width: 0.008 for nano, 0.0005 for a base
     /// of seven billion).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -240,7 +240,7 @@ impl Config {
     #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
     pub fn learning_rate(&self, width: i64) -> f64 {
         self.learning_rate
-            .unwrap_or(self.pick(3e-3, 1.0 / width.clamp(100, 10_000) as f64))
+            .unwrap_or(self.pick(3e-3, 2.0 / width.clamp(200, 10_000) as f64))
     }
 
     /// AdamW's decay of matrices.
@@ -270,7 +270,7 @@ impl Config {
         }
         let of_epochs =
             (sequences as f64 * self.epochs() / (self.batch() * self.accumulate) as f64).ceil() as u64;
-        match self.max_steps.unwrap_or(self.pick(200, 120)) {
+        match self.max_steps.unwrap_or(self.pick(300, 160)) {
             0 => of_epochs.max(1),
             most => of_epochs.clamp(1, most),
         }
