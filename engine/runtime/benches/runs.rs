@@ -71,9 +71,9 @@ async fn three_steps() {
     let mut times = Vec::with_capacity(SAMPLES);
     for sample in 0..WARM_UP + SAMPLES {
         let steps = vec![
-            task("first", "note", json!({})),
-            task("second", "note", json!({})).after("first"),
-            task("third", "note", json!({})).after("second"),
+            task("first", "idle", json!({})),
+            task("second", "idle", json!({})).after("first"),
+            task("third", "idle", json!({})).after("second"),
         ];
         let took = timed(&engine, plan("three", steps)).await;
         if sample >= WARM_UP {
@@ -100,7 +100,7 @@ async fn fanout(tasks: usize) {
         plan(
             "fanout",
             (0..tasks)
-                .map(|index| task(&format!("note[{index}]"), "note", json!({})))
+                .map(|index| task(&format!("note[{index}]"), "idle", json!({})))
                 .collect(),
         )
     };
@@ -123,7 +123,7 @@ async fn process_overhead() {
     let program = std::env::current_exe().unwrap();
     let (mut inline, mut process, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for sample in 0..10 + 60 {
-        let one = || task("note", "note", json!({}));
+        let one = || task("note", "idle", json!({}));
         let (a, b) = (
             timed(&engine, plan("inline", vec![one()])).await,
             timed(&engine, plan("process", vec![one().in_process()])).await,

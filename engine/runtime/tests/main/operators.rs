@@ -31,6 +31,7 @@ pub fn registry() -> Registry {
         })
         .with(Upper)
         .with(Note)
+        .with(Idle)
         .with(Flaky)
         .with(Nap)
         .with(Ask)
@@ -190,6 +191,28 @@ impl Operator for Note {
             done = done.metric(&name, value);
         }
         Ok(done.into())
+    }
+}
+
+/// Does nothing at all.
+struct Idle;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct IdleConfig {}
+
+#[async_trait]
+impl Operator for Idle {
+    type Config = IdleConfig;
+
+    fn info(&self) -> OperatorInfo {
+        OperatorInfo {
+            cacheable: false,
+            ..info("idle", vec![], vec![])
+        }
+    }
+
+    async fn run(&self, _context: &Context, _config: IdleConfig) -> Result<Outcome, OperatorError> {
+        Ok(Done::new().into())
     }
 }
 
