@@ -23,7 +23,7 @@ pub fn clean<'a>(text: &'a str, author: Option<&str>, config: &Config) -> Articl
     scan.run();
     let published_at = scan.published_at;
     let text = if scan.copied == 0 && scan.out.is_empty() {
-        Cow::Borrowed(trim(text))
+        if config.plain_letters { styled::plain(trim(text)) } else { Cow::Borrowed(trim(text)) }
     } else {
         scan.copy(text.len());
         let mut out = scan.out;

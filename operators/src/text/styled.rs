@@ -1,9 +1,12 @@
 //! Letters that only look styled: mathematical bold, italic and monospace, full width, circled. Writers use them for
 //! emphasis where a site has none; to a model they are other words. Emoji and everything else stay as they are.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use unicode_normalization::UnicodeNormalization;
+
+/// The blocks of mathematical alphanumeric symbols, first and last.
+const MATH: (u32, u32) = (0x1D400, 0x1D7FF);
 
 /// Bytes that styled letters start with in UTF-8: no other byte has to be looked at.
 const FIRST: [u8; 3] = [0xF0, 0xEF, 0xE2];
@@ -37,7 +40,10 @@ fn push_run(text: &str, out: &mut String) -> usize {
         if !(in_style_block(letter) || in_letterlike(letter)) {
             break;
         }
-        out.extend(std::iter::once(letter).nfkc());
+        match plain_of(letter) {
+            Some(plain) => out.push(plain),
+            None => out.extend(std::iter::once(letter).nfkc()),
+        }
         length += letter.len_utf8();
     }
     length
@@ -76,7 +82,18 @@ fn in_style_block(letter: char) -> bool {
 
 fn in_math_alphanumerics(letter: char) -> bool {
     // The blocks have holes; what stands there has no plain form.
-    matches!(letter, '\u{1D400}'..='\u{1D7FF}') && std::iter::once(letter).nfkc().next() != Some(letter)
+    plain_of(letter).is_some()
+}
+
+/// The plain form of a letter of the mathematical blocks.
+fn plain_of(letter: char) -> Option<char> {
+    /// Normalising one letter at a time costs a hundred times as much as looking it up.
+    static PLAIN: LazyLock<Vec<Option<char>>> = LazyLock::new(|| {
+        let plain = |letter: char| std::iter::once(letter).nfkc().next().filter(|plain| *plain != letter);
+        (MATH.0..=MATH.1).map(|code| char::from_u32(code).and_then(plain)).collect()
+    });
+    let at = u32::from(letter).checked_sub(MATH.0)?;
+    *PLAIN.get(usize::try_from(at).ok()?)?
 }
 
 /// Letters that the mathematical blocks leave out because they were encoded before.
