@@ -294,17 +294,3 @@ fn table(schema: SchemaRef, rows: usize, columns: &[(&str, ArrayRef)]) -> Record
         .map(|field| column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), rows)));
     RecordBatch::try_new(Arc::clone(&schema), all.collect()).unwrap()
 }
-
-/// The folder of real texts that lies beside the repository on a developer's machine, where it does.
-pub fn shared_data() -> Option<PathBuf> {
-    let given = std::env::var_os("TWINLOOM_SHARED").map(PathBuf::from);
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let beside = here
-        .ancestors()
-        .map(|dir| dir.join("shared"))
-        .find(|dir| dir.join("data").is_dir());
-    given
-        .or(beside)
-        .map(|dir| dir.join("data"))
-        .filter(|dir| dir.is_dir())
-}

@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn uniform(random: &mut Random) -> f64 {
-    (random.next() >> 11) as f64 / (1_u64 << 53) as f64
+    (random.bits() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// About normal: twelve uniforms.

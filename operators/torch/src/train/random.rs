@@ -9,12 +9,12 @@ impl Random {
     #[must_use]
     pub fn new(seed: u64, purpose: u64) -> Self {
         let mut random = Self(seed);
-        let start = random.next() ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let start = random.bits() ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         Self(start)
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,7 +24,7 @@ impl Random {
 
     /// A number below `bound`; 0 where that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        let wide = u128::from(self.next()) * (bound as u128);
+        let wide = u128::from(self.bits()) * (bound as u128);
         usize::try_from(wide >> 64).unwrap_or_default()
     }
 

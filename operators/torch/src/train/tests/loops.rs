@@ -67,8 +67,8 @@ fn a_padded_batch_gives_each_sequence_its_own_loss() {
         let ids = Tensor::from_slice(&tokens).unsqueeze(0);
         let logits =
             tch::no_grad(|| model.forward(&ids, Step::default()).unwrap()).log_softmax(-1, Kind::Float);
-        for index in given..tokens.len() {
-            alone.push(-logits.double_value(&[0, index as i64 - 1, tokens[index]]) as f32);
+        for (index, token) in tokens.iter().enumerate().skip(given) {
+            alone.push(-logits.double_value(&[0, index as i64 - 1, *token]) as f32);
         }
     }
     let worst = together
