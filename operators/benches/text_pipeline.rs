@@ -3,7 +3,11 @@
 //! The work is what the two operators do for a batch of rows, from Arrow batch to Arrow batch: chrome, styled letters,
 //! language, structure, and the rows of the result. `cargo bench -p twinloom-operators --bench text_pipeline`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench reports on stdout, data first")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench reports on stdout, data first"
+)]
 
 use std::{env, error::Error, fs, hint::black_box, path::PathBuf, sync::Arc, time::Instant};
 
@@ -27,7 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         articles.push(serde_json::from_str::<Value>(line)?);
     }
     let rows = batch(&articles)?;
-    let size: usize = articles.iter().filter_map(|article| article["text"].as_str()).map(str::len).sum();
+    let size: usize = articles
+        .iter()
+        .filter_map(|article| article["text"].as_str())
+        .map(str::len)
+        .sum();
     let megabytes = (size * REPEAT) as f64 / 1e6;
     let (clean_config, chunk_config) = (clean::Config::default(), chunk::Config::default());
     let mut best = f64::INFINITY;
@@ -56,10 +64,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn batch(articles: &[Value]) -> Result<RecordBatch, Box<dyn Error>> {
-    let texts = |name: &str| Arc::new(articles.iter().map(|row| row[name].as_str()).collect::<StringArray>()) as ArrayRef;
+    let texts = |name: &str| {
+        Arc::new(
+            articles
+                .iter()
+                .map(|row| row[name].as_str())
+                .collect::<StringArray>(),
+        ) as ArrayRef
+    };
     let all = |value: &str| Arc::new(StringArray::from(vec![value; articles.len()])) as ArrayRef;
     let none = Arc::new(StringArray::from(vec![None::<&str>; articles.len()])) as ArrayRef;
-    let no_time = || Arc::new(TimestampMillisecondArray::from(vec![None; articles.len()]).with_timezone("UTC")) as ArrayRef;
+    let no_time = || {
+        Arc::new(TimestampMillisecondArray::from(vec![None; articles.len()]).with_timezone("UTC")) as ArrayRef
+    };
     let ids: Vec<String> = (0..articles.len()).map(|row| format!("{row:032}")).collect();
     Ok(RecordBatch::try_new(
         records::raw_documents(),
@@ -81,8 +98,16 @@ fn batch(articles: &[Value]) -> Result<RecordBatch, Box<dyn Error>> {
 
 fn shared_data() -> Option<PathBuf> {
     let given = env::var_os("TWINLOOM_SHARED").map(PathBuf::from);
-    let near = env::current_dir().ok()?.ancestors().map(|folder| folder.join("shared")).collect::<Vec<_>>();
-    given.into_iter().chain(near).map(|shared| shared.join("data")).find(|data| data.join("articles.jsonl").is_file())
+    let near = env::current_dir()
+        .ok()?
+        .ancestors()
+        .map(|folder| folder.join("shared"))
+        .collect::<Vec<_>>();
+    given
+        .into_iter()
+        .chain(near)
+        .map(|shared| shared.join("data"))
+        .find(|data| data.join("articles.jsonl").is_file())
 }
 
 fn peak_rss_mib() -> Option<f64> {

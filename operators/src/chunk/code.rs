@@ -20,8 +20,19 @@ pub fn outline(text: &str, syntax: Syntax, size: usize) -> Option<Outline> {
         return None;
     }
     let tree = parse(text, syntax)?;
-    let outline = Outline { blocks: vec![Block { start: 0, kind: Kind::Code }], marks: Vec::new() };
-    let mut scan = Scan { text, size, outline, line: (0, 0) };
+    let outline = Outline {
+        blocks: vec![Block {
+            start: 0,
+            kind: Kind::Code,
+        }],
+        marks: Vec::new(),
+    };
+    let mut scan = Scan {
+        text,
+        size,
+        outline,
+        line: (0, 0),
+    };
     scan.children(&mut tree.walk(), 1);
     Some(scan.outline)
 }
@@ -44,7 +55,11 @@ fn parse(text: &str, syntax: Syntax) -> Option<Tree> {
         None => ControlFlow::Break(()),
     };
     let options = ParseOptions::new().progress_callback(&mut progress);
-    parser.parse_with_options(&mut |at, _| text.as_bytes().get(at..).unwrap_or_default(), None, Some(options))
+    parser.parse_with_options(
+        &mut |at, _| text.as_bytes().get(at..).unwrap_or_default(),
+        None,
+        Some(options),
+    )
 }
 
 struct Scan<'a> {
@@ -65,7 +80,8 @@ impl Scan<'_> {
         let mut before: Option<Node<'_>> = None;
         loop {
             let node = cursor.node();
-            let apart = before.is_none_or(|before| self.blank_line_between(before.end_byte(), node.start_byte()));
+            let apart =
+                before.is_none_or(|before| self.blank_line_between(before.end_byte(), node.start_byte()));
             if apart {
                 lead = None;
             }
@@ -77,7 +93,10 @@ impl Scan<'_> {
             }
             self.block(start);
             self.definition(node, start, level);
-            if level < DEEPEST && node.child_count() > 0 && count_chars(&self.text[node.byte_range()]) > self.size {
+            if level < DEEPEST
+                && node.child_count() > 0
+                && count_chars(&self.text[node.byte_range()]) > self.size
+            {
                 self.children(cursor, level + 1);
             }
             before = Some(node);
@@ -92,20 +111,36 @@ impl Scan<'_> {
     fn block(&mut self, at: usize) {
         let line = self.line_start(at);
         let new_line = self.outline.blocks.last().is_some_and(|last| line > last.start);
-        if new_line && self.text[line..at].bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
-            self.outline.blocks.push(Block { start: line, kind: Kind::Code });
+        if new_line
+            && self.text[line..at]
+                .bytes()
+                .all(|byte| matches!(byte, b' ' | b'\t'))
+        {
+            self.outline.blocks.push(Block {
+                start: line,
+                kind: Kind::Code,
+            });
         }
     }
 
     fn definition(&mut self, node: Node<'_>, start: usize, level: u8) {
         let inner = node.child_by_field_name("definition").unwrap_or(node);
         let name = inner.child_by_field_name("name").or_else(|| {
-            (inner.kind() == "impl_item").then(|| inner.child_by_field_name("type")).flatten()
+            (inner.kind() == "impl_item")
+                .then(|| inner.child_by_field_name("type"))
+                .flatten()
         });
         let title = name.map(|name| (name.start_byte(), name.end_byte()));
         // Marks only where something changes: a nameless node after a nameless one ends nothing.
         let at = self.line_start(start);
-        let changes = title.is_some() || self.outline.marks.iter().rev().take(1).any(|mark| mark.level >= level && mark.title.is_some());
+        let changes = title.is_some()
+            || self
+                .outline
+                .marks
+                .iter()
+                .rev()
+                .take(1)
+                .any(|mark| mark.level >= level && mark.title.is_some());
         if changes && !leads(node) && self.outline.marks.last().is_none_or(|last| at >= last.at) {
             self.outline.marks.push(Mark { at, level, title });
         }
@@ -119,7 +154,10 @@ impl Scan<'_> {
             let line = memchr::memrchr(b'\n', &bytes[reach..at]).map_or(start, |newline| reach + newline + 1);
             self.line = (line, at);
         } else if at < start {
-            self.line = (memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |newline| newline + 1), at);
+            self.line = (
+                memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |newline| newline + 1),
+                at,
+            );
         }
         self.line.0
     }

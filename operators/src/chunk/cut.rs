@@ -16,10 +16,12 @@ pub fn cut(text: &str, room: usize, kind: Kind) -> Option<usize> {
     }
     let head = &text[..limit];
     let found = match kind {
-        Kind::Code => after_blank_line(head).or_else(|| after_line(head, 0)).or_else(|| after_word(head)),
-        Kind::Prose | Kind::Heading(_) => {
-            after_sentence(text, limit).or_else(|| after_line(head, limit / 2)).or_else(|| after_word(head))
-        }
+        Kind::Code => after_blank_line(head)
+            .or_else(|| after_line(head, 0))
+            .or_else(|| after_word(head)),
+        Kind::Prose | Kind::Heading(_) => after_sentence(text, limit)
+            .or_else(|| after_line(head, limit / 2))
+            .or_else(|| after_word(head)),
     };
     let at = found.unwrap_or_else(|| between_graphemes(text, limit));
     Some(with_white_space(text, at))
@@ -32,7 +34,9 @@ fn after_blank_line(head: &str) -> Option<usize> {
 
 fn after_line(head: &str, from: usize) -> Option<usize> {
     let from = floor(head, from);
-    memchr::memrchr(b'\n', &head.as_bytes()[from..]).map(|at| from + at + 1).filter(|at| !head[..*at].trim().is_empty())
+    memchr::memrchr(b'\n', &head.as_bytes()[from..])
+        .map(|at| from + at + 1)
+        .filter(|at| !head[..*at].trim().is_empty())
 }
 
 /// After the last sentence that ends in the second half; its end may be the limit itself.
@@ -67,7 +71,10 @@ fn between_graphemes(text: &str, limit: usize) -> usize {
     let from = floor(text, limit.saturating_sub(64));
     let to = floor(text, (limit + 64).min(text.len()));
     let starts = text[from..to].grapheme_indices(true).map(|(at, _)| from + at);
-    starts.filter(|at| *at > from && *at <= limit).last().unwrap_or(limit)
+    starts
+        .rev()
+        .find(|at| *at > from && *at <= limit)
+        .unwrap_or(limit)
 }
 
 /// White space after a cut belongs to what is cut off, up to the last line's indentation.

@@ -54,7 +54,9 @@ impl Scan {
                 self.begin(line.start, Kind::Code);
                 self.fence = Some(fence);
             }
-            b'#' if indent < 4 && let Some(level) = heading_level(&bytes[indent..]) => {
+            b'#' if indent < 4
+                && let Some(level) = heading_level(&bytes[indent..]) =>
+            {
                 self.heading(text, line.start, line.start + line.text.len(), level);
             }
             b'=' | b'-' if self.underlines(bytes) => self.underlined(text, first),
@@ -67,7 +69,11 @@ impl Scan {
         // Nested list items are indented as deep as code.
         let indented = continues_code || (indented && !is_list_item(line.text));
         if (self.open || self.outline.blocks.is_empty()) && !continues_code {
-            let kind = if indented || first == b'|' { Kind::Code } else { Kind::Prose };
+            let kind = if indented || first == b'|' {
+                Kind::Code
+            } else {
+                Kind::Prose
+            };
             self.begin(line.start, kind);
             self.indented = indented;
         } else {
@@ -94,26 +100,39 @@ impl Scan {
         let title = text[start..end].trim_matches(strip);
         if !title.is_empty() {
             let from = start + (text[start..end].len() - text[start..end].trim_start_matches(strip).len());
-            self.outline.marks.push(Mark { at: start, level, title: Some((from, from + title.len())) });
+            self.outline.marks.push(Mark {
+                at: start,
+                level,
+                title: Some((from, from + title.len())),
+            });
         }
     }
 
     /// Whether this line makes the one-line paragraph above it a heading.
     fn underlines(&self, bytes: &[u8]) -> bool {
         let one_line = self.lines == 1 && !self.open;
-        let above = self.outline.blocks.last().is_some_and(|block| block.kind == Kind::Prose);
+        let above = self
+            .outline
+            .blocks
+            .last()
+            .is_some_and(|block| block.kind == Kind::Prose);
         let line = bytes.trim_ascii();
         one_line && above && line.len() >= 2 && line.iter().all(|byte| *byte == line[0])
     }
 
     fn underlined(&mut self, text: &str, first: u8) {
         let level = if first == b'=' { 1 } else { 2 };
-        let Some(block) = self.outline.blocks.last_mut() else { return };
+        let Some(block) = self.outline.blocks.last_mut() else {
+            return;
+        };
         block.kind = Kind::Heading(level);
         let start = block.start;
-        let end = text[start..].trim_start().find('\n').map_or(text.len(), |length| {
-            start + (text[start..].len() - text[start..].trim_start().len()) + length
-        });
+        let end = text[start..]
+            .trim_start()
+            .find('\n')
+            .map_or(text.len(), |length| {
+                start + (text[start..].len() - text[start..].trim_start().len()) + length
+            });
         self.mark(text, start, end, level);
         self.open = true;
     }
@@ -129,7 +148,8 @@ fn opens(bytes: &[u8]) -> Option<Fence> {
     let mark = bytes[0];
     let length = bytes.iter().take_while(|byte| **byte == mark).count();
     // A backtick after the marks makes it inline code.
-    (length >= 3 && (mark == b'~' || memchr::memchr(b'`', &bytes[length..]).is_none())).then_some(Fence { mark, length })
+    (length >= 3 && (mark == b'~' || memchr::memchr(b'`', &bytes[length..]).is_none()))
+        .then_some(Fence { mark, length })
 }
 
 fn closes(bytes: &[u8], fence: Fence) -> bool {

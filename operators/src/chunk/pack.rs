@@ -13,7 +13,14 @@ const DEEPEST_BREAK: u8 = 3;
 /// Offsets at which pieces end, in order, the last being the text's length.
 #[must_use]
 pub fn pack(text: &str, blocks: &[Block], size: usize) -> Vec<usize> {
-    let mut packer = Packer { text, size, ends: Vec::with_capacity(text.len() / size + 1), start: 0, filled: 0, tail: None };
+    let mut packer = Packer {
+        text,
+        size,
+        ends: Vec::with_capacity(text.len() / size + 1),
+        start: 0,
+        filled: 0,
+        tail: None,
+    };
     for (index, block) in blocks.iter().enumerate() {
         let end = blocks.get(index + 1).map_or(text.len(), |next| next.start);
         packer.add(block, end);

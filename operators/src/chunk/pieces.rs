@@ -60,12 +60,18 @@ pub fn split(text: &str, shape: Shape, size: usize) -> Vec<Piece> {
     }
     let size = size.max(1);
     if shape == Shape::Post && text.len() <= size {
-        return vec![Piece { start: 0, end: text.len(), section: None }];
+        return vec![Piece {
+            start: 0,
+            end: text.len(),
+            section: None,
+        }];
     }
     let outline = match shape {
         Shape::Markdown => markdown::outline(text),
         Shape::Post => plain::by_line(text),
-        Shape::Code(Some(syntax)) => code::outline(text, syntax, size).unwrap_or_else(|| plain::by_blank_line(text)),
+        Shape::Code(Some(syntax)) => {
+            code::outline(text, syntax, size).unwrap_or_else(|| plain::by_blank_line(text))
+        }
         Shape::Code(None) => plain::by_blank_line(text),
     };
     sections::label(text, &outline, &pack(text, &outline.blocks, size))

@@ -33,12 +33,18 @@ fn blocks(text: &str, mut begins: impl FnMut(bool, &str) -> bool, kind: Kind) ->
             continue;
         }
         if begins(after_blank, line.text) {
-            blocks.push(Block { start: if blocks.is_empty() { 0 } else { line.start }, kind });
+            blocks.push(Block {
+                start: if blocks.is_empty() { 0 } else { line.start },
+                kind,
+            });
         }
         after_blank = false;
     }
     if blocks.is_empty() {
         blocks.push(Block { start: 0, kind });
     }
-    Outline { blocks, marks: Vec::new() }
+    Outline {
+        blocks,
+        marks: Vec::new(),
+    }
 }

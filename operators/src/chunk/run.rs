@@ -25,7 +25,9 @@ impl RowOperator for Chunk {
     type State = Config;
 
     fn info(&self) -> OperatorInfo {
-        let needs = ["id", "category", "platform", "author", "link", "title", "text", "language"];
+        let needs = [
+            "id", "category", "platform", "author", "link", "title", "text", "language",
+        ];
         OperatorInfo {
             name: "chunk",
             version: "1",
@@ -36,7 +38,11 @@ impl RowOperator for Chunk {
                 &records::cleaned_documents(),
                 &needs,
             )],
-            outputs: vec![records::dataset_out("chunks", "Their chunks, in order.", &records::chunks())],
+            outputs: vec![records::dataset_out(
+                "chunks",
+                "Their chunks, in order.",
+                &records::chunks(),
+            )],
             open_ports: false,
             runs: Runs::Process,
             cacheable: true,
@@ -70,7 +76,12 @@ impl RowOperator for Chunk {
         Ok(config)
     }
 
-    fn map(&self, _context: &Context, config: &Config, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {
+    fn map(
+        &self,
+        _context: &Context,
+        config: &Config,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, OperatorError> {
         chunk_rows(config, &rows)
     }
 }
@@ -121,7 +132,11 @@ struct Builder {
 impl Builder {
     fn finish(mut self) -> Result<RecordBatch, OperatorError> {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.ids.finish()), Arc::new(self.numbers.finish())];
-        columns.extend(self.about.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        columns.extend(
+            self.about
+                .iter_mut()
+                .map(|builder| Arc::new(builder.finish()) as ArrayRef),
+        );
         columns.push(Arc::new(self.sections.finish()));
         columns.push(Arc::new(self.texts.finish()));
         columns.push(Arc::new(self.starts.finish()));

@@ -33,14 +33,21 @@ pub fn label(text: &str, outline: &Outline, ends: &[usize]) -> Vec<Piece> {
             }
             marks.next();
         }
-        pieces.push(Piece { start, end, section: join(text, &path) });
+        pieces.push(Piece {
+            start,
+            end,
+            section: join(text, &path),
+        });
         start = end;
     }
     pieces
 }
 
 fn join(text: &str, path: &[Mark]) -> Option<String> {
-    let mut titles = path.iter().filter_map(|mark| mark.title).map(|(from, to)| &text[from..to]);
+    let mut titles = path
+        .iter()
+        .filter_map(|mark| mark.title)
+        .map(|(from, to)| &text[from..to]);
     let mut section = titles.next()?.to_owned();
     for title in titles {
         section.push_str(" > ");

@@ -25,7 +25,10 @@ fn check(text: &str, shape: Shape, size: usize) {
         assert_eq!(piece.start, at, "pieces are contiguous");
         assert!(piece.end > piece.start, "no piece is empty");
         let length = text[piece.start..piece.end].trim_end().chars().count();
-        assert!(length <= size || text[piece.start..piece.end].trim().is_empty(), "{length} > {size} with {shape:?}");
+        assert!(
+            length <= size || text[piece.start..piece.end].trim().is_empty(),
+            "{length} > {size} with {shape:?}"
+        );
         at = piece.end;
     }
     assert_eq!(at, text.len(), "pieces cover the text");
@@ -67,7 +70,10 @@ fn a_code_block_is_whole_where_it_fits_and_takes_no_prose_with_it_where_it_does_
     let text = format!("{}\n\n{block}\nAfter it.\n", "Words before it. ".repeat(6));
     for size in [70, 100, 120, 180] {
         let pieces = split(&text, Shape::Markdown, size);
-        assert!(texts(&text, &pieces).iter().any(|piece| piece.contains(block)), "{size}: {pieces:?}");
+        assert!(
+            texts(&text, &pieces).iter().any(|piece| piece.contains(block)),
+            "{size}: {pieces:?}"
+        );
     }
 }
 
@@ -75,15 +81,30 @@ fn a_code_block_is_whole_where_it_fits_and_takes_no_prose_with_it_where_it_does_
 fn indented_code_is_one_block() {
     let text = "Intro to it:\n\n    def f():\n        return 1\n    \n    def g():\n        return 2\n\nAfter, some words.\n";
     let pieces = split(text, Shape::Markdown, 70);
-    assert!(texts(text, &pieces).iter().any(|piece| piece.contains("def f") && piece.contains("return 2")), "{pieces:?}");
+    assert!(
+        texts(text, &pieces)
+            .iter()
+            .any(|piece| piece.contains("def f") && piece.contains("return 2")),
+        "{pieces:?}"
+    );
 }
 
 #[test]
 fn a_heading_is_never_last_in_a_piece() {
-    let text = format!("{}\n\n## Next\n\n{}\n", "One two three. ".repeat(6), "Four five six. ".repeat(6));
+    let text = format!(
+        "{}\n\n## Next\n\n{}\n",
+        "One two three. ".repeat(6),
+        "Four five six. ".repeat(6)
+    );
     for size in 90..220 {
         let pieces = split(&text, Shape::Markdown, size);
-        let last_line_is_heading = |piece: &&str| piece.trim_end().lines().last().is_some_and(|line| line.starts_with("##"));
+        let last_line_is_heading = |piece: &&str| {
+            piece
+                .trim_end()
+                .lines()
+                .last()
+                .is_some_and(|line| line.starts_with("##"))
+        };
         assert!(!texts(&text, &pieces).iter().any(last_line_is_heading), "{size}");
     }
 }
@@ -93,7 +114,10 @@ fn sections_are_paths_of_headings() {
     let text = "# A\n\nintro\n\n## B\n\nfirst words\n\n### C\n\nsecond words\n\n## D *d*\n\nthird words\n";
     let pieces = split(text, Shape::Markdown, 22);
     let sections: Vec<_> = pieces.iter().map(|piece| piece.section.as_deref()).collect();
-    assert_eq!(sections, [Some("A"), Some("A > B"), Some("A > B > C"), Some("A > D *d")]);
+    assert_eq!(
+        sections,
+        [Some("A"), Some("A > B"), Some("A > B > C"), Some("A > D *d")]
+    );
 }
 
 #[test]
@@ -108,14 +132,23 @@ fn underlined_headings_count() {
 fn long_paragraphs_are_cut_after_sentences() {
     let text = "This is the first sentence. This is the second one! Is this the third? Yes, it is.";
     let pieces = split(text, Shape::Markdown, 60);
-    assert_eq!(texts(text, &pieces), ["This is the first sentence. This is the second one! ", "Is this the third? Yes, it is."]);
+    assert_eq!(
+        texts(text, &pieces),
+        [
+            "This is the first sentence. This is the second one! ",
+            "Is this the third? Yes, it is."
+        ]
+    );
 }
 
 #[test]
 fn a_post_is_whole_where_it_fits_and_cut_at_lines_where_not() {
     let text = "First line.\nSecond line.\n\nThird line.";
     assert_eq!(split(text, Shape::Post, 100).len(), 1);
-    assert_eq!(texts(text, &split(text, Shape::Post, 26)), ["First line.\nSecond line.\n\n", "Third line."]);
+    assert_eq!(
+        texts(text, &split(text, Shape::Post, 26)),
+        ["First line.\nSecond line.\n\n", "Third line."]
+    );
 }
 
 #[test]
@@ -135,11 +168,20 @@ fn definitions_keep_their_comments_and_attributes() {
 
 #[test]
 fn large_definitions_are_opened_up() {
-    let method = |name: &str| format!("    def {name}(self):\n        value = \"{name}\"\n        return value\n\n");
-    let text = format!("import os\n\n\nclass Box:\n{}{}{}", method("one"), method("two"), method("three"));
+    let method =
+        |name: &str| format!("    def {name}(self):\n        value = \"{name}\"\n        return value\n\n");
+    let text = format!(
+        "import os\n\n\nclass Box:\n{}{}{}",
+        method("one"),
+        method("two"),
+        method("three")
+    );
     let pieces = split(&text, Shape::Code(Some(Syntax::Python)), 100);
     assert!(pieces.len() > 2);
-    let second = pieces.iter().find(|piece| text[piece.start..piece.end].starts_with("    def two")).expect("two begins a piece");
+    let second = pieces
+        .iter()
+        .find(|piece| text[piece.start..piece.end].starts_with("    def two"))
+        .expect("two begins a piece");
     assert_eq!(second.section.as_deref(), Some("Box > two"));
 }
 

@@ -18,12 +18,28 @@ pub struct Article<'a> {
 
 /// Cleans an article. Code, whether fenced or indented, is copied byte by byte.
 pub fn clean<'a>(text: &'a str, author: Option<&str>, config: &Config) -> Article<'a> {
-    let text = if config.chrome { &text[..chrome::foot(text)] } else { text };
-    let mut scan = Scan { text, author, config, out: String::new(), copied: 0, recent: [(0, 0); 4], published_at: None };
+    let text = if config.chrome {
+        &text[..chrome::foot(text)]
+    } else {
+        text
+    };
+    let mut scan = Scan {
+        text,
+        author,
+        config,
+        out: String::new(),
+        copied: 0,
+        recent: [(0, 0); 4],
+        published_at: None,
+    };
     scan.run();
     let published_at = scan.published_at;
     let text = if scan.copied == 0 && scan.out.is_empty() {
-        if config.plain_letters { styled::plain(trim(text)) } else { Cow::Borrowed(trim(text)) }
+        if config.plain_letters {
+            styled::plain(trim(text))
+        } else {
+            Cow::Borrowed(trim(text))
+        }
     } else {
         scan.copy(text.len());
         let mut out = scan.out;
@@ -61,7 +77,10 @@ impl<'a> Scan<'a, '_> {
             let begins = std::mem::take(&mut after_blank);
             if let Some(fence) = fence(line.text) {
                 self.copy(line.start);
-                let end = lines.by_ref().find(|line| fence.closes(line.text)).map_or(self.text.len(), |line| line.next);
+                let end = lines
+                    .by_ref()
+                    .find(|line| fence.closes(line.text))
+                    .map_or(self.text.len(), |line| line.next);
                 self.copy_code(end);
                 after_blank = true;
                 continue;
@@ -96,7 +115,9 @@ impl<'a> Scan<'a, '_> {
 
     /// Leaves out the chrome that begins at a line and what belongs to it before; returns where the text goes on.
     fn chrome(&mut self, line: Line<'a>) -> usize {
-        let Some(found) = chrome::at(self.text, line.start) else { return line.start };
+        let Some(found) = chrome::at(self.text, line.start) else {
+            return line.start;
+        };
         let mut start = line.start;
         match found.kind {
             chrome::Kind::Button => {
@@ -117,7 +138,11 @@ impl<'a> Scan<'a, '_> {
     /// Author, date and count of likes stand between a title and a share menu: columns hold them.
     fn byline(&mut self, menu: usize) -> usize {
         let mut start = menu;
-        let mut recent = self.recent.iter().filter(|(from, to)| to > from).map(|(from, to)| (*from, self.text[*from..*to].trim()));
+        let mut recent = self
+            .recent
+            .iter()
+            .filter(|(from, to)| to > from)
+            .map(|(from, to)| (*from, self.text[*from..*to].trim()));
         let mut next = recent.next();
         if let Some((from, text)) = next
             && byline::is_count(text)
@@ -189,7 +214,10 @@ fn is_indented(line: &str) -> bool {
 
 /// Where the paragraph that starts at `start` ends: before the first blank line, newline included.
 fn paragraph_end(text: &str, start: usize) -> usize {
-    Lines::of(&text[start..]).take_while(|line| !line.is_blank()).last().map_or(start, |line| start + line.next)
+    Lines::of(&text[start..])
+        .take_while(|line| !line.is_blank())
+        .last()
+        .map_or(start, |line| start + line.next)
 }
 
 fn trim(text: &str) -> &str {
@@ -198,6 +226,9 @@ fn trim(text: &str) -> &str {
 
 /// Without blank lines at the start; the first line's indentation may be code.
 fn trim_blank_lines(text: &str) -> &str {
-    let skip = Lines::of(text).take_while(Line::is_blank).last().map_or(0, |line| line.next);
+    let skip = Lines::of(text)
+        .take_while(Line::is_blank)
+        .last()
+        .map_or(0, |line| line.next);
     &text[skip..]
 }

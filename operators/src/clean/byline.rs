@@ -2,21 +2,27 @@
 
 use jiff::{civil::date as civil_date, tz::TimeZone};
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// Whether it is a count of likes or comments: `17`, `2.1K`.
 pub fn is_count(text: &str) -> bool {
     let digits = text.strip_suffix(['K', 'k']).unwrap_or(text);
     (1..=6).contains(&digits.len())
         && digits.starts_with(|first: char| first.is_ascii_digit())
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
 }
 
 /// Midnight UTC of a date like `May 09, 2024`, in milliseconds since 1970.
 pub fn date(text: &str) -> Option<i64> {
     let (month, rest) = text.split_at_checked(3)?;
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    let (day, year) = rest.trim_start_matches(|letter: char| letter.is_ascii_lowercase()).split_once(',')?;
+    let (day, year) = rest
+        .trim_start_matches(|letter: char| letter.is_ascii_lowercase())
+        .split_once(',')?;
     let (day, year) = (day.trim().parse().ok()?, year.trim().parse().ok()?);
     if !(1..=31).contains(&day) || !(1970..=2200).contains(&year) {
         return None;
@@ -34,5 +40,7 @@ pub fn is_name(text: &str, author: Option<&str>) -> bool {
 }
 
 fn civil_date_checked(year: i16, month: i8, day: i8) -> Option<jiff::civil::Date> {
-    jiff::civil::Date::new(year, month, day).ok().filter(|date| *date >= civil_date(1970, 1, 1))
+    jiff::civil::Date::new(year, month, day)
+        .ok()
+        .filter(|date| *date >= civil_date(1970, 1, 1))
 }

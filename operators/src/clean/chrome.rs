@@ -59,17 +59,41 @@ const LINES: [&str; 9] = [
 ];
 
 /// Beginnings of paragraphs that are a site's notices.
-const NOTICES: [&str; 2] = ["This site requires JavaScript to run correctly", "To make Medium work, we log user data"];
+const NOTICES: [&str; 2] = [
+    "This site requires JavaScript to run correctly",
+    "To make Medium work, we log user data",
+];
 
 /// Entries of a share menu.
 const MENU: [&str; 12] = [
-    "Copy link", "Facebook", "Email", "Note", "Notes", "Other", "More", "X", "Twitter", "LinkedIn", "Reddit", "Share",
+    "Copy link",
+    "Facebook",
+    "Email",
+    "Note",
+    "Notes",
+    "Other",
+    "More",
+    "X",
+    "Twitter",
+    "LinkedIn",
+    "Reddit",
+    "Share",
 ];
 
 /// Links that are buttons: `[Sign in](https://…)` as a paragraph or list item of its own.
 const LINK_BUTTONS: [&str; 12] = [
-    "Subscribe", "Subscribe now", "Sign in", "Sign up", "Log in", "Open in app", "Get the app", "Start Writing", "Share",
-    "Leave a comment", "Upgrade to paid", "Give a gift subscription",
+    "Subscribe",
+    "Subscribe now",
+    "Sign in",
+    "Sign up",
+    "Log in",
+    "Open in app",
+    "Get the app",
+    "Start Writing",
+    "Share",
+    "Leave a comment",
+    "Upgrade to paid",
+    "Give a gift subscription",
 ];
 
 /// Whether a paragraph that begins with this line is worth a look. Cheap, and no for nearly all.
@@ -91,7 +115,10 @@ pub fn at(text: &str, start: usize) -> Option<Found> {
     if paragraph == "Share this post"
         && let Some(end) = share_menu(text, next)
     {
-        return Some(Found { kind: Kind::ShareMenu, end });
+        return Some(Found {
+            kind: Kind::ShareMenu,
+            end,
+        });
     }
     let found = |kind| Some(Found { kind, end: next });
     if BUTTONS.contains(&paragraph) || is_link_button(paragraph) {
@@ -108,16 +135,23 @@ pub fn asks_to_subscribe(paragraph: &str) -> bool {
     let short = paragraph.len() < 400;
     short
         && (paragraph.contains("is a reader-supported publication")
-            || (paragraph.trim_start_matches(['*', '_', ' ', '>']).starts_with("Thanks for reading") && paragraph.contains("ubscribe")))
+            || (paragraph
+                .trim_start_matches(['*', '_', ' ', '>'])
+                .starts_with("Thanks for reading")
+                && paragraph.contains("ubscribe")))
 }
 
 /// Where the article ends and a newsletter's comments, recommendations and notices begin; the text's length where
 /// they do not.
 pub fn foot(text: &str) -> usize {
     let tail = &text[floor(text, text.len().saturating_sub(1024))..];
-    if !["This site requires JavaScript", "Start WritingGet the app", "Substack is the home for great culture"]
-        .iter()
-        .any(|mark| memchr::memmem::find(tail.as_bytes(), mark.as_bytes()).is_some())
+    if ![
+        "This site requires JavaScript",
+        "Start WritingGet the app",
+        "Substack is the home for great culture",
+    ]
+    .iter()
+    .any(|mark| memchr::memmem::find(tail.as_bytes(), mark.as_bytes()).is_some())
     {
         return text.len();
     }
@@ -131,7 +165,9 @@ pub fn foot(text: &str) -> usize {
             .map(|(start, _)| start)
     };
     let discussion = last("Discussion about this post");
-    let foot = discussion.or_else(|| last("Ready for more?")).unwrap_or(text.len());
+    let foot = discussion
+        .or_else(|| last("Ready for more?"))
+        .unwrap_or(text.len());
     // The links to the neighbouring articles, and a guest author's card, stand just above.
     match memchr::memmem::rfind(&bytes[..foot], b"\nPreviousNext\n") {
         Some(at) if foot - at < 2048 => at + 1,
@@ -198,7 +234,9 @@ fn paragraph(text: &str, start: usize) -> (&str, usize) {
 
 fn is_link_button(paragraph: &str) -> bool {
     let item = paragraph.trim_start_matches(['*', '-', '+']).trim_start();
-    let Some((label, target)) = item.strip_prefix('[').and_then(|rest| rest.split_once("](")) else { return false };
+    let Some((label, target)) = item.strip_prefix('[').and_then(|rest| rest.split_once("](")) else {
+        return false;
+    };
     let one_link = target.find(')').is_some_and(|end| end + 1 == target.len());
     one_link && LINK_BUTTONS.contains(&label.trim())
 }

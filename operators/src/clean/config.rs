@@ -19,6 +19,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { chrome: true, plain_letters: true, language: true, min_chars: 1 }
+        Self {
+            chrome: true,
+            plain_letters: true,
+            language: true,
+            min_chars: 1,
+        }
     }
 }

@@ -41,10 +41,18 @@ pub fn clean<'a>(raw: &Raw<'a>, config: &Config) -> Cleaned<'a> {
     match raw.category {
         "code" => {
             let language = raw.path.or(raw.link).and_then(language::of_file);
-            Cleaned { text: unix_lines(raw.text), language, published_at: None }
+            Cleaned {
+                text: unix_lines(raw.text),
+                language,
+                published_at: None,
+            }
         }
         "post" => {
-            let text = if raw.format == "html" { Cow::Owned(html::to_markdown(raw.text, raw.link)) } else { unix_lines(raw.text) };
+            let text = if raw.format == "html" {
+                Cow::Owned(html::to_markdown(raw.text, raw.link))
+            } else {
+                unix_lines(raw.text)
+            };
             prose(post::clean(text, config.plain_letters), None, config)
         }
         _ => clean_article(raw, config),
@@ -59,7 +67,11 @@ fn clean_article<'a>(raw: &Raw<'a>, config: &Config) -> Cleaned<'a> {
     if config.chrome
         && let Some(body) = medium::body(&text, raw.title, raw.author)
     {
-        return prose(article::clean(&body, raw.author, config).text.into_owned().into(), None, config);
+        return prose(
+            article::clean(&body, raw.author, config).text.into_owned().into(),
+            None,
+            config,
+        );
     }
     match text {
         Cow::Borrowed(text) => {
@@ -75,6 +87,14 @@ fn clean_article<'a>(raw: &Raw<'a>, config: &Config) -> Cleaned<'a> {
 }
 
 fn prose<'a>(text: Cow<'a, str>, published_at: Option<i64>, config: &Config) -> Cleaned<'a> {
-    let language = if config.language { language::of_prose(&text) } else { None };
-    Cleaned { text, language, published_at }
+    let language = if config.language {
+        language::of_prose(&text)
+    } else {
+        None
+    };
+    Cleaned {
+        text,
+        language,
+        published_at,
+    }
 }

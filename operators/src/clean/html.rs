@@ -22,7 +22,8 @@ const DEEPEST: usize = 160;
 /// Main content with fewer characters than this is taken for a miss of the heuristics.
 const SHORTEST_MAIN: usize = 140;
 
-static PAGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)<(body|html|head|main|article)[\s>]").ok());
+static PAGE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)<(body|html|head|main|article)[\s>]").ok());
 
 /// The Markdown of a page's main content, or of a fragment. Never fails: a page that no tree can be built of gives its
 /// text.
@@ -45,7 +46,10 @@ fn convert(html: &str, link: Option<&str>) -> String {
 }
 
 fn main_content(html: &str, link: Option<&str>) -> Option<String> {
-    let config = ReadConfig { keep_classes: true, ..ReadConfig::default() };
+    let config = ReadConfig {
+        keep_classes: true,
+        ..ReadConfig::default()
+    };
     let article = Readability::new(html, link, Some(config)).ok()?.parse().ok()?;
     if article.length < SHORTEST_MAIN {
         return None;
@@ -54,15 +58,28 @@ fn main_content(html: &str, link: Option<&str>) -> Option<String> {
     let content = article.content.to_string();
     // The heuristics take the title out of the content; it is the author's.
     let has_heading = content.contains("<h1");
-    Some(if title.is_empty() || has_heading { content } else { format!("<h1>{}</h1>{content}", escape(title)) })
+    Some(if title.is_empty() || has_heading {
+        content
+    } else {
+        format!("<h1>{}</h1>{content}", escape(title))
+    })
 }
 
 fn converter() -> HtmlToMarkdown {
-    let options = Options { preformatted_code: true, ul_bullet_spacing: 1, ol_number_spacing: 1, ..Options::default() };
+    let options = Options {
+        preformatted_code: true,
+        ul_bullet_spacing: 1,
+        ol_number_spacing: 1,
+        ..Options::default()
+    };
     HtmlToMarkdown::builder()
         .options(options)
-        .skip_tags(vec!["script", "style", "noscript", "template", "iframe", "svg", "button", "form", "nav"])
-        .add_handler(vec!["pre"], |_: &dyn Handlers, element: Element<'_>| Some(code_block(&element)))
+        .skip_tags(vec![
+            "script", "style", "noscript", "template", "iframe", "svg", "button", "form", "nav",
+        ])
+        .add_handler(vec!["pre"], |_: &dyn Handlers, element: Element<'_>| {
+            Some(code_block(&element))
+        })
         .build()
 }
 
@@ -100,10 +117,15 @@ fn push_text(node: &Rc<Node>, code: &mut String, language: &mut Option<String>) 
 fn language_of(attrs: &[html5ever::Attribute]) -> Option<String> {
     let classes = attrs.iter().find(|attr| &*attr.name.local == "class")?;
     let named = |class: &str| {
-        ["language-", "lang-", "highlight-source-", "brush:"].iter().find_map(|prefix| class.strip_prefix(prefix).map(str::to_owned))
+        ["language-", "lang-", "highlight-source-", "brush:"]
+            .iter()
+            .find_map(|prefix| class.strip_prefix(prefix).map(str::to_owned))
     };
     let language = classes.value.split_ascii_whitespace().find_map(named)?;
-    language.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'#' | b'_')).then_some(language)
+    language
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'#' | b'_'))
+        .then_some(language)
 }
 
 fn longest_run(code: &str) -> usize {
@@ -116,5 +138,7 @@ fn longest_run(code: &str) -> usize {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -21,16 +21,24 @@ pub fn body<'a>(text: &'a str, title: Option<&str>, author: Option<&str>) -> Opt
     let body = &text[end + HEAD_END.len()..];
     let body = &body[..foot(body)];
     let about = header(head, title, author);
-    Some(if about.is_empty() { Cow::Borrowed(body) } else { Cow::Owned(format!("{about}{body}")) })
+    Some(if about.is_empty() {
+        Cow::Borrowed(body)
+    } else {
+        Cow::Owned(format!("{about}{body}"))
+    })
 }
 
 fn foot(body: &str) -> usize {
-    FOOT.iter().find_map(|mark| memchr::memmem::rfind(body.as_bytes(), mark.as_bytes())).unwrap_or(body.len())
+    FOOT.iter()
+        .find_map(|mark| memchr::memmem::rfind(body.as_bytes(), mark.as_bytes()))
+        .unwrap_or(body.len())
 }
 
 fn buttons_off(mut head: &str) -> &str {
     loop {
-        let less = ["Write", "Sign up", "Sign in", "Top highlight"].iter().fold(head, |head, button| head.strip_prefix(button).unwrap_or(head));
+        let less = ["Write", "Sign up", "Sign in", "Top highlight"]
+            .iter()
+            .fold(head, |head, button| head.strip_prefix(button).unwrap_or(head));
         if less.len() == head.len() {
             return head;
         }
@@ -41,11 +49,20 @@ fn buttons_off(mut head: &str) -> &str {
 /// What the author wrote above the article: a kicker, the title, a subtitle.
 fn header(head: &str, title: Option<&str>, author: Option<&str>) -> String {
     // `…SubtitleAuthor·FollowPublished inPublication·16 min read·Mar 16, 20242.1K13`
-    let byline = head.find("·Follow").or_else(|| head.find("FollowPublished in")).or_else(|| head.find(" min read"));
+    let byline = head
+        .find("·Follow")
+        .or_else(|| head.find("FollowPublished in"))
+        .or_else(|| head.find(" min read"));
     let words = byline.map_or(head, |at| &head[..at]);
-    let words = author.and_then(|author| words.strip_suffix(author)).unwrap_or(words);
+    let words = author
+        .and_then(|author| words.strip_suffix(author))
+        .unwrap_or(words);
     let Some(title) = title.filter(|title| !title.is_empty() && words.contains(*title)) else {
-        return if words.is_empty() { String::new() } else { format!("{words}\n\n") };
+        return if words.is_empty() {
+            String::new()
+        } else {
+            format!("{words}\n\n")
+        };
     };
     let (kicker, subtitle) = words.split_once(title).unwrap_or(("", ""));
     let mut header = String::new();

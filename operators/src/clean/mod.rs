@@ -15,5 +15,5 @@ mod tests;
 
 pub use config::Config;
 pub use document::{Cleaned, Raw, clean};
-pub use strip::text as html_text;
 pub use run::{Clean, clean_rows};
+pub use strip::text as html_text;

@@ -12,7 +12,11 @@ const MORE: [&str; 4] = ["…see more", "...see more", "… see more", "…more"
 
 /// Cleans a post.
 pub fn clean<'a>(text: Cow<'a, str>, plain_letters: bool) -> Cow<'a, str> {
-    let text = if plain_letters { map(text, styled::plain) } else { text };
+    let text = if plain_letters {
+        map(text, styled::plain)
+    } else {
+        text
+    };
     let text = map(text, join_hashtags);
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(trim(text)),
@@ -22,7 +26,9 @@ pub fn clean<'a>(text: Cow<'a, str>, plain_letters: bool) -> Cow<'a, str> {
 
 fn trim(text: &str) -> &str {
     let text = text.trim();
-    MORE.iter().find_map(|more| text.strip_suffix(more)).map_or(text, str::trim_end)
+    MORE.iter()
+        .find_map(|more| text.strip_suffix(more))
+        .map_or(text, str::trim_end)
 }
 
 fn join_hashtags(text: &str) -> Cow<'_, str> {

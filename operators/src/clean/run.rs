@@ -34,8 +34,17 @@ impl RowOperator for Clean {
             name: "clean",
             version: "1",
             summary: "Takes site chrome out of documents; code, structure and the author's words stay.",
-            inputs: vec![records::dataset_in("documents", "Documents as scraped.", &records::raw_documents(), &[])],
-            outputs: vec![records::dataset_out("documents", "The same, cleaned.", &records::cleaned_documents())],
+            inputs: vec![records::dataset_in(
+                "documents",
+                "Documents as scraped.",
+                &records::raw_documents(),
+                &[],
+            )],
+            outputs: vec![records::dataset_out(
+                "documents",
+                "The same, cleaned.",
+                &records::cleaned_documents(),
+            )],
             open_ports: false,
             runs: Runs::Process,
             cacheable: true,
@@ -62,11 +71,24 @@ impl RowOperator for Clean {
         Ok(config)
     }
 
-    fn map(&self, context: &Context, config: &Config, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {
+    fn map(
+        &self,
+        context: &Context,
+        config: &Config,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, OperatorError> {
         let (cleaned, dropped) = clean_rows(config, &rows)?;
         if !dropped.is_empty() {
-            let some = dropped.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-            context.warn(format!("dropped {} documents with too little text after cleaning: {some}", dropped.len()));
+            let some = dropped
+                .iter()
+                .take(5)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
+            context.warn(format!(
+                "dropped {} documents with too little text after cleaning: {some}",
+                dropped.len()
+            ));
         }
         Ok(cleaned)
     }
@@ -79,7 +101,11 @@ impl RowOperator for Clean {
 pub fn clean_rows(config: &Config, rows: &RecordBatch) -> Result<(RecordBatch, Vec<String>), OperatorError> {
     let (ids, categories) = (texts(rows, "id")?, texts(rows, "category")?);
     let (formats, documents) = (texts(rows, "format")?, texts(rows, "text")?);
-    let (titles, authors, links) = (texts(rows, "title")?, texts(rows, "author")?, texts(rows, "link")?);
+    let (titles, authors, links) = (
+        texts(rows, "title")?,
+        texts(rows, "author")?,
+        texts(rows, "link")?,
+    );
     let (metadata, published) = (texts(rows, "metadata")?, times(rows, "published_at")?);
 
     let count = rows.num_rows();
@@ -89,7 +115,11 @@ pub fn clean_rows(config: &Config, rows: &RecordBatch) -> Result<(RecordBatch, V
     let (mut keep, mut dropped) = (Vec::with_capacity(count), Vec::new());
     for row in 0..count {
         let category = categories.value(row);
-        let path = if category == "code" { value(metadata, row).and_then(path_of) } else { None };
+        let path = if category == "code" {
+            value(metadata, row).and_then(path_of)
+        } else {
+            None
+        };
         let raw = Raw {
             category,
             format: formats.value(row),
@@ -121,7 +151,11 @@ pub fn clean_rows(config: &Config, rows: &RecordBatch) -> Result<(RecordBatch, V
     columns.push(Arc::new(times(rows, "updated_at")?.clone().with_timezone("UTC")));
     columns.push(Arc::new(metadata.clone()));
     let cleaned = RecordBatch::try_new(records::cleaned_documents(), columns)?;
-    let cleaned = if dropped.is_empty() { cleaned } else { filter_record_batch(&cleaned, &BooleanArray::from(keep))? };
+    let cleaned = if dropped.is_empty() {
+        cleaned
+    } else {
+        filter_record_batch(&cleaned, &BooleanArray::from(keep))?
+    };
     Ok((cleaned, dropped))
 }
 

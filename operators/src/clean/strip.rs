@@ -2,8 +2,30 @@
 
 /// Elements that begin a new line.
 const BLOCKS: [&str; 24] = [
-    "p", "div", "br", "li", "ul", "ol", "tr", "table", "section", "article", "header", "footer", "main", "aside", "nav",
-    "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+    "p",
+    "div",
+    "br",
+    "li",
+    "ul",
+    "ol",
+    "tr",
+    "table",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "main",
+    "aside",
+    "nav",
+    "blockquote",
+    "pre",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
 ];
 
 /// Elements whose content is not text.
@@ -11,8 +33,9 @@ const SILENT: [&str; 4] = ["script", "style", "noscript", "template"];
 
 /// Elements that the next of their kind ends, or that have no end: they do not nest.
 const FLAT: [&str; 30] = [
-    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rp", "rt", "colgroup", "html",
-    "body", "head", "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr",
+    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rp", "rt",
+    "colgroup", "html", "body", "head", "area", "base", "br", "col", "embed", "hr", "img", "input", "link",
+    "meta", "source", "wbr",
 ];
 
 /// How deep elements nest, counted without building a tree, up to `limit`.
@@ -22,7 +45,11 @@ pub fn depth(html: &str, limit: usize) -> usize {
         if FLAT.iter().any(|flat| flat.eq_ignore_ascii_case(tag.name)) || tag.empty {
             continue;
         }
-        depth = if tag.closing { depth.saturating_sub(1) } else { depth + 1 };
+        depth = if tag.closing {
+            depth.saturating_sub(1)
+        } else {
+            depth + 1
+        };
         deepest = deepest.max(depth);
         if deepest >= limit {
             break;
@@ -40,7 +67,12 @@ pub fn text(html: &str) -> String {
             push_unescaped(&html[copied..tag.start], &mut out);
         }
         copied = tag.end;
-        let is = |names: &[&'static str]| names.iter().find(|name| name.eq_ignore_ascii_case(tag.name)).copied();
+        let is = |names: &[&'static str]| {
+            names
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(tag.name))
+                .copied()
+        };
         match silent {
             Some(name) if tag.closing && name.eq_ignore_ascii_case(tag.name) => silent = None,
             Some(_) => {}
@@ -87,11 +119,20 @@ impl<'a> Iterator for Tags<'a> {
             if rest.starts_with("!--") {
                 let end = rest.find("-->").map_or(bytes.len(), |at| start + 1 + at + 3);
                 self.at = end;
-                return Some(Tag { name: "", closing: false, empty: true, start, end });
+                return Some(Tag {
+                    name: "",
+                    closing: false,
+                    empty: true,
+                    start,
+                    end,
+                });
             }
             let closing = rest.starts_with('/');
             let name = &rest[usize::from(closing)..];
-            let length = name.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
+            let length = name
+                .bytes()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+                .count();
             if length == 0 && !rest.starts_with(['!', '?']) {
                 self.at = start + 1;
                 continue;
@@ -99,7 +140,13 @@ impl<'a> Iterator for Tags<'a> {
             let end = memchr::memchr(b'>', rest.as_bytes()).map_or(bytes.len(), |at| start + 1 + at + 1);
             let empty = length == 0 || self.html[start..end].ends_with("/>");
             self.at = end;
-            return Some(Tag { name: &name[..length], closing, empty, start, end });
+            return Some(Tag {
+                name: &name[..length],
+                closing,
+                empty,
+                start,
+                end,
+            });
         }
     }
 }
@@ -109,7 +156,12 @@ fn push_unescaped(text: &str, out: &mut String) {
     while let Some(at) = memchr::memchr(b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let entity = rest.as_bytes().iter().take(12).position(|byte| *byte == b';').map(|end| &rest[1..end]);
+        let entity = rest
+            .as_bytes()
+            .iter()
+            .take(12)
+            .position(|byte| *byte == b';')
+            .map(|end| &rest[1..end]);
         match entity.and_then(|entity| Some((unescape(entity)?, entity.len() + 2))) {
             Some((letter, length)) => {
                 out.push(letter);

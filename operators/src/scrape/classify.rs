@@ -42,7 +42,9 @@ pub enum FileKind {
 #[must_use]
 pub fn kind_of(path: &str) -> Option<FileKind> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
     let article = |format| Some(FileKind::Document(Category::Article, format));
     match extension.as_deref() {
         // `CMakeLists.txt` is code by its name.
@@ -70,9 +72,21 @@ impl Paths {
     /// # Errors
     /// `scrape.pattern`, naming the pattern.
     pub fn new(include: &[String], exclude: &[String]) -> Result<Self, OperatorError> {
-        let compile = |patterns: &[String]| patterns.iter().map(|pattern| compile(pattern)).collect::<Result<Vec<_>, _>>();
-        let generated = GENERATED.iter().map(|pattern| compile_one(pattern)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { include: compile(include)?, exclude: compile(exclude)?, generated })
+        let compile = |patterns: &[String]| {
+            patterns
+                .iter()
+                .map(|pattern| compile(pattern))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let generated = GENERATED
+            .iter()
+            .map(|pattern| compile_one(pattern))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            include: compile(include)?,
+            exclude: compile(exclude)?,
+            generated,
+        })
     }
 
     /// Whether a path, relative and with `/`, is read.
@@ -82,16 +96,27 @@ impl Paths {
         if any(&self.exclude) {
             return false;
         }
-        if self.include.is_empty() { !any(&self.generated) } else { any(&self.include) }
+        if self.include.is_empty() {
+            !any(&self.generated)
+        } else {
+            any(&self.include)
+        }
     }
 }
 
-const OPTIONS: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 fn compile(pattern: &str) -> Result<Pattern, OperatorError> {
     // A folder stands for what is in it.
-    let whole = if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
+    let whole = if pattern.ends_with('/') {
+        format!("{pattern}**")
+    } else {
+        pattern.to_owned()
+    };
     compile_one(&whole)
 }
 

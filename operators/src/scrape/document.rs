@@ -64,7 +64,11 @@ pub fn markdown_title(text: &str) -> Option<String> {
             }
         }
     }
-    let title = lines.find_map(|line| line.strip_prefix("# "))?.trim().trim_end_matches('#').trim_end();
+    let title = lines
+        .find_map(|line| line.strip_prefix("# "))?
+        .trim()
+        .trim_end_matches('#')
+        .trim_end();
     (!title.is_empty()).then(|| title.to_owned())
 }
 

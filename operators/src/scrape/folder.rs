@@ -18,15 +18,25 @@ const DEEPEST: usize = 64;
 /// Reads a folder, in the order of names.
 pub async fn scrape(job: &mut Job<'_>, source: &Folder) -> Result<(), OperatorError> {
     let root = Path::new(&source.path);
-    let meta = tokio::fs::metadata(root).await.map_err(|error| unreadable(root, &error))?;
+    let meta = tokio::fs::metadata(root)
+        .await
+        .map_err(|error| unreadable(root, &error))?;
     let paths = Paths::new(&source.include, &source.exclude)?;
     if meta.is_file() {
-        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = root
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         return one(job, source, root, &name, true).await;
     }
-    let walk = WalkDir::new(root).follow_links(false).max_depth(DEEPEST).sort_by_file_name();
+    let walk = WalkDir::new(root)
+        .follow_links(false)
+        .max_depth(DEEPEST)
+        .sort_by_file_name();
     let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
-    let entries = walk.into_iter().filter_entry(move |entry| entry.depth() == 0 || !hidden(entry.file_name()));
+    let entries = walk
+        .into_iter()
+        .filter_entry(move |entry| entry.depth() == 0 || !hidden(entry.file_name()));
     for entry in entries {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(root).to_owned();
@@ -44,7 +54,13 @@ pub async fn scrape(job: &mut Job<'_>, source: &Folder) -> Result<(), OperatorEr
     Ok(())
 }
 
-async fn one(job: &mut Job<'_>, source: &Folder, path: &Path, relative: &str, named: bool) -> Result<(), OperatorError> {
+async fn one(
+    job: &mut Job<'_>,
+    source: &Folder,
+    path: &Path,
+    relative: &str,
+    named: bool,
+) -> Result<(), OperatorError> {
     let author = source.author.as_deref().or(job.config.author.as_deref());
     let kind = match (kind_of(relative), source.category) {
         (Some(FileKind::JsonLines), category) => {
@@ -58,12 +74,25 @@ async fn one(job: &mut Job<'_>, source: &Folder, path: &Path, relative: &str, na
         }
         (None, _) => return Ok(()),
     };
-    let Some(bytes) = job.read(path).await? else { return Ok(()) };
+    let Some(bytes) = job.read(path).await? else {
+        return Ok(());
+    };
     if named && crate::text::decode::is_binary(&bytes) {
         return Err(binary(&path.display().to_string()));
     }
     let link = Some(relative.to_owned());
-    job.file(File { source: ["folder", &source.path], path: relative, platform: "file", link, author, kind }, bytes).await
+    job.file(
+        File {
+            source: ["folder", &source.path],
+            path: relative,
+            platform: "file",
+            link,
+            author,
+            kind,
+        },
+        bytes,
+    )
+    .await
 }
 
 /// The error for a binary that the configuration names.
@@ -77,5 +106,8 @@ pub fn binary(name: &str) -> OperatorError {
 
 fn relative(root: &Path, path: &Path) -> String {
     let parts = path.strip_prefix(root).unwrap_or(path).components();
-    parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
+    parts
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join("/")
 }

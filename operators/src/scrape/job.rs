@@ -74,7 +74,8 @@ impl Job<'_> {
         }
         if self.limits().oversize == Oversize::Skip {
             self.counts.oversize += 1;
-            self.context.warn(format!("left out `{name}`: {bytes} bytes, the limit is {limit}"));
+            self.context
+                .warn(format!("left out `{name}`: {bytes} bytes, the limit is {limit}"));
             return Ok(false);
         }
         Err(OperatorError::data(
@@ -88,10 +89,13 @@ impl Job<'_> {
     pub async fn file(&mut self, file: File<'_>, bytes: Vec<u8>) -> Result<(), OperatorError> {
         if is_binary(&bytes) {
             self.counts.binary += 1;
-            self.context.warn(format!("left out `{}`: it is binary", file.path));
+            self.context
+                .warn(format!("left out `{}`: it is binary", file.path));
             return Ok(());
         }
-        let FileKind::Document(category, format) = file.kind else { return Ok(()) };
+        let FileKind::Document(category, format) = file.kind else {
+            return Ok(());
+        };
         let text = self.text(file.path, bytes);
         let title = match format {
             "markdown" => markdown_title(&text),
@@ -133,10 +137,17 @@ impl Job<'_> {
         let decoded = decode(bytes);
         if decoded.invalid > 0 {
             self.counts.invalid += decoded.invalid as u64;
-            self.context.warn(format!("`{name}` is not valid text: {} characters stand as U+FFFD", decoded.invalid));
+            self.context.warn(format!(
+                "`{name}` is not valid text: {} characters stand as U+FFFD",
+                decoded.invalid
+            ));
         }
         // A NUL further on than the probe for binaries reaches: no model wants it.
-        if decoded.text.contains('\0') { decoded.text.replace('\0', "\u{FFFD}") } else { decoded.text }
+        if decoded.text.contains('\0') {
+            decoded.text.replace('\0', "\u{FFFD}")
+        } else {
+            decoded.text
+        }
     }
 
     /// Reads a file of bounded size that the configuration names; `None` where it is too large and to be skipped.
@@ -145,11 +156,17 @@ impl Job<'_> {
     /// `scrape.file_missing`, `scrape.file_unreadable`, `scrape.document_too_large`.
     pub async fn read(&mut self, path: &Path) -> Result<Option<Vec<u8>>, OperatorError> {
         let name = path.display().to_string();
-        let size = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, &error))?.len();
+        let size = tokio::fs::metadata(path)
+            .await
+            .map_err(|error| unreadable(path, &error))?
+            .len();
         if !self.fits(&name, size)? {
             return Ok(None);
         }
-        tokio::fs::read(path).await.map(Some).map_err(|error| unreadable(path, &error))
+        tokio::fs::read(path)
+            .await
+            .map(Some)
+            .map_err(|error| unreadable(path, &error))
     }
 }
 

@@ -1,6 +1,9 @@
 //! JSON lines: a document a line, with author, platform, link, title, subtitle, language, text and image.
 
-use std::{io::BufReader, path::{Path, PathBuf}};
+use std::{
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value};
 use twinloom_sdk::OperatorError;
@@ -30,7 +33,11 @@ fn paths(path: &str) -> Result<Vec<PathBuf>, OperatorError> {
         return Ok(vec![PathBuf::from(path)]);
     }
     let wrong = |error: &dyn std::fmt::Display| {
-        OperatorError::config("scrape.pattern", format!("`{path}` is no pattern of paths: {error}"), "Use `*` and `**/`.")
+        OperatorError::config(
+            "scrape.pattern",
+            format!("`{path}` is no pattern of paths: {error}"),
+            "Use `*` and `**/`.",
+        )
     };
     let mut found = Vec::new();
     for entry in glob::glob(path).map_err(|error| wrong(&error))? {
@@ -47,7 +54,12 @@ fn paths(path: &str) -> Result<Vec<PathBuf>, OperatorError> {
 }
 
 /// Reads one file.
-pub async fn file(job: &mut Job<'_>, path: &Path, category: Category, author: Option<&str>) -> Result<(), OperatorError> {
+pub async fn file(
+    job: &mut Job<'_>,
+    path: &Path,
+    category: Category,
+    author: Option<&str>,
+) -> Result<(), OperatorError> {
     let name = path.display().to_string();
     let opened = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::with_capacity(256 * 1024, opened);
@@ -56,7 +68,8 @@ pub async fn file(job: &mut Job<'_>, path: &Path, category: Category, author: Op
     loop {
         line.clear();
         number += 1;
-        let (read, whole) = read_line(&mut reader, &mut line, limit).map_err(|error| unreadable(path, &error))?;
+        let (read, whole) =
+            read_line(&mut reader, &mut line, limit).map_err(|error| unreadable(path, &error))?;
         if read == 0 {
             return Ok(());
         }
@@ -71,7 +84,8 @@ pub async fn file(job: &mut Job<'_>, path: &Path, category: Category, author: Op
         if text.trim().is_empty() {
             continue;
         }
-        let row: Map<String, Value> = serde_json::from_str(&text).map_err(|error| bad_line(&place, &error))?;
+        let row: Map<String, Value> =
+            serde_json::from_str(&text).map_err(|error| bad_line(&place, &error))?;
         if let Some(document) = document(job, &place, row, category, author)? {
             job.push(document).await?;
         }
@@ -79,7 +93,11 @@ pub async fn file(job: &mut Job<'_>, path: &Path, category: Category, author: Op
 }
 
 /// Reads to the next newline; of a longer line than `limit` only its length is kept.
-fn read_line(reader: &mut impl std::io::BufRead, line: &mut Vec<u8>, limit: u64) -> std::io::Result<(u64, bool)> {
+fn read_line(
+    reader: &mut impl std::io::BufRead,
+    line: &mut Vec<u8>,
+    limit: u64,
+) -> std::io::Result<(u64, bool)> {
     let mut read = 0;
     loop {
         let buffer = reader.fill_buf()?;
@@ -132,12 +150,26 @@ fn document(
         Some(link) => id(&["link", link]),
         None => id(&["text", &text]),
     };
-    let platform = take(&mut row, "platform").or_else(|| link.as_deref().and_then(host_of)).unwrap_or_else(|| "file".to_owned());
+    let platform = take(&mut row, "platform")
+        .or_else(|| link.as_deref().and_then(host_of))
+        .unwrap_or_else(|| "file".to_owned());
     let title = take(&mut row, "title");
     let (published_at, updated_at) = (time(&mut row, "published_at"), time(&mut row, "updated_at"));
     let author = take(&mut row, "author").or_else(|| author.map(str::to_owned));
     row.retain(|_, value| !value.is_null());
-    Ok(Some(Document { id, category, platform, author, link, title, format, text, published_at, updated_at, metadata: row }))
+    Ok(Some(Document {
+        id,
+        category,
+        platform,
+        author,
+        link,
+        title,
+        format,
+        text,
+        published_at,
+        updated_at,
+        metadata: row,
+    }))
 }
 
 /// Takes a text that is not empty out of a row; values of other types stay, as metadata.
@@ -160,7 +192,17 @@ fn time(row: &mut Map<String, Value>, name: &str) -> Option<i64> {
 fn is_html(text: &str) -> bool {
     let start = text.trim_start();
     let start: String = start.chars().take(15).collect::<String>().to_ascii_lowercase();
-    ["<!doctype html", "<html", "<body", "<article", "<div", "<p>", "<h1"].iter().any(|tag| start.starts_with(tag))
+    [
+        "<!doctype html",
+        "<html",
+        "<body",
+        "<article",
+        "<div",
+        "<p>",
+        "<h1",
+    ]
+    .iter()
+    .any(|tag| start.starts_with(tag))
 }
 
 fn bad_line(place: &str, error: &serde_json::Error) -> OperatorError {

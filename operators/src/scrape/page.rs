@@ -33,19 +33,30 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         if !textual || (answer.charset.is_none() && is_binary(&answer.bytes)) {
             return Err(binary(&name));
         }
-        let text = match answer.charset.as_deref().and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())) {
+        let text = match answer
+            .charset
+            .as_deref()
+            .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
+        {
             Some(charset) if charset != encoding_rs::UTF_8 => charset.decode(&answer.bytes).0.into_owned(),
             _ => job.text(&name, answer.bytes),
         };
         (text, answer.media)
     } else {
-        let Some(bytes) = job.read(Path::new(&source.url)).await? else { return Ok(()) };
+        let Some(bytes) = job.read(Path::new(&source.url)).await? else {
+            return Ok(());
+        };
         if is_binary(&bytes) {
             return Err(binary(&name));
         }
         (job.text(&name, bytes), String::new())
     };
-    let path = source.url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let path = source
+        .url
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let format = match media.as_str() {
         "text/markdown" => "markdown",
         "text/plain" => "text",
@@ -53,13 +64,21 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         _ if path.ends_with(".txt") => "text",
         _ => "html",
     };
-    let title = if format == "html" { html_title(&text) } else { markdown_title(&text) };
+    let title = if format == "html" {
+        html_title(&text)
+    } else {
+        markdown_title(&text)
+    };
     let published_at = if format == "html" { published(&text) } else { None };
     let author = source.author.clone().or_else(|| job.config.author.clone());
     job.push(Document {
         id: id(&["link", &name]),
         category: Category::Article,
-        platform: if remote { host_of(&source.url).unwrap_or_default() } else { "file".to_owned() },
+        platform: if remote {
+            host_of(&source.url).unwrap_or_default()
+        } else {
+            "file".to_owned()
+        },
         author,
         link: Some(name),
         title,

@@ -4,7 +4,13 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use twinloom_sdk::{Context, Done, Operator, OperatorError, OperatorInfo, Outcome, Runs, records};
 
-use super::{Config, Source, feed, folder, git, http::Http, job::{Counts, Job}, jsonl, page, sink::Sink};
+use super::{
+    Config, Source, feed, folder, git,
+    http::Http,
+    job::{Counts, Job},
+    jsonl, page,
+    sink::Sink,
+};
 
 /// The operator `scrape`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +26,11 @@ impl Operator for Scrape {
             version: "1",
             summary: "Reads what a person has written from git repositories, folders, JSON lines, feeds and pages.",
             inputs: vec![],
-            outputs: vec![records::dataset_out("documents", "Documents as found.", &records::raw_documents())],
+            outputs: vec![records::dataset_out(
+                "documents",
+                "Documents as found.",
+                &records::raw_documents(),
+            )],
             open_ports: false,
             runs: Runs::Process,
             cacheable: false,
@@ -37,7 +47,13 @@ impl Operator for Scrape {
         }
         let sink = Sink::new(context)?;
         let http = Http::new(&config.limits);
-        let mut job = Job { context, config: &config, sink, http, counts: Counts::default() };
+        let mut job = Job {
+            context,
+            config: &config,
+            sink,
+            http,
+            counts: Counts::default(),
+        };
         let mut figures = Vec::new();
         for source in &config.sources {
             let name = name(source);
@@ -57,7 +73,9 @@ impl Operator for Scrape {
                     "Check its path and patterns, or set `allow_empty: true` where that is as it should be.",
                 ));
             }
-            context.info(format!("{name}: {found} documents, {merged} merged with equal ones"));
+            context.info(format!(
+                "{name}: {found} documents, {merged} merged with equal ones"
+            ));
             figures.push(json!({"source": name, "documents": found, "merged": merged}));
         }
         let (counts, documents, merged) = (job.counts, job.sink.documents(), job.sink.duplicates);

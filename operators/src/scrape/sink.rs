@@ -29,7 +29,13 @@ impl<'a> Sink<'a> {
     /// Writes to the output `documents`.
     pub fn new(context: &'a Context) -> Result<Self, OperatorError> {
         let writer = context.stage_dataset("documents", records::raw_documents(), &["id"])?;
-        Ok(Self { context, writer, rows: Rows::default(), seen: HashMap::new(), duplicates: 0 })
+        Ok(Self {
+            context,
+            writer,
+            rows: Rows::default(),
+            seen: HashMap::new(),
+            duplicates: 0,
+        })
     }
 
     /// Documents taken so far, duplicates not counted.
@@ -61,7 +67,9 @@ impl<'a> Sink<'a> {
     async fn flush(&mut self) -> Result<(), OperatorError> {
         if self.rows.count > 0 {
             self.context.check_cancelled()?;
-            self.writer.write(std::mem::take(&mut self.rows).finish()?).await?;
+            self.writer
+                .write(std::mem::take(&mut self.rows).finish()?)
+                .await?;
             self.context.progress(self.documents(), None, "documents");
         }
         Ok(())
@@ -88,7 +96,17 @@ impl Rows {
     fn push(&mut self, document: Document) {
         self.count += 1;
         self.bytes += document.text.len();
-        let Document { id, category, platform, author, link, title, format, text, .. } = document;
+        let Document {
+            id,
+            category,
+            platform,
+            author,
+            link,
+            title,
+            format,
+            text,
+            ..
+        } = document;
         let values = [
             Some(id),
             Some(category.as_str().to_owned()),
@@ -109,7 +127,11 @@ impl Rows {
     }
 
     fn finish(mut self) -> Result<RecordBatch, OperatorError> {
-        let mut columns: Vec<ArrayRef> = self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
+        let mut columns: Vec<ArrayRef> = self
+            .texts
+            .iter_mut()
+            .map(|builder| Arc::new(builder.finish()) as ArrayRef)
+            .collect();
         columns.push(Arc::new(self.published.finish().with_timezone("UTC")));
         columns.push(Arc::new(self.updated.finish().with_timezone("UTC")));
         columns.push(Arc::new(self.metadata.finish()));

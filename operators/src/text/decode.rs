@@ -35,7 +35,10 @@ pub fn is_binary(bytes: &[u8]) -> bool {
     if memchr::memchr(0, probe).is_some() {
         return true;
     }
-    let control = probe.iter().filter(|byte| matches!(byte, 1..=8 | 14..=26 | 28..=31 | 127)).count();
+    let control = probe
+        .iter()
+        .filter(|byte| matches!(byte, 1..=8 | 14..=26 | 28..=31 | 127))
+        .count();
     control * 20 > probe.len()
 }
 
@@ -45,7 +48,10 @@ fn utf8(bytes: Vec<u8>) -> Decoded {
         Err(error) => {
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let before = replacements(&text);
-            Decoded { invalid: before, text }
+            Decoded {
+                invalid: before,
+                text,
+            }
         }
     }
 }

@@ -27,13 +27,30 @@ const COMMON: [(&str, &[&str]); 4] = [
     (
         "eng",
         &[
-            "the", "and", "of", "to", "is", "that", "it", "for", "with", "you", "this", "are", "was", "have", "not", "be",
-            "we", "your", "how", "or", "can", "will", "from", "by", "they", "what", "our",
+            "the", "and", "of", "to", "is", "that", "it", "for", "with", "you", "this", "are", "was", "have",
+            "not", "be", "we", "your", "how", "or", "can", "will", "from", "by", "they", "what", "our",
         ],
     ),
-    ("deu", &["der", "und", "das", "nicht", "ist", "ein", "eine", "mit", "auf", "ich", "zu", "den", "sich", "auch", "dem", "wir"]),
-    ("fra", &["le", "les", "et", "des", "est", "une", "du", "pas", "pour", "dans", "qui", "sur", "nous", "vous", "ce"]),
-    ("spa", &["el", "los", "y", "las", "una", "por", "con", "para", "como", "pero", "es", "su", "lo", "más"]),
+    (
+        "deu",
+        &[
+            "der", "und", "das", "nicht", "ist", "ein", "eine", "mit", "auf", "ich", "zu", "den", "sich",
+            "auch", "dem", "wir",
+        ],
+    ),
+    (
+        "fra",
+        &[
+            "le", "les", "et", "des", "est", "une", "du", "pas", "pour", "dans", "qui", "sur", "nous",
+            "vous", "ce",
+        ],
+    ),
+    (
+        "spa",
+        &[
+            "el", "los", "y", "las", "una", "por", "con", "para", "como", "pero", "es", "su", "lo", "más",
+        ],
+    ),
 ];
 
 /// The language that a sample has many common words of, and no other language more than a few. Trigrams of all
@@ -41,7 +58,10 @@ const COMMON: [(&str, &[&str]); 4] = [
 fn by_common_words(sample: &str) -> Option<&'static str> {
     let mut hits = [0_usize; COMMON.len()];
     let mut words = 0_usize;
-    for word in sample.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
+    for word in sample
+        .split(|letter: char| !letter.is_alphabetic())
+        .filter(|word| !word.is_empty())
+    {
         words += 1;
         if word.len() > 5 {
             continue;
@@ -76,12 +96,14 @@ fn sample(text: &str) -> &str {
 #[must_use]
 pub fn of_file(path: &str) -> Option<&'static str> {
     let name = path.rsplit(['/', '\\']).next()?;
-    let by_name = |(known, language): &(&str, &'static str)| name.eq_ignore_ascii_case(known).then_some(*language);
+    let by_name =
+        |(known, language): &(&str, &'static str)| name.eq_ignore_ascii_case(known).then_some(*language);
     if let Some(language) = NAMES.iter().find_map(by_name) {
         return Some(language);
     }
     let extension = name.rsplit_once('.')?.1;
-    let by_extension = |(known, language): &(&str, &'static str)| extension.eq_ignore_ascii_case(known).then_some(*language);
+    let by_extension =
+        |(known, language): &(&str, &'static str)| extension.eq_ignore_ascii_case(known).then_some(*language);
     EXTENSIONS.iter().find_map(by_extension)
 }
 

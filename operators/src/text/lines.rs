@@ -47,14 +47,21 @@ impl<'a> Iterator for Lines<'a> {
             None => (self.text.len(), self.text.len()),
         };
         self.at = next;
-        Some(Line { text: &self.text[start..end], start, next })
+        Some(Line {
+            text: &self.text[start..end],
+            start,
+            next,
+        })
     }
 }
 
 /// Characters of a text. Counts bytes that begin one, which the compiler turns into vector instructions.
 #[must_use]
 pub fn count_chars(text: &str) -> usize {
-    text.as_bytes().iter().filter(|byte| (**byte as i8) >= -0x40).count()
+    text.as_bytes()
+        .iter()
+        .filter(|byte| (**byte as i8) >= -0x40)
+        .count()
 }
 
 /// The offset just past the first `count` characters, or the text's length where it has fewer.
@@ -73,7 +80,10 @@ pub fn offset_of_char(text: &str, count: usize) -> usize {
         left -= count_chars(&text[at..end]);
         at = end;
     }
-    text[at..].char_indices().nth(left).map_or(text.len(), |(offset, _)| at + offset)
+    text[at..]
+        .char_indices()
+        .nth(left)
+        .map_or(text.len(), |(offset, _)| at + offset)
 }
 
 /// Whether a line is a list item, however deep: `* x`, `- x`, `+ x`, `12. x`, `12) x`.
@@ -82,6 +92,10 @@ pub fn is_list_item(line: &str) -> bool {
     let line = line.trim_ascii_start();
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let rest = &line[digits..];
-    let marked = if digits > 0 { rest.starts_with(['.', ')']) } else { rest.starts_with(['*', '-', '+']) };
+    let marked = if digits > 0 {
+        rest.starts_with(['.', ')'])
+    } else {
+        rest.starts_with(['*', '-', '+'])
+    };
     marked && digits < 10 && rest[1..].starts_with([' ', '\t'])
 }

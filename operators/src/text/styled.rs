@@ -14,7 +14,9 @@ const FIRST: [u8; 3] = [0xF0, 0xEF, 0xE2];
 /// The text with styled letters and digits as plain ones (compatibility normalisation of those ranges alone).
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
-    let Some(first) = next_styled(text, 0) else { return Cow::Borrowed(text) };
+    let Some(first) = next_styled(text, 0) else {
+        return Cow::Borrowed(text);
+    };
     let mut out = String::with_capacity(text.len());
     let (mut copied, mut at) = (0, Some(first));
     while let Some(start) = at {
@@ -89,8 +91,15 @@ fn in_math_alphanumerics(letter: char) -> bool {
 fn plain_of(letter: char) -> Option<char> {
     /// Normalising one letter at a time costs a hundred times as much as looking it up.
     static PLAIN: LazyLock<Vec<Option<char>>> = LazyLock::new(|| {
-        let plain = |letter: char| std::iter::once(letter).nfkc().next().filter(|plain| *plain != letter);
-        (MATH.0..=MATH.1).map(|code| char::from_u32(code).and_then(plain)).collect()
+        let plain = |letter: char| {
+            std::iter::once(letter)
+                .nfkc()
+                .next()
+                .filter(|plain| *plain != letter)
+        };
+        (MATH.0..=MATH.1)
+            .map(|code| char::from_u32(code).and_then(plain))
+            .collect()
     });
     let at = u32::from(letter).checked_sub(MATH.0)?;
     *PLAIN.get(usize::try_from(at).ok()?)?
@@ -100,7 +109,28 @@ fn plain_of(letter: char) -> Option<char> {
 fn in_letterlike(letter: char) -> bool {
     matches!(
         letter,
-        'ℂ' | 'ℊ' | 'ℋ' | 'ℌ' | 'ℍ' | 'ℎ' | 'ℐ' | 'ℑ' | 'ℒ' | 'ℕ' | 'ℙ' | 'ℚ' | 'ℛ' | 'ℜ' | 'ℝ' | 'ℤ' | 'ℨ' | 'ℬ' | 'ℭ' | 'ℯ'
-            | 'ℰ' | 'ℱ' | 'ℳ' | 'ℴ'
+        'ℂ' | 'ℊ'
+            | 'ℋ'
+            | 'ℌ'
+            | 'ℍ'
+            | 'ℎ'
+            | 'ℐ'
+            | 'ℑ'
+            | 'ℒ'
+            | 'ℕ'
+            | 'ℙ'
+            | 'ℚ'
+            | 'ℛ'
+            | 'ℜ'
+            | 'ℝ'
+            | 'ℤ'
+            | 'ℨ'
+            | 'ℬ'
+            | 'ℭ'
+            | 'ℯ'
+            | 'ℰ'
+            | 'ℱ'
+            | 'ℳ'
+            | 'ℴ'
     )
 }

@@ -37,7 +37,10 @@ fn bytes_are_decoded_by_their_mark_and_invalid_ones_counted() {
     assert_eq!(decode(b"\xFF\xFEh\0i\0".to_vec()).text, "hi");
     assert_eq!(decode(b"\xFE\xFF\0h\0i".to_vec()).text, "hi");
     let lossy = decode(b"caf\xE9 and \xFF".to_vec());
-    assert_eq!((lossy.text.as_str(), lossy.invalid), ("caf\u{FFFD} and \u{FFFD}", 2));
+    assert_eq!(
+        (lossy.text.as_str(), lossy.invalid),
+        ("caf\u{FFFD} and \u{FFFD}", 2)
+    );
 }
 
 #[test]
@@ -51,8 +54,14 @@ fn binaries_are_told_from_text() {
 
 #[test]
 fn languages_are_found_where_there_is_enough() {
-    assert_eq!(of_prose("We walked along the river until the evening, and nobody said a word about it."), Some("eng"));
-    assert_eq!(of_prose("Wir gingen bis zum Abend den Fluss entlang, und niemand sprach ein Wort darüber."), Some("deu"));
+    assert_eq!(
+        of_prose("We walked along the river until the evening, and nobody said a word about it."),
+        Some("eng")
+    );
+    assert_eq!(
+        of_prose("Wir gingen bis zum Abend den Fluss entlang, und niemand sprach ein Wort darüber."),
+        Some("deu")
+    );
     assert_eq!(of_prose("ok"), None);
     assert_eq!(of_file("src/a.RS"), Some("rust"));
     assert_eq!(of_file("Makefile"), Some("make"));

@@ -91,9 +91,15 @@ pub async fn output(mut command: Command, seconds: u64, limit: u64) -> Result<Pr
             ));
         }
         let status = child.wait().await.map_err(|error| broken(&error))?;
-        Ok(Printed { stdout: out, stderr: String::from_utf8_lossy(&complaints).trim().to_owned(), success: status.success() })
+        Ok(Printed {
+            stdout: out,
+            stderr: String::from_utf8_lossy(&complaints).trim().to_owned(),
+            success: status.success(),
+        })
     };
-    timeout(Duration::from_secs(seconds), read).await.map_err(|_| too_slow(seconds))?
+    timeout(Duration::from_secs(seconds), read)
+        .await
+        .map_err(|_| too_slow(seconds))?
 }
 
 /// Starts a command.
@@ -120,7 +126,11 @@ async fn drain(stderr: Option<tokio::process::ChildStderr>, kept: &mut Vec<u8>) 
 
 /// The error for a pipe to git that broke.
 pub fn broken(error: &std::io::Error) -> OperatorError {
-    OperatorError::retry("scrape.git_failed", format!("git could not be run: {error}"), "It is tried again by the step's `retries`.")
+    OperatorError::retry(
+        "scrape.git_failed",
+        format!("git could not be run: {error}"),
+        "It is tried again by the step's `retries`.",
+    )
 }
 
 /// The error for a command that took too long.

@@ -25,19 +25,48 @@ const FORMAT: &str = "--format=%H%x00%an%x00%ae%x00%at%x00%B";
 const FIELDS: usize = 5;
 
 /// Names of well-known bots that do not say so.
-const BOTS: [&str; 5] = ["dependabot", "renovate", "github-actions", "greenkeeper", "pre-commit-ci"];
+const BOTS: [&str; 5] = [
+    "dependabot",
+    "renovate",
+    "github-actions",
+    "greenkeeper",
+    "pre-commit-ci",
+];
 
 /// Trailers without `-by:`.
-const TRAILERS: [&str; 6] = ["Change-Id:", "Signed-off:", "Cc:", "Reviewed-on:", "git-svn-id:", "Link:"];
+const TRAILERS: [&str; 6] = [
+    "Change-Id:",
+    "Signed-off:",
+    "Cc:",
+    "Reviewed-on:",
+    "git-svn-id:",
+    "Link:",
+];
 
 /// Reads messages, the latest first, merges left out.
 pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), OperatorError> {
-    let Some(commit) = &place.commit else { return Ok(()) };
+    let Some(commit) = &place.commit else {
+        return Ok(());
+    };
     let mut command = git(&place.folder);
-    command.args(["log", "-z", "--no-merges", "--no-show-signature", "--no-color", "--no-ext-diff", "--encoding=UTF-8", FORMAT]);
-    command.arg(format!("--max-count={}", source.max_commits)).args([commit, "--"]).stderr(std::process::Stdio::null());
+    command.args([
+        "log",
+        "-z",
+        "--no-merges",
+        "--no-show-signature",
+        "--no-color",
+        "--no-ext-diff",
+        "--encoding=UTF-8",
+        FORMAT,
+    ]);
+    command
+        .arg(format!("--max-count={}", source.max_commits))
+        .args([commit, "--"])
+        .stderr(std::process::Stdio::null());
     let mut child = spawn(&mut command)?;
-    let Some(stdout) = child.stdout.take() else { return Err(OperatorError::bug("scrape.git_pipe", "git has no pipes")) };
+    let Some(stdout) = child.stdout.take() else {
+        return Err(OperatorError::bug("scrape.git_pipe", "git has no pipes"));
+    };
     let mut stdout = BufReader::new(stdout);
     let limit = job.limits().document_bytes;
     let wait = Duration::from_secs(job.limits().git_seconds);
@@ -46,7 +75,9 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
         for _ in 0..FIELDS {
             let mut field = Vec::new();
             let read = timeout(wait, (&mut stdout).take(limit + 1).read_until(0, &mut field)).await;
-            let read = read.map_err(|_| too_slow(wait.as_secs()))?.map_err(|error| broken(&error))?;
+            let read = read
+                .map_err(|_| too_slow(wait.as_secs()))?
+                .map_err(|error| broken(&error))?;
             if read == 0 {
                 break;
             }
@@ -59,13 +90,20 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             }
             fields.push(field);
         }
-        let Ok([hash, name, mail, seconds, message]) = <[Vec<u8>; FIELDS]>::try_from(fields) else { return Ok(()) };
-        let [hash, name, mail, seconds] = [hash, name, mail, seconds].map(|field| String::from_utf8_lossy(&field).trim().to_owned());
+        let Ok([hash, name, mail, seconds, message]) = <[Vec<u8>; FIELDS]>::try_from(fields) else {
+            return Ok(());
+        };
+        let [hash, name, mail, seconds] =
+            [hash, name, mail, seconds].map(|field| String::from_utf8_lossy(&field).trim().to_owned());
         if source.skip_bots && is_bot(&name, &mail) {
             continue;
         }
         let text = job.text(&format!("commit {hash}"), message);
-        let text = if source.strip_trailers { without_trailers(&text) } else { text.trim() };
+        let text = if source.strip_trailers {
+            without_trailers(&text)
+        } else {
+            text.trim()
+        };
         let mut metadata = Map::new();
         let repository = without_credentials(&source.url);
         metadata.insert("repository".to_owned(), Value::from(repository.as_str()));
@@ -74,12 +112,17 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             id: id(&["git", &repository, "commit", &hash]),
             category: Category::Post,
             platform: "git".to_owned(),
-            author: Some(name).filter(|name| !name.is_empty()).or_else(|| job.config.author.clone()),
+            author: Some(name)
+                .filter(|name| !name.is_empty())
+                .or_else(|| job.config.author.clone()),
             link: Some(place.commit_link(&hash)),
             title: text.lines().next().map(str::to_owned),
             format: "text",
             text: text.to_owned(),
-            published_at: seconds.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1000)),
+            published_at: seconds
+                .parse::<i64>()
+                .ok()
+                .and_then(|seconds| seconds.checked_mul(1000)),
             updated_at: None,
             metadata,
         })
@@ -112,10 +155,17 @@ pub fn without_trailers(message: &str) -> &str {
     let start = message.rfind("\n\n").map_or(message.len(), |at| at + 2);
     let is_trailer = |line: &str| {
         let by = line.split_once(": ").is_some_and(|(key, _)| {
-            key.to_ascii_lowercase().ends_with("-by") && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            key.to_ascii_lowercase().ends_with("-by")
+                && key
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         });
         by || TRAILERS.iter().any(|trailer| line.starts_with(trailer))
     };
     let last = &message[start..];
-    if !last.is_empty() && last.lines().all(is_trailer) { message[..start].trim_end() } else { message }
+    if !last.is_empty() && last.lines().all(is_trailer) {
+        message[..start].trim_end()
+    } else {
+        message
+    }
 }

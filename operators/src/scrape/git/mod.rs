@@ -1,7 +1,7 @@
 //! Git repositories, read with the git command line: files as articles and code, commit messages as posts.
 
-mod commits;
 mod command;
+mod commits;
 mod place;
 mod tree;
 
@@ -47,9 +47,27 @@ fn wanted(source: &Git, paths: &Paths, path: &str) -> Option<FileKind> {
 }
 
 /// Takes one file of the repository.
-async fn take(job: &mut Job<'_>, source: &Git, place: &Place, path: &str, kind: FileKind, bytes: Vec<u8>) -> Result<(), OperatorError> {
+async fn take(
+    job: &mut Job<'_>,
+    source: &Git,
+    place: &Place,
+    path: &str,
+    kind: FileKind,
+    bytes: Vec<u8>,
+) -> Result<(), OperatorError> {
     let repository = without_credentials(&source.url);
     let author = source.author.as_deref().or(job.config.author.as_deref());
     let link = Some(place.file_link(path));
-    job.file(File { source: ["git", &repository], path, platform: "git", link, author, kind }, bytes).await
+    job.file(
+        File {
+            source: ["git", &repository],
+            path,
+            platform: "git",
+            link,
+            author,
+            kind,
+        },
+        bytes,
+    )
+    .await
 }

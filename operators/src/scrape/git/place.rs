@@ -30,19 +30,32 @@ pub struct Place {
 impl Place {
     /// Where a reader finds a file.
     pub fn file_link(&self, path: &str) -> String {
-        self.web.as_ref().map_or_else(|| path.to_owned(), |web| format!("{web}/blob/HEAD/{path}"))
+        self.web
+            .as_ref()
+            .map_or_else(|| path.to_owned(), |web| format!("{web}/blob/HEAD/{path}"))
     }
 
     /// Where a reader finds a commit.
     pub fn commit_link(&self, commit: &str) -> String {
-        self.web.as_ref().map_or_else(|| format!("commit/{commit}"), |web| format!("{web}/commit/{commit}"))
+        self.web.as_ref().map_or_else(
+            || format!("commit/{commit}"),
+            |web| format!("{web}/commit/{commit}"),
+        )
     }
 }
 
 /// Opens a local repository, or clones a remote one into the attempt's folder.
 pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorError> {
-    if source.revision.as_deref().is_some_and(|revision| revision.is_empty() || revision.starts_with('-')) {
-        return Err(OperatorError::config("scrape.git_revision", "`revision` is no branch, tag or commit", "Name one, or leave it out."));
+    if source
+        .revision
+        .as_deref()
+        .is_some_and(|revision| revision.is_empty() || revision.starts_with('-'))
+    {
+        return Err(OperatorError::config(
+            "scrape.git_revision",
+            "`revision` is no branch, tag or commit",
+            "Name one, or leave it out.",
+        ));
     }
     if is_address(&source.url) {
         return clone(job, source).await;
@@ -50,12 +63,17 @@ pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErro
     if source.url.contains("://") || source.url.starts_with('-') || looks_like_ssh(&source.url) {
         return Err(OperatorError::config(
             "scrape.git_address",
-            format!("`{}` is neither a path nor an https address", without_credentials(&source.url)),
+            format!(
+                "`{}` is neither a path nor an https address",
+                without_credentials(&source.url)
+            ),
             "Use `https://…`, or clone it yourself and give the path.",
         ));
     }
     let folder = PathBuf::from(&source.url);
-    tokio::fs::metadata(&folder).await.map_err(|error| unreadable(&folder, &error))?;
+    tokio::fs::metadata(&folder)
+        .await
+        .map_err(|error| unreadable(&folder, &error))?;
     let seconds = job.limits().git_seconds;
     let mut command = git(&folder);
     command.args(["rev-parse", "--absolute-git-dir"]);
@@ -69,31 +87,62 @@ pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErro
         command.args(["rev-parse", "--show-toplevel"]);
         let root = output(command, seconds, SMALL).await?;
         // A bare repository has none: its commit is read.
-        root.success.then(|| PathBuf::from(String::from_utf8_lossy(&root.stdout).trim_end()))
+        root.success
+            .then(|| PathBuf::from(String::from_utf8_lossy(&root.stdout).trim_end()))
     } else {
         None
     };
-    Ok(Place { folder, commit, worktree, web: None })
+    Ok(Place {
+        folder,
+        commit,
+        worktree,
+        web: None,
+    })
 }
 
 async fn clone(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorError> {
     let shown = without_credentials(&source.url);
     let url = Url::parse(&source.url).map_err(|error| {
-        OperatorError::config("scrape.git_address", format!("`{shown}` is no address: {error}"), "Give `https://host/path`.")
+        OperatorError::config(
+            "scrape.git_address",
+            format!("`{shown}` is no address: {error}"),
+            "Give `https://host/path`.",
+        )
     })?;
     let addresses = resolve(&url, source.allow_private).await?;
-    let folder = job.context.work_dir().join(format!("git-{}", crate::scrape::document::id(&[&source.url])));
-    tokio::fs::create_dir_all(job.context.work_dir()).await.map_err(|error| unreadable(job.context.work_dir(), &error))?;
+    let folder = job
+        .context
+        .work_dir()
+        .join(format!("git-{}", crate::scrape::document::id(&[&source.url])));
+    tokio::fs::create_dir_all(job.context.work_dir())
+        .await
+        .map_err(|error| unreadable(job.context.work_dir(), &error))?;
     if tokio::fs::try_exists(&folder).await.unwrap_or(false) {
-        tokio::fs::remove_dir_all(&folder).await.map_err(|error| unreadable(&folder, &error))?;
+        tokio::fs::remove_dir_all(&folder)
+            .await
+            .map_err(|error| unreadable(&folder, &error))?;
     }
     let mut command = git(job.context.work_dir());
     // Connect to the checked address, whatever a second look-up would say.
     if let (Some(host), Some(address)) = (url.domain(), addresses.first()) {
-        let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
-        command.args(["-c", &format!("http.curloptResolve={host}:{}:{ip}", address.port())]);
+        let ip = if address.is_ipv6() {
+            format!("[{}]", address.ip())
+        } else {
+            address.ip().to_string()
+        };
+        command.args([
+            "-c",
+            &format!("http.curloptResolve={host}:{}:{ip}", address.port()),
+        ]);
     }
-    command.args(["clone", "--quiet", "--bare", "--no-tags", "--single-branch", "--no-recurse-submodules"]);
+    command.args([
+        "clone",
+        "--quiet",
+        "--bare",
+        "--no-tags",
+        "--single-branch",
+        "--no-recurse-submodules",
+    ]);
     command.arg(format!("--depth={}", source.max_commits.max(1)));
     if let Some(revision) = &source.revision {
         command.arg(format!("--branch={revision}"));
@@ -102,23 +151,52 @@ async fn clone(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorError> 
     let cloned = output(command, job.limits().git_seconds, SMALL).await?;
     if !cloned.success {
         let complaint = cloned.stderr.replace(&source.url, &shown);
-        let lost = complaint.contains("not found") || complaint.contains("Authentication") || complaint.contains("could not read Username");
+        let lost = complaint.contains("not found")
+            || complaint.contains("Authentication")
+            || complaint.contains("could not read Username");
         let message = format!("`{shown}` could not be cloned: {}", last_line(&complaint));
         return Err(if lost {
-            OperatorError::config("scrape.git_unreadable", message, "Check the address and the branch, and whether it is public.")
+            OperatorError::config(
+                "scrape.git_unreadable",
+                message,
+                "Check the address and the branch, and whether it is public.",
+            )
         } else {
-            OperatorError::retry("scrape.git_clone", message, "It is tried again by the step's `retries`.")
+            OperatorError::retry(
+                "scrape.git_clone",
+                message,
+                "It is tried again by the step's `retries`.",
+            )
         });
     }
-    let commit = commit(&folder, &Git { revision: None, ..source.clone() }, job.limits().git_seconds).await?;
+    let commit = commit(
+        &folder,
+        &Git {
+            revision: None,
+            ..source.clone()
+        },
+        job.limits().git_seconds,
+    )
+    .await?;
     let web = shown.trim_end_matches('/').trim_end_matches(".git").to_owned();
-    Ok(Place { folder, commit, worktree: None, web: Some(web) })
+    Ok(Place {
+        folder,
+        commit,
+        worktree: None,
+        web: Some(web),
+    })
 }
 
 async fn commit(folder: &Path, source: &Git, seconds: u64) -> Result<Option<String>, OperatorError> {
     let revision = source.revision.as_deref().unwrap_or("HEAD");
     let mut command = git(folder);
-    command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")]);
+    command.args([
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        &format!("{revision}^{{commit}}"),
+    ]);
     let found = output(command, seconds, SMALL).await?;
     if found.success {
         return Ok(Some(String::from_utf8_lossy(&found.stdout).trim().to_owned()));
@@ -136,15 +214,23 @@ async fn commit(folder: &Path, source: &Git, seconds: u64) -> Result<Option<Stri
 fn not_a_repository(source: &Git, found: &Printed) -> OperatorError {
     OperatorError::data(
         "scrape.git_unreadable",
-        format!("`{}` is not a git repository that can be read: {}", source.url, last_line(&found.stderr)),
+        format!(
+            "`{}` is not a git repository that can be read: {}",
+            source.url,
+            last_line(&found.stderr)
+        ),
         "Give the path of a repository; for a plain folder use `kind: folder`.",
     )
 }
 
 fn last_line(text: &str) -> &str {
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("git gave no reason")
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("git gave no reason")
 }
 
 fn looks_like_ssh(url: &str) -> bool {
-    url.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
+    url.split_once(':')
+        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
 }

@@ -23,7 +23,13 @@ use crate::scrape::{
 const LIST: u64 = 512 << 20;
 
 /// Reads tracked files from disk, so that an edit counts before it is committed.
-pub async fn worktree(job: &mut Job<'_>, source: &Git, place: &Place, paths: &Paths, root: &Path) -> Result<(), OperatorError> {
+pub async fn worktree(
+    job: &mut Job<'_>,
+    source: &Git,
+    place: &Place,
+    paths: &Paths,
+    root: &Path,
+) -> Result<(), OperatorError> {
     let mut command = git(root);
     command.args(["ls-files", "-z", "--cached", "--full-name"]);
     let listed = run(job, command).await?;
@@ -35,16 +41,22 @@ pub async fn worktree(job: &mut Job<'_>, source: &Git, place: &Place, paths: &Pa
         }
         before = name;
         let path = String::from_utf8_lossy(name).into_owned();
-        let Some(kind) = wanted(source, paths, &path) else { continue };
+        let Some(kind) = wanted(source, paths, &path) else {
+            continue;
+        };
         job.context.check_cancelled()?;
         let file = root.join(&path);
         // Links may lead out of the repository; deleted files are listed until that is committed.
-        let Ok(meta) = tokio::fs::symlink_metadata(&file).await else { continue };
+        let Ok(meta) = tokio::fs::symlink_metadata(&file).await else {
+            continue;
+        };
         if !meta.is_file() || links_out(root, &path).await {
             continue;
         }
         if job.fits(&path, meta.len())? {
-            let bytes = tokio::fs::read(&file).await.map_err(|error| unreadable(&file, &error))?;
+            let bytes = tokio::fs::read(&file)
+                .await
+                .map_err(|error| unreadable(&file, &error))?;
             take(job, source, place, &path, kind, bytes).await?;
         }
     }
@@ -75,8 +87,15 @@ struct Blob {
 }
 
 /// Reads files from a commit.
-pub async fn committed(job: &mut Job<'_>, source: &Git, place: &Place, paths: &Paths) -> Result<(), OperatorError> {
-    let Some(commit) = &place.commit else { return Ok(()) };
+pub async fn committed(
+    job: &mut Job<'_>,
+    source: &Git,
+    place: &Place,
+    paths: &Paths,
+) -> Result<(), OperatorError> {
+    let Some(commit) = &place.commit else {
+        return Ok(());
+    };
     let mut command = git(&place.folder);
     command.args(["ls-tree", "-r", "-z", "-l", "--full-tree", commit]);
     let listed = run(job, command).await?;
@@ -84,26 +103,43 @@ pub async fn committed(job: &mut Job<'_>, source: &Git, place: &Place, paths: &P
     for entry in listed.split(|byte| *byte == 0) {
         let entry = String::from_utf8_lossy(entry);
         // `mode type object size<TAB>path`: links and submodules are left out.
-        let Some((about, path)) = entry.split_once('\t') else { continue };
+        let Some((about, path)) = entry.split_once('\t') else {
+            continue;
+        };
         let mut about = about.split_ascii_whitespace();
         let (mode, object) = (about.next().unwrap_or_default(), about.nth(1).unwrap_or_default());
-        let Some(size) = about.next().and_then(|size| size.parse().ok()) else { continue };
+        let Some(size) = about.next().and_then(|size| size.parse().ok()) else {
+            continue;
+        };
         if !mode.starts_with("100") {
             continue;
         }
         if let Some(kind) = wanted(source, paths, path)
             && job.fits(path, size)?
         {
-            blobs.push(Blob { object: object.to_owned(), size, path: path.to_owned(), kind });
+            blobs.push(Blob {
+                object: object.to_owned(),
+                size,
+                path: path.to_owned(),
+                kind,
+            });
         }
     }
     read_blobs(job, source, place, blobs).await
 }
 
 /// Reads blobs through one `git cat-file`, one at a time.
-async fn read_blobs(job: &mut Job<'_>, source: &Git, place: &Place, blobs: Vec<Blob>) -> Result<(), OperatorError> {
+async fn read_blobs(
+    job: &mut Job<'_>,
+    source: &Git,
+    place: &Place,
+    blobs: Vec<Blob>,
+) -> Result<(), OperatorError> {
     let mut command = git(&place.folder);
-    command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["cat-file", "--batch"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = spawn(&mut command)?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(OperatorError::bug("scrape.git_pipe", "git has no pipes"));
@@ -117,16 +153,26 @@ async fn read_blobs(job: &mut Job<'_>, source: &Git, place: &Place, blobs: Vec<B
             stdin.flush().await?;
             let mut header = String::new();
             (&mut stdout).take(256).read_line(&mut header).await?;
-            let size: u64 = header.rsplit(' ').next().and_then(|size| size.trim_end().parse().ok()).unwrap_or(u64::MAX);
+            let size: u64 = header
+                .rsplit(' ')
+                .next()
+                .and_then(|size| size.trim_end().parse().ok())
+                .unwrap_or(u64::MAX);
             if size != blob.size {
-                return Err(std::io::Error::other(format!("{} is missing or damaged", blob.path)));
+                return Err(std::io::Error::other(format!(
+                    "{} is missing or damaged",
+                    blob.path
+                )));
             }
             let mut bytes = vec![0; usize::try_from(size).map_err(std::io::Error::other)? + 1];
             stdout.read_exact(&mut bytes).await?;
             bytes.pop();
             Ok(bytes)
         };
-        let bytes = timeout(Duration::from_secs(seconds), read).await.map_err(|_| too_slow(seconds))?.map_err(|error| broken(&error))?;
+        let bytes = timeout(Duration::from_secs(seconds), read)
+            .await
+            .map_err(|_| too_slow(seconds))?
+            .map_err(|error| broken(&error))?;
         take(job, source, place, &blob.path, blob.kind, bytes).await?;
     }
     Ok(())
@@ -139,7 +185,10 @@ async fn run(job: &Job<'_>, command: tokio::process::Command) -> Result<Vec<u8>,
     }
     Err(OperatorError::data(
         "scrape.git_unreadable",
-        format!("git could not list the files: {}", printed.stderr.lines().last().unwrap_or_default()),
+        format!(
+            "git could not list the files: {}",
+            printed.stderr.lines().last().unwrap_or_default()
+        ),
         "Check the repository with `git fsck`.",
     ))
 }

@@ -15,17 +15,26 @@ pub async fn resolve(url: &Url, allow_private: bool) -> Result<Vec<SocketAddr>, 
     let addresses: Vec<SocketAddr> = match url.host() {
         Some(Host::Ipv4(ip)) => vec![SocketAddr::new(IpAddr::V4(ip), port)],
         Some(Host::Ipv6(ip)) => vec![SocketAddr::new(IpAddr::V6(ip), port)],
-        Some(Host::Domain(name)) => tokio::net::lookup_host((name, port)).await.map_err(|error| unknown(host, &error))?.collect(),
+        Some(Host::Domain(name)) => tokio::net::lookup_host((name, port))
+            .await
+            .map_err(|error| unknown(host, &error))?
+            .collect(),
         None => Vec::new(),
     };
     if addresses.is_empty() {
         return Err(unknown(host, &"it has no address"));
     }
-    match addresses.iter().find(|address| !allow_private && !is_public(address.ip())) {
+    match addresses
+        .iter()
+        .find(|address| !allow_private && !is_public(address.ip()))
+    {
         None => Ok(addresses),
         Some(private) => Err(OperatorError::config(
             "scrape.http_private",
-            format!("`{host}` is {}, an address of this machine or a private network", private.ip()),
+            format!(
+                "`{host}` is {}, an address of this machine or a private network",
+                private.ip()
+            ),
             "Set `allow_private: true` in the source where that is meant.",
         )),
     }

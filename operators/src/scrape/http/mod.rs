@@ -46,7 +46,11 @@ pub struct Http {
 impl Http {
     /// With these bounds.
     pub fn new(limits: &Limits) -> Self {
-        Self { limit: limits.response_bytes, timeout: Duration::from_secs(limits.request_seconds), robots: HashMap::new() }
+        Self {
+            limit: limits.response_bytes,
+            timeout: Duration::from_secs(limits.request_seconds),
+            robots: HashMap::new(),
+        }
     }
 
     /// The answer of an address, redirects followed.
@@ -68,7 +72,9 @@ impl Http {
     /// `scrape.robots`, or those of [`Self::get`].
     pub async fn ask_robots(&mut self, address: &str, allow_private: bool) -> Result<(), OperatorError> {
         let url = parse(address)?;
-        let place = url.join("/robots.txt").map_err(|error| bad_address(address, &error))?;
+        let place = url
+            .join("/robots.txt")
+            .map_err(|error| bad_address(address, &error))?;
         if !self.robots.contains_key(place.as_str()) {
             let (response, at) = self.follow(place.as_str(), allow_private).await?;
             let rules = match response.status() {
@@ -79,7 +85,11 @@ impl Http {
             };
             self.robots.insert(place.to_string(), rules);
         }
-        if self.robots.get(place.as_str()).is_none_or(|rules| rules.allow(url.as_str())) {
+        if self
+            .robots
+            .get(place.as_str())
+            .is_none_or(|rules| rules.allow(url.as_str()))
+        {
             return Ok(());
         }
         Err(OperatorError::config(
@@ -93,8 +103,13 @@ impl Http {
         let mut url = parse(address)?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.once(&url, allow_private).await?;
-            let target = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection());
-            let Some(target) = target else { return Ok((response, url)) };
+            let target = response
+                .headers()
+                .get(header::LOCATION)
+                .filter(|_| response.status().is_redirection());
+            let Some(target) = target else {
+                return Ok((response, url));
+            };
             let target = target.to_str().unwrap_or_default();
             let next = url.join(target).map_err(|error| bad_address(target, &error))?;
             url = parse(next.as_str())?;
@@ -109,7 +124,10 @@ impl Http {
     async fn once(&self, url: &Url, allow_private: bool) -> Result<Response, OperatorError> {
         let addresses = resolve(url, allow_private).await?;
         let client = self.client(url, &addresses)?;
-        let request = client.get(url.clone()).header(header::ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,text/*;q=0.8,*/*;q=0.1");
+        let request = client.get(url.clone()).header(
+            header::ACCEPT,
+            "text/html,application/xhtml+xml,application/xml;q=0.9,text/*;q=0.8,*/*;q=0.1",
+        );
         request.send().await.map_err(|error| transport_error(url, &error))
     }
 
@@ -124,13 +142,23 @@ impl Http {
         if let Some(Host::Domain(host)) = url.host() {
             builder = builder.resolve_to_addrs(host, addresses);
         }
-        builder.build().map_err(|error| OperatorError::bug("scrape.http_client", error))
+        builder
+            .build()
+            .map_err(|error| OperatorError::bug("scrape.http_client", error))
     }
 
     async fn body(&self, response: Response, url: &Url) -> Result<Answer, OperatorError> {
-        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+        let kind = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let (media, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
-        let charset = parameters.split(';').find_map(|part| part.trim().strip_prefix("charset=")).map(|name| name.trim_matches('"').to_owned());
+        let charset = parameters
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix("charset="))
+            .map(|name| name.trim_matches('"').to_owned());
         let media = media.trim().to_owned();
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
@@ -139,13 +167,21 @@ impl Http {
             if (bytes.len() + part.len()) as u64 > self.limit {
                 return Err(OperatorError::data(
                     "scrape.http_too_large",
-                    format!("the answer of `{}` has more than {} bytes", shown(url), self.limit),
+                    format!(
+                        "the answer of `{}` has more than {} bytes",
+                        shown(url),
+                        self.limit
+                    ),
                     "Leave it out, or raise `limits.response_bytes`.",
                 ));
             }
             bytes.extend_from_slice(&part);
         }
-        Ok(Answer { bytes, media, charset })
+        Ok(Answer {
+            bytes,
+            media,
+            charset,
+        })
     }
 }
 
@@ -199,15 +235,32 @@ fn bad_address(address: &str, why: &dyn std::fmt::Display) -> OperatorError {
 
 fn status_error(status: StatusCode, url: &Url) -> OperatorError {
     let message = format!("`{}` answered {status}", shown(url));
-    if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
-        return OperatorError::retry("scrape.http_busy", message, "It is tried again by the step's `retries`.");
+    if status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT
+        || status.is_server_error()
+    {
+        return OperatorError::retry(
+            "scrape.http_busy",
+            message,
+            "It is tried again by the step's `retries`.",
+        );
     }
-    OperatorError::config("scrape.http_status", message, "Check the address, and whether it needs a sign-in.")
+    OperatorError::config(
+        "scrape.http_status",
+        message,
+        "Check the address, and whether it needs a sign-in.",
+    )
 }
 
 fn transport_error(url: &Url, error: &reqwest::Error) -> OperatorError {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    let what = if error.is_timeout() { "took too long".to_owned() } else { format!("could not be read{cause}") };
+    let cause = std::error::Error::source(error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    let what = if error.is_timeout() {
+        "took too long".to_owned()
+    } else {
+        format!("could not be read{cause}")
+    };
     OperatorError::retry(
         "scrape.http_transport",
         format!("`{}` {what}", shown(url)),

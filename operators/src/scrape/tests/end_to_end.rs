@@ -12,14 +12,30 @@ fn shared_data() -> Option<PathBuf> {
     let given = std::env::var_os("TWINLOOM_SHARED").map(PathBuf::from);
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let near: Vec<_> = here.ancestors().map(|folder| folder.join("shared")).collect();
-    given.into_iter().chain(near).map(|shared| shared.join("data")).find(|data| data.join("articles.jsonl").is_file())
+    given
+        .into_iter()
+        .chain(near)
+        .map(|shared| shared.join("data"))
+        .find(|data| data.join("articles.jsonl").is_file())
 }
 
 /// Runs a row operator on a dataset and commits its output under its own name.
-async fn step(home: &Home, operator: &str, input: &DatasetManifest, port: &str, config: Value) -> (Ended, RecordBatch) {
+async fn step(
+    home: &Home,
+    operator: &str,
+    input: &DatasetManifest,
+    port: &str,
+    config: Value,
+) -> (Ended, RecordBatch) {
     let mut task = home.task(operator, config).dataset("documents", input);
     let name = Name::new(format!("test.{operator}")).unwrap();
-    task.outputs.insert(port.to_owned(), OutputTarget { kind: ArtifactKind::Dataset, name });
+    task.outputs.insert(
+        port.to_owned(),
+        OutputTarget {
+            kind: ArtifactKind::Dataset,
+            name,
+        },
+    );
     let ended = home.done(task).await;
     let rows = home.rows(&ended.datasets[port]).await;
     (ended, rows)
@@ -29,13 +45,30 @@ async fn step(home: &Home, operator: &str, input: &DatasetManifest, port: &str, 
 fn assert_whole(documents: &RecordBatch, chunks: &RecordBatch) {
     let text = |rows: &RecordBatch, name: &str| {
         let column = rows.column_by_name(name).unwrap().as_string::<i32>().clone();
-        (0..column.len()).map(|row| column.value(row).to_owned()).collect::<Vec<_>>()
+        (0..column.len())
+            .map(|row| column.value(row).to_owned())
+            .collect::<Vec<_>>()
     };
-    let number = |name: &str| chunks.column_by_name(name).unwrap().as_primitive::<Int64Type>().values().to_vec();
-    let (ids, texts, starts, ends) = (text(chunks, "document_id"), text(chunks, "text"), number("start"), number("end"));
+    let number = |name: &str| {
+        chunks
+            .column_by_name(name)
+            .unwrap()
+            .as_primitive::<Int64Type>()
+            .values()
+            .to_vec()
+    };
+    let (ids, texts, starts, ends) = (
+        text(chunks, "document_id"),
+        text(chunks, "text"),
+        number("start"),
+        number("end"),
+    );
     let mut parts: BTreeMap<String, Vec<(i64, i64, String)>> = BTreeMap::new();
     for row in 0..chunks.num_rows() {
-        parts.entry(ids[row].clone()).or_default().push((starts[row], ends[row], texts[row].clone()));
+        parts
+            .entry(ids[row].clone())
+            .or_default()
+            .push((starts[row], ends[row], texts[row].clone()));
     }
     for (id, document) in text(documents, "id").into_iter().zip(text(documents, "text")) {
         let mut parts = parts.remove(&id).expect("each document has chunks");
@@ -45,7 +78,10 @@ fn assert_whole(documents: &RecordBatch, chunks: &RecordBatch) {
             assert_eq!(*start, at);
             at = *end;
         }
-        assert_eq!(parts.into_iter().map(|(_, _, text)| text).collect::<String>(), document);
+        assert_eq!(
+            parts.into_iter().map(|(_, _, text)| text).collect::<String>(),
+            document
+        );
     }
     assert!(parts.is_empty(), "no chunk without a document");
 }
@@ -56,21 +92,62 @@ async fn a_change_to_one_document_reaches_its_chunks_and_no_others() {
     let root = home.path().join("writing");
     std::fs::create_dir(&root).unwrap();
     for number in 0..20 {
-        std::fs::write(root.join(format!("{number}.md")), format!("# Note {number}\n\n{}", "Some words of it. ".repeat(200))).unwrap();
+        std::fs::write(
+            root.join(format!("{number}.md")),
+            format!("# Note {number}\n\n{}", "Some words of it. ".repeat(200)),
+        )
+        .unwrap();
     }
     let config = json!({"sources": [{"kind": "folder", "path": root}]});
     let (scraped, _) = scrape(&home, config.clone()).await;
-    let (cleaned, _) = step(&home, "clean", &scraped.datasets["documents"], "documents", json!({})).await;
-    let (chunked, first) = step(&home, "chunk", &cleaned.datasets["documents"], "chunks", json!({})).await;
+    let (cleaned, _) = step(
+        &home,
+        "clean",
+        &scraped.datasets["documents"],
+        "documents",
+        json!({}),
+    )
+    .await;
+    let (chunked, first) = step(
+        &home,
+        "chunk",
+        &cleaned.datasets["documents"],
+        "chunks",
+        json!({}),
+    )
+    .await;
     assert_eq!(chunked.metrics["mode"], "full");
 
     std::fs::write(root.join("3.md"), "# Note 3\n\nShort now.").unwrap();
     std::fs::remove_file(root.join("4.md")).unwrap();
     let (scraped, _) = scrape(&home, config).await;
-    let (cleaned, documents) = step(&home, "clean", &scraped.datasets["documents"], "documents", json!({})).await;
-    let (chunked, second) = step(&home, "chunk", &cleaned.datasets["documents"], "chunks", json!({})).await;
-    assert_eq!((&cleaned.metrics["mode"], &chunked.metrics["mode"]), (&json!("incremental"), &json!("incremental")));
-    assert_eq!((&chunked.metrics["entities_changed"], &chunked.metrics["entities_removed"]), (&json!(1), &json!(1)));
+    let (cleaned, documents) = step(
+        &home,
+        "clean",
+        &scraped.datasets["documents"],
+        "documents",
+        json!({}),
+    )
+    .await;
+    let (chunked, second) = step(
+        &home,
+        "chunk",
+        &cleaned.datasets["documents"],
+        "chunks",
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        (&cleaned.metrics["mode"], &chunked.metrics["mode"]),
+        (&json!("incremental"), &json!("incremental"))
+    );
+    assert_eq!(
+        (
+            &chunked.metrics["entities_changed"],
+            &chunked.metrics["entities_removed"]
+        ),
+        (&json!(1), &json!(1))
+    );
     assert_whole(&documents, &second);
     assert!(second.num_rows() < first.num_rows());
 }
@@ -78,9 +155,24 @@ async fn a_change_to_one_document_reaches_its_chunks_and_no_others() {
 #[tokio::test]
 async fn documents_that_are_nothing_but_chrome_are_dropped_and_said() {
     let home = Home::new().await;
-    std::fs::write(home.path().join("x.jsonl"), "{\"text\": \"Subscribe\\n\\nSign in\", \"link\": \"https://a.example/x\"}\n{\"text\": \"Words.\"}\n").unwrap();
-    let (scraped, _) = scrape(&home, json!({"sources": [{"kind": "jsonl", "path": home.path().join("x.jsonl"), "category": "article"}]})).await;
-    let (_, cleaned) = step(&home, "clean", &scraped.datasets["documents"], "documents", json!({})).await;
+    std::fs::write(
+        home.path().join("x.jsonl"),
+        "{\"text\": \"Subscribe\\n\\nSign in\", \"link\": \"https://a.example/x\"}\n{\"text\": \"Words.\"}\n",
+    )
+    .unwrap();
+    let (scraped, _) = scrape(
+        &home,
+        json!({"sources": [{"kind": "jsonl", "path": home.path().join("x.jsonl"), "category": "article"}]}),
+    )
+    .await;
+    let (_, cleaned) = step(
+        &home,
+        "clean",
+        &scraped.datasets["documents"],
+        "documents",
+        json!({}),
+    )
+    .await;
     assert_eq!(cleaned.num_rows(), 1);
     assert!(home.log().contains("https://a.example/x"), "{}", home.log());
 }
@@ -88,16 +180,34 @@ async fn documents_that_are_nothing_but_chrome_are_dropped_and_said() {
 #[tokio::test]
 async fn real_writing_goes_through_whole() {
     let Some(data) = shared_data() else {
-        eprintln!("SKIP: there is no ../shared/data with real writing (TWINLOOM_SHARED names another folder)");
+        eprintln!(
+            "SKIP: there is no ../shared/data with real writing (TWINLOOM_SHARED names another folder)"
+        );
         return;
     };
     let home = Home::new().await;
-    let source = |file: &str, category: &str| json!({"kind": "jsonl", "path": data.join(file), "category": category});
-    let (scraped, raw) = scrape(&home, json!({"sources": [source("articles.jsonl", "article"), source("posts.jsonl", "post")]})).await;
+    let source =
+        |file: &str, category: &str| json!({"kind": "jsonl", "path": data.join(file), "category": category});
+    let (scraped, raw) = scrape(
+        &home,
+        json!({"sources": [source("articles.jsonl", "article"), source("posts.jsonl", "post")]}),
+    )
+    .await;
     let count = |file: &str| std::fs::read_to_string(data.join(file)).unwrap().lines().count();
     let merged = scraped.metrics["merged"].as_u64().unwrap();
-    assert_eq!(raw.count() as u64 + merged, (count("articles.jsonl") + count("posts.jsonl")) as u64, "nothing is lost");
-    let (ended, cleaned) = step(&home, "clean", &scraped.datasets["documents"], "documents", json!({})).await;
+    assert_eq!(
+        raw.count() as u64 + merged,
+        (count("articles.jsonl") + count("posts.jsonl")) as u64,
+        "nothing is lost"
+    );
+    let (ended, cleaned) = step(
+        &home,
+        "clean",
+        &scraped.datasets["documents"],
+        "documents",
+        json!({}),
+    )
+    .await;
     assert_eq!(cleaned.num_rows(), raw.count(), "no document is dropped");
     let (_, chunks) = step(&home, "chunk", &ended.datasets["documents"], "chunks", json!({})).await;
     assert_whole(&cleaned, &chunks);
@@ -107,12 +217,34 @@ async fn real_writing_goes_through_whole() {
     for (id, text) in &texts {
         for line in text.lines() {
             // Code is verbatim, whatever its letters.
-            assert!(line.starts_with("    ") || !crate::text::styled::is_styled(line), "styled letters in {id}");
+            assert!(
+                line.starts_with("    ") || !crate::text::styled::is_styled(line),
+                "styled letters in {id}"
+            );
             let line = line.trim();
-            let chrome = ["Subscribe", "Sign in", "Sign up", "SubscribeSign in", "Share this post", "Copy link", "PreviousNext", "Open in app", "Get the app"];
+            let chrome = [
+                "Subscribe",
+                "Sign in",
+                "Sign up",
+                "SubscribeSign in",
+                "Share this post",
+                "Copy link",
+                "PreviousNext",
+                "Open in app",
+                "Get the app",
+            ];
             assert!(!chrome.contains(&line), "{line:?} in {id}");
         }
-        for words in ["Open in appSign up", "ListenShare", "Start WritingGet the app", "we log user data", "requires JavaScript to run", "Subscribe", "Sign in", "reader-supported"] {
+        for words in [
+            "Open in appSign up",
+            "ListenShare",
+            "Start WritingGet the app",
+            "we log user data",
+            "requires JavaScript to run",
+            "Subscribe",
+            "Sign in",
+            "reader-supported",
+        ] {
             assert!(!text.contains(words), "{words:?} in {id}");
         }
     }
@@ -120,10 +252,18 @@ async fn real_writing_goes_through_whole() {
     for (id, text) in raw.by("id", "text") {
         let plain = crate::text::styled::plain(&text).into_owned();
         let cleaned = crate::text::styled::plain(&texts[&id]);
-        let Some((_, after)) = plain.split_once("\nShare\n\n") else { continue };
+        let Some((_, after)) = plain.split_once("\nShare\n\n") else {
+            continue;
+        };
         let body = after.split("\nShare this post\n").next().unwrap();
-        for paragraph in body.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
-            let menu = paragraph == "Subscribe" || paragraph.contains("reader-supported") || paragraph.chars().all(|letter| letter.is_ascii_digit());
+        for paragraph in body
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|paragraph| !paragraph.is_empty())
+        {
+            let menu = paragraph == "Subscribe"
+                || paragraph.contains("reader-supported")
+                || paragraph.chars().all(|letter| letter.is_ascii_digit());
             assert!(menu || cleaned.contains(paragraph), "{paragraph:?} of {id}");
         }
     }

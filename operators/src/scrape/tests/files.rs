@@ -13,7 +13,11 @@ async fn a_folder_is_read_by_what_its_files_are() {
     let home = Home::new().await;
     let root = home.path().join("writing");
     write(&root, "notes/loom.md", "---\ntitle: The loom\n---\nSome words.\n");
-    write(&root, "page.html", "<html><head><title> Warp &amp;\n weft </title></head><body><p>Words</p></body></html>");
+    write(
+        &root,
+        "page.html",
+        "<html><head><title> Warp &amp;\n weft </title></head><body><p>Words</p></body></html>",
+    );
     write(&root, "plain.txt", b"caf\xE9");
     write(&root, "wide.txt", b"\xFF\xFEh\0i\0");
     write(&root, "src/lib.rs", "fn main() {}\r\n");
@@ -26,7 +30,11 @@ async fn a_folder_is_read_by_what_its_files_are() {
     std::os::unix::fs::symlink(home.path().join("outside.md"), root.join("link.md")).unwrap();
     std::os::unix::fs::symlink(home.path(), root.join("loop")).unwrap();
 
-    let (ended, rows) = scrape(&home, json!({"author": "Ada", "sources": [{"kind": "folder", "path": root}]})).await;
+    let (ended, rows) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [{"kind": "folder", "path": root}]}),
+    )
+    .await;
     let categories = rows.by("title", "category");
     let expected = [
         ("Row", "article"),
@@ -36,29 +44,69 @@ async fn a_folder_is_read_by_what_its_files_are() {
         ("src/lib.rs", "code"),
         ("wide.txt", "article"),
     ];
-    assert_eq!(categories, expected.map(|(title, category)| (title.to_owned(), category.to_owned())).into());
+    assert_eq!(
+        categories,
+        expected
+            .map(|(title, category)| (title.to_owned(), category.to_owned()))
+            .into()
+    );
     let texts = rows.by("title", "text");
-    assert_eq!((texts["plain.txt"].as_str(), texts["wide.txt"].as_str()), ("caf\u{FFFD}", "hi"));
+    assert_eq!(
+        (texts["plain.txt"].as_str(), texts["wide.txt"].as_str()),
+        ("caf\u{FFFD}", "hi")
+    );
     assert_eq!(texts["src/lib.rs"], "fn main() {}\r\n", "text is kept as found");
-    assert!(rows.column("author").iter().all(|author| author.as_deref() == Some("Ada")));
+    assert!(
+        rows.column("author")
+            .iter()
+            .all(|author| author.as_deref() == Some("Ada"))
+    );
     let figure = |name: &str| ended.metrics[name].as_u64().unwrap();
-    assert_eq!((figure("documents"), figure("skipped_binary"), figure("skipped_blank"), figure("invalid_characters")), (6, 1, 1, 1));
-    assert!(home.log().contains("image.md") && home.log().contains("plain.txt"), "{}", home.log());
+    assert_eq!(
+        (
+            figure("documents"),
+            figure("skipped_binary"),
+            figure("skipped_blank"),
+            figure("invalid_characters")
+        ),
+        (6, 1, 1, 1)
+    );
+    assert!(
+        home.log().contains("image.md") && home.log().contains("plain.txt"),
+        "{}",
+        home.log()
+    );
 
-    let (again, _) = scrape(&home, json!({"author": "Ada", "sources": [{"kind": "folder", "path": root}]})).await;
-    assert_eq!(again.datasets["documents"].version, ended.datasets["documents"].version, "equal content is the same version");
+    let (again, _) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [{"kind": "folder", "path": root}]}),
+    )
+    .await;
+    assert_eq!(
+        again.datasets["documents"].version, ended.datasets["documents"].version,
+        "equal content is the same version"
+    );
 }
 
 #[tokio::test]
 async fn patterns_choose_files() {
     let home = Home::new().await;
     let root = home.path().join("writing");
-    for path in ["a.md", "docs/b.md", "docs/deep/c.md", "docs/draft-d.md", "docs/e.log"] {
+    for path in [
+        "a.md",
+        "docs/b.md",
+        "docs/deep/c.md",
+        "docs/draft-d.md",
+        "docs/e.log",
+    ] {
         write(&root, path, path);
     }
     let source = json!({"kind": "folder", "path": root, "include": ["docs/**/*.md", "docs/*.log"], "exclude": ["**/draft-*"], "category": "post"});
     let (_, rows) = scrape(&home, json!({"sources": [source]})).await;
-    assert_eq!(rows.by("link", "category").into_keys().collect::<Vec<_>>(), ["docs/b.md", "docs/deep/c.md", "docs/e.log"]);
+    assert_eq!(
+        rows.by("link", "category").into_keys().collect::<Vec<_>>(),
+        ["docs/b.md", "docs/deep/c.md", "docs/e.log"]
+    );
     let error = fails_on(&home, json!({"kind": "folder", "path": root, "include": ["a["]})).await;
     assert_error(&error, ErrorKind::Config, "scrape.pattern", "a[");
 }
@@ -76,17 +124,39 @@ async fn json_lines_keep_every_field_and_merge_what_is_there_twice() {
     let text: String = lines.iter().map(|line| format!("{line}\n\n")).collect();
     write(home.path(), "x.jsonl", text);
     let path = home.path().join("*.jsonl");
-    let (ended, rows) = scrape(&home, json!({"author": "Ada", "sources": [{"kind": "jsonl", "path": path, "category": "post"}]})).await;
+    let (ended, rows) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [{"kind": "jsonl", "path": path, "category": "post"}]}),
+    )
+    .await;
     assert_eq!((rows.count(), ended.metrics["merged"].as_u64()), (3, Some(2)));
     let authors = rows.by("text", "author");
-    assert_eq!((authors["𝗢𝗻𝗲\ntwo"].as_str(), authors["body"].as_str()), ("Bo", "Ada"));
+    assert_eq!(
+        (authors["𝗢𝗻𝗲\ntwo"].as_str(), authors["body"].as_str()),
+        ("Bo", "Ada")
+    );
     assert_eq!(rows.by("text", "platform")["body"], "a.example");
-    assert_eq!(rows.by("text", "metadata")["𝗢𝗻𝗲\ntwo"], r#"{"image":true,"extra":[1]}"#);
+    assert_eq!(
+        rows.by("text", "metadata")["𝗢𝗻𝗲\ntwo"],
+        r#"{"image":true,"extra":[1]}"#
+    );
     assert_eq!(rows.by("text", "metadata")["body"], r#"{"subtitle":"S"}"#);
-    let at = rows.column("text").iter().position(|text| text.as_deref() == Some("body")).unwrap();
-    let times = rows.0.column_by_name("published_at").unwrap().as_primitive::<arrow::datatypes::TimestampMillisecondType>();
+    let at = rows
+        .column("text")
+        .iter()
+        .position(|text| text.as_deref() == Some("body"))
+        .unwrap();
+    let times = rows
+        .0
+        .column_by_name("published_at")
+        .unwrap()
+        .as_primitive::<arrow::datatypes::TimestampMillisecondType>();
     assert_eq!(times.value(at), 1_715_212_800_000);
-    assert!(rows.column("id").iter().all(|id| id.as_deref().is_some_and(|id| id.len() == 32)));
+    assert!(
+        rows.column("id")
+            .iter()
+            .all(|id| id.as_deref().is_some_and(|id| id.len() == 32))
+    );
 }
 
 #[tokio::test]
@@ -101,24 +171,83 @@ async fn bad_files_are_named() {
     fs::create_dir(file("nothing")).unwrap();
     let jsonl = |name: &str| json!({"kind": "jsonl", "path": file(name), "category": "post"});
     let cases = [
-        (json!({"kind": "folder", "path": file("missing")}), ErrorKind::Config, "scrape.file_missing", "missing"),
-        (jsonl("missing.jsonl"), ErrorKind::Config, "scrape.file_missing", "missing.jsonl"),
-        (jsonl("none-*.jsonl"), ErrorKind::Config, "scrape.file_missing", "none-*.jsonl"),
-        (jsonl("bad.jsonl"), ErrorKind::Data, "scrape.jsonl_syntax", "bad.jsonl:2"),
-        (jsonl("textless.jsonl"), ErrorKind::Data, "scrape.jsonl_text", "textless.jsonl:1"),
-        (jsonl("binary.jsonl"), ErrorKind::Data, "scrape.binary", "binary.jsonl"),
-        (json!({"kind": "folder", "path": file("binary.md")}), ErrorKind::Data, "scrape.binary", "binary.md"),
-        (json!({"kind": "page", "url": file("binary.md")}), ErrorKind::Data, "scrape.binary", "binary.md"),
-        (jsonl("empty.jsonl"), ErrorKind::Data, "scrape.empty_source", "empty.jsonl"),
-        (json!({"kind": "folder", "path": file("nothing")}), ErrorKind::Data, "scrape.empty_source", "nothing"),
-        (json!({"kind": "feed", "url": file("bad.jsonl")}), ErrorKind::Data, "scrape.not_a_feed", "bad.jsonl"),
+        (
+            json!({"kind": "folder", "path": file("missing")}),
+            ErrorKind::Config,
+            "scrape.file_missing",
+            "missing",
+        ),
+        (
+            jsonl("missing.jsonl"),
+            ErrorKind::Config,
+            "scrape.file_missing",
+            "missing.jsonl",
+        ),
+        (
+            jsonl("none-*.jsonl"),
+            ErrorKind::Config,
+            "scrape.file_missing",
+            "none-*.jsonl",
+        ),
+        (
+            jsonl("bad.jsonl"),
+            ErrorKind::Data,
+            "scrape.jsonl_syntax",
+            "bad.jsonl:2",
+        ),
+        (
+            jsonl("textless.jsonl"),
+            ErrorKind::Data,
+            "scrape.jsonl_text",
+            "textless.jsonl:1",
+        ),
+        (
+            jsonl("binary.jsonl"),
+            ErrorKind::Data,
+            "scrape.binary",
+            "binary.jsonl",
+        ),
+        (
+            json!({"kind": "folder", "path": file("binary.md")}),
+            ErrorKind::Data,
+            "scrape.binary",
+            "binary.md",
+        ),
+        (
+            json!({"kind": "page", "url": file("binary.md")}),
+            ErrorKind::Data,
+            "scrape.binary",
+            "binary.md",
+        ),
+        (
+            jsonl("empty.jsonl"),
+            ErrorKind::Data,
+            "scrape.empty_source",
+            "empty.jsonl",
+        ),
+        (
+            json!({"kind": "folder", "path": file("nothing")}),
+            ErrorKind::Data,
+            "scrape.empty_source",
+            "nothing",
+        ),
+        (
+            json!({"kind": "feed", "url": file("bad.jsonl")}),
+            ErrorKind::Data,
+            "scrape.not_a_feed",
+            "bad.jsonl",
+        ),
     ];
     for (source, kind, code, names) in cases {
         assert_error(&fails_on(&home, source).await, kind, code, names);
     }
     let error = fails(&home, json!({"sources": []})).await;
     assert_error(&error, ErrorKind::Config, "scrape.no_sources", "sources");
-    let (ended, _) = scrape(&home, json!({"sources": [{"kind": "folder", "path": file("nothing")}], "allow_empty": true})).await;
+    let (ended, _) = scrape(
+        &home,
+        json!({"sources": [{"kind": "folder", "path": file("nothing")}], "allow_empty": true}),
+    )
+    .await;
     assert_eq!(ended.metrics["documents"], 0);
 }
 
@@ -130,26 +259,58 @@ async fn a_document_too_large_is_an_error_or_left_out() {
     file.set_len(1 << 30).unwrap();
     write(home.path(), "docs/small.md", "small");
     fs::rename(home.path().join("huge.md"), home.path().join("docs/huge.md")).unwrap();
-    let line = format!("{{\"text\": \"{}\"}}\n{{\"text\": \"short\"}}\n", "a".repeat(9_000));
+    let line = format!(
+        "{{\"text\": \"{}\"}}\n{{\"text\": \"short\"}}\n",
+        "a".repeat(9_000)
+    );
     write(home.path(), "long.jsonl", line);
     let folder = json!({"kind": "folder", "path": home.path().join("docs")});
     let rows = json!({"kind": "jsonl", "path": home.path().join("long.jsonl"), "category": "post"});
-    assert_error(&fails_on(&home, folder.clone()).await, ErrorKind::Data, "scrape.document_too_large", "huge.md");
-    let error = fails(&home, json!({"sources": [rows.clone()], "limits": {"document_bytes": 2000}})).await;
-    assert_error(&error, ErrorKind::Data, "scrape.document_too_large", "long.jsonl:1");
+    assert_error(
+        &fails_on(&home, folder.clone()).await,
+        ErrorKind::Data,
+        "scrape.document_too_large",
+        "huge.md",
+    );
+    let error = fails(
+        &home,
+        json!({"sources": [rows.clone()], "limits": {"document_bytes": 2000}}),
+    )
+    .await;
+    assert_error(
+        &error,
+        ErrorKind::Data,
+        "scrape.document_too_large",
+        "long.jsonl:1",
+    );
     let config = json!({"sources": [folder, rows], "limits": {"document_bytes": 2000, "oversize": "skip"}});
     let (ended, rows) = scrape(&home, config).await;
-    assert_eq!((rows.count(), ended.metrics["skipped_oversize"].as_u64()), (2, Some(2)));
+    assert_eq!(
+        (rows.count(), ended.metrics["skipped_oversize"].as_u64()),
+        (2, Some(2))
+    );
 }
 
 #[tokio::test]
 async fn a_feed_file_is_read_entry_by_entry() {
     let home = Home::new().await;
     write(home.path(), "feed.xml", include_str!("../fixtures/feed.xml"));
-    let (_, rows) = scrape(&home, json!({"sources": [{"kind": "feed", "url": home.path().join("feed.xml")}]})).await;
+    let (_, rows) = scrape(
+        &home,
+        json!({"sources": [{"kind": "feed", "url": home.path().join("feed.xml")}]}),
+    )
+    .await;
     let formats = rows.by("title", "format");
-    assert_eq!(formats, [("Dyes", "html"), ("Threads", "html")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
-    assert_eq!(rows.by("title", "link")["Threads"], "https://looms.example/threads");
+    assert_eq!(
+        formats,
+        [("Dyes", "html"), ("Threads", "html")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into()
+    );
+    assert_eq!(
+        rows.by("title", "link")["Threads"],
+        "https://looms.example/threads"
+    );
     assert_eq!(rows.by("title", "platform")["Threads"], "looms.example");
     assert_eq!(rows.by("title", "author")["Dyes"], "Ada Vale");
     assert!(rows.by("title", "text")["Threads"].contains("<pre>a\n  b</pre>"));

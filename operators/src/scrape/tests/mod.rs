@@ -21,7 +21,9 @@ async fn scrape(home: &Home, config: Value) -> (Ended, Rows) {
 }
 
 async fn fails(home: &Home, config: Value) -> OperatorError {
-    home.run(home.task("scrape", config).output("documents")).await.err().expect("it fails")
+    home.run(home.task("scrape", config).output("documents"))
+        .await
+        .expect_err("it fails")
 }
 
 async fn fails_on(home: &Home, source: Value) -> OperatorError {
@@ -46,7 +48,9 @@ impl Rows {
     /// Column values by the value of another.
     fn by(&self, key: &str, name: &str) -> BTreeMap<String, String> {
         let pairs = self.column(key).into_iter().zip(self.column(name));
-        pairs.map(|(key, value)| (key.unwrap_or_default(), value.unwrap_or_default())).collect()
+        pairs
+            .map(|(key, value)| (key.unwrap_or_default(), value.unwrap_or_default()))
+            .collect()
     }
 
     fn count(&self) -> usize {

@@ -8,7 +8,11 @@ use super::*;
 const PAGE: &str = "<!doctype html><html><head><title>Warp</title><meta property=\"article:published_time\" content=\"2024-05-09T00:00:00Z\"></head><body><article><h1>Warp</h1><p>Words about warp.</p><pre>a\n  b</pre></article></body></html>";
 
 async fn serve(server: &MockServer, at: &str, answer: ResponseTemplate) {
-    Mock::given(method("GET")).and(path(at)).respond_with(answer).mount(server).await;
+    Mock::given(method("GET"))
+        .and(path(at))
+        .respond_with(answer)
+        .mount(server)
+        .await;
 }
 
 fn html(text: &str) -> ResponseTemplate {
@@ -22,11 +26,25 @@ fn page(server: &MockServer, at: &str) -> Value {
 #[tokio::test]
 async fn a_page_is_kept_as_it_came() {
     let (home, server) = (Home::new().await, MockServer::start().await);
-    Mock::given(path("/warp")).and(header_regex("user-agent", "^twinloom/")).respond_with(html(PAGE)).mount(&server).await;
-    serve(&server, "/moved", ResponseTemplate::new(301).insert_header("location", "/warp")).await;
-    let latin = ResponseTemplate::new(200).set_body_raw(b"caf\xE9".to_vec(), "text/plain; charset=iso-8859-1");
+    Mock::given(path("/warp"))
+        .and(header_regex("user-agent", "^twinloom/"))
+        .respond_with(html(PAGE))
+        .mount(&server)
+        .await;
+    serve(
+        &server,
+        "/moved",
+        ResponseTemplate::new(301).insert_header("location", "/warp"),
+    )
+    .await;
+    let latin =
+        ResponseTemplate::new(200).set_body_raw(b"caf\xE9".to_vec(), "text/plain; charset=iso-8859-1");
     serve(&server, "/latin.txt", latin).await;
-    let (_, rows) = scrape(&home, json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt")]})).await;
+    let (_, rows) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt")]}),
+    )
+    .await;
     assert_eq!(rows.by("title", "text")["Warp"], PAGE);
     assert_eq!(rows.by("title", "format")["Warp"], "html");
     assert_eq!(rows.by("title", "platform")["Warp"], "127.0.0.1");
@@ -36,10 +54,20 @@ async fn a_page_is_kept_as_it_came() {
 #[tokio::test]
 async fn robots_are_obeyed() {
     let (home, server) = (Home::new().await, MockServer::start().await);
-    serve(&server, "/robots.txt", ResponseTemplate::new(200).set_body_string("User-agent: *\nDisallow: /private/\n")).await;
+    serve(
+        &server,
+        "/robots.txt",
+        ResponseTemplate::new(200).set_body_string("User-agent: *\nDisallow: /private/\n"),
+    )
+    .await;
     serve(&server, "/private/a", html(PAGE)).await;
     serve(&server, "/open", html(PAGE)).await;
-    assert_error(&fails_on(&home, page(&server, "/private/a")).await, ErrorKind::Config, "scrape.robots", "/private/a");
+    assert_error(
+        &fails_on(&home, page(&server, "/private/a")).await,
+        ErrorKind::Config,
+        "scrape.robots",
+        "/private/a",
+    );
     scrape(&home, json!({"sources": [page(&server, "/open")]})).await;
     let mut own = page(&server, "/private/a");
     own["robots"] = json!(false);
@@ -51,9 +79,24 @@ async fn answers_say_whose_turn_it_is() {
     let (home, server) = (Home::new().await, MockServer::start().await);
     serve(&server, "/busy", ResponseTemplate::new(503)).await;
     serve(&server, "/much", ResponseTemplate::new(429)).await;
-    serve(&server, "/loop", ResponseTemplate::new(302).insert_header("location", "/loop")).await;
-    serve(&server, "/file", ResponseTemplate::new(302).insert_header("location", "file:///etc/passwd")).await;
-    serve(&server, "/image", ResponseTemplate::new(200).set_body_raw(b"\x89PNG\0".to_vec(), "image/png")).await;
+    serve(
+        &server,
+        "/loop",
+        ResponseTemplate::new(302).insert_header("location", "/loop"),
+    )
+    .await;
+    serve(
+        &server,
+        "/file",
+        ResponseTemplate::new(302).insert_header("location", "file:///etc/passwd"),
+    )
+    .await;
+    serve(
+        &server,
+        "/image",
+        ResponseTemplate::new(200).set_body_raw(b"\x89PNG\0".to_vec(), "image/png"),
+    )
+    .await;
 
     serve(&server, "/empty", html("")).await;
     let slow = html(PAGE).set_delay(std::time::Duration::from_secs(20));
@@ -70,7 +113,12 @@ async fn answers_say_whose_turn_it_is() {
     ];
     for (at, kind, code) in cases {
         let config = json!({"sources": [page(&server, at)], "limits": {"request_seconds": 2}});
-        assert_error(&fails(&home, config).await, kind, code, if at == "/file" { "file:" } else { at });
+        assert_error(
+            &fails(&home, config).await,
+            kind,
+            code,
+            if at == "/file" { "file:" } else { at },
+        );
     }
 }
 
@@ -79,10 +127,32 @@ async fn no_address_of_this_machine_is_asked_unless_meant() {
     let (home, server) = (Home::new().await, MockServer::start().await);
     serve(&server, "/warp", html(PAGE)).await;
     let port = server.address().port();
-    for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"] {
-        let error = fails_on(&home, json!({"kind": "page", "url": format!("http://{host}:{port}/warp")})).await;
-        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Config, "scrape.http_private"), "{host}: {error:?}");
-        let error = fails_on(&home, json!({"kind": "feed", "url": format!("http://{host}:{port}/warp")})).await;
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "10.0.0.1",
+        "169.254.169.254",
+        "0x7f.1",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ] {
+        let error = fails_on(
+            &home,
+            json!({"kind": "page", "url": format!("http://{host}:{port}/warp")}),
+        )
+        .await;
+        assert_eq!(
+            (error.kind, error.code.as_str()),
+            (ErrorKind::Config, "scrape.http_private"),
+            "{host}: {error:?}"
+        );
+        let error = fails_on(
+            &home,
+            json!({"kind": "feed", "url": format!("http://{host}:{port}/warp")}),
+        )
+        .await;
         assert_eq!(error.code, "scrape.http_private", "{host}");
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
@@ -93,11 +163,18 @@ async fn a_bomb_is_cut_off() {
     let (home, server) = (Home::new().await, MockServer::start().await);
     serve(&server, "/big", html(&"a".repeat(300_000))).await;
     // Stored blocks need no compressor.
-    let bomb = ResponseTemplate::new(200).insert_header("content-encoding", "gzip").set_body_raw(gzip_of_repeats(8), "text/html");
+    let bomb = ResponseTemplate::new(200)
+        .insert_header("content-encoding", "gzip")
+        .set_body_raw(gzip_of_repeats(8), "text/html");
     serve(&server, "/bomb", bomb).await;
     for at in ["/big", "/bomb"] {
         let config = json!({"sources": [page(&server, at)], "limits": {"response_bytes": 200_000}});
-        assert_error(&fails(&home, config).await, ErrorKind::Data, "scrape.http_too_large", at);
+        assert_error(
+            &fails(&home, config).await,
+            ErrorKind::Data,
+            "scrape.http_too_large",
+            at,
+        );
     }
 }
 
@@ -108,7 +185,11 @@ fn gzip_of_repeats(blocks: usize) -> Vec<u8> {
     for byte in &data {
         crc ^= u32::from(*byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            };
         }
     }
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -124,22 +205,52 @@ fn gzip_of_repeats(blocks: usize) -> Vec<u8> {
 #[tokio::test]
 async fn a_feed_is_read_from_its_address() {
     let (home, server) = (Home::new().await, MockServer::start().await);
-    let feed = ResponseTemplate::new(200).set_body_raw(include_str!("../fixtures/feed.xml"), "application/atom+xml");
+    let feed =
+        ResponseTemplate::new(200).set_body_raw(include_str!("../fixtures/feed.xml"), "application/atom+xml");
     serve(&server, "/feed", feed).await;
     serve(&server, "/page", html(PAGE)).await;
     let source = |at: &str| json!({"kind": "feed", "url": format!("{}{at}", server.uri()), "allow_private": true, "category": "post"});
     let (_, rows) = scrape(&home, json!({"sources": [source("/feed")]})).await;
-    assert_eq!((rows.count(), rows.by("title", "category")["Dyes"].as_str()), (2, "post"));
-    assert_error(&fails_on(&home, source("/page")).await, ErrorKind::Data, "scrape.not_a_feed", "/page");
+    assert_eq!(
+        (rows.count(), rows.by("title", "category")["Dyes"].as_str()),
+        (2, "post")
+    );
+    assert_error(
+        &fails_on(&home, source("/page")).await,
+        ErrorKind::Data,
+        "scrape.not_a_feed",
+        "/page",
+    );
 }
 
 #[test]
 fn addresses_that_are_not_public() {
     use crate::scrape::http::is_public;
-    for ip in ["100.64.0.1", "192.0.0.8", "198.18.0.1", "224.0.0.1", "255.255.255.255", "0.1.2.3", "fd00::1", "fe80::1", "::", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:10.0.0.1", "2001:db8::1"] {
+    for ip in [
+        "100.64.0.1",
+        "192.0.0.8",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "0.1.2.3",
+        "fd00::1",
+        "fe80::1",
+        "::",
+        "ff02::1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::ffff:10.0.0.1",
+        "2001:db8::1",
+    ] {
         assert!(!is_public(ip.parse().unwrap()), "{ip}");
     }
-    for ip in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "2002:0101:0101::", "64:ff9b::101:101"] {
+    for ip in [
+        "1.1.1.1",
+        "93.184.216.34",
+        "2606:4700::1111",
+        "2002:0101:0101::",
+        "64:ff9b::101:101",
+    ] {
         assert!(is_public(ip.parse().unwrap()), "{ip}");
     }
 }
