@@ -34,7 +34,8 @@ impl Operator for Promote {
             summary: "Points an alias at a model version; a no-op where it points there already.",
             inputs: vec![
                 records::model_port("model", "The model version to promote."),
-                records::optional(given),
+                // Not optional: where the approval is skipped, so is the promotion.
+                given,
             ],
             outputs: vec![records::dataset_out(
                 "promotion",

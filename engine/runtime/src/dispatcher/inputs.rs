@@ -56,8 +56,9 @@ pub fn flow(run: &Run, index: usize, optional: impl Fn(&str) -> bool) -> Flow {
         };
         match found {
             Ok(artifacts) => drop(inputs.insert(port.clone(), artifacts)),
+            // What a port can do without does not hold a task up.
+            Err(Absent::Skipped(_) | Absent::NotMade(_)) if optional(port) => {}
             Err(Absent::Skipped(task)) => return Flow::Dry(format!("skipped because `{task}` was skipped")),
-            Err(Absent::NotMade(_)) if optional(port) => {}
             Err(Absent::NotMade(error) | Absent::NoChoice(error)) => return Flow::Failed(error),
         }
     }

@@ -87,6 +87,7 @@ async fn a_false_condition_skips_what_needs_the_data_and_nothing_else() {
                     .input("rows", "rows", "out")
                     .output("out", "capitals"),
                 task("later", "note", json!({})).after("rows"),
+                task("without", "note", json!({})).input("rows", "rows", "out"),
             ],
         ),
     )
@@ -97,6 +98,7 @@ async fn a_false_condition_skips_what_needs_the_data_and_nothing_else() {
         ("rows".to_owned(), TaskState::Skipped),
         ("upper".to_owned(), TaskState::Skipped),
         ("later".to_owned(), TaskState::Succeeded),
+        ("without".to_owned(), TaskState::Succeeded),
     ];
     assert_eq!(states(&ended), expected);
     let reason = |id| support::task(&ended, id).reason.clone().unwrap();
