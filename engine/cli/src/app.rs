@@ -20,7 +20,10 @@ pub struct App {
 impl App {
     /// Nothing is opened yet.
     pub fn new(global: Global) -> Self {
-        Self { global, registry: Arc::new(twinloom_operators::registry()) }
+        Self {
+            global,
+            registry: Arc::new(twinloom_operators::registry()),
+        }
     }
 
     /// The home folder, absolute; made if it is not there.
@@ -90,7 +93,10 @@ impl App {
     /// When this program cannot tell its own path.
     pub fn programs(&self) -> Result<Programs, CliError> {
         let own = env::current_exe()?;
-        Ok(Programs { worker: vec![own.into_os_string(), "worker".into()], torch: self.torch()? })
+        Ok(Programs {
+            worker: vec![own.into_os_string(), "worker".into()],
+            torch: self.torch()?,
+        })
     }
 
     /// The libtorch worker: `TWINLOOM_TORCH`, else `twinloom-torch` beside this program.
@@ -102,9 +108,17 @@ impl App {
             return Ok(Some(path.into()));
         }
         let own = env::current_exe()?;
-        let beside = own.parent().map(|dir| dir.join("twinloom-torch")).filter(|path| path.is_file());
+        let beside = own
+            .parent()
+            .map(|dir| dir.join("twinloom-torch"))
+            .filter(|path| path.is_file());
         // Test binaries live in a folder below the one that the workspace's programs are in.
-        let above = || own.parent()?.parent().map(|dir| dir.join("twinloom-torch")).filter(|path| path.is_file());
+        let above = || {
+            own.parent()?
+                .parent()
+                .map(|dir| dir.join("twinloom-torch"))
+                .filter(|path| path.is_file())
+        };
         Ok(beside.or_else(above))
     }
 }

@@ -32,13 +32,25 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Folder of all state: database, feature store, logs, vector index.
-    #[arg(long, global = true, env = "TWINLOOM_HOME", default_value = ".twinloom", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "TWINLOOM_HOME",
+        default_value = ".twinloom",
+        value_name = "DIR"
+    )]
     pub home: PathBuf,
     /// The feature store, if not HOME/store: file://, s3://, gs:// or az:// (credentials from the environment).
     #[arg(long, global = true, env = "TWINLOOM_STORE", value_name = "URL")]
     pub store: Option<String>,
     /// The metadata database, if not HOME/twinloom.db: sqlite:// or postgres://.
-    #[arg(long, global = true, env = "TWINLOOM_DATABASE", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "TWINLOOM_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database: Option<String>,
     /// Print JSON: one document, or one line an event and the result last.
     #[arg(long, global = true)]
@@ -161,7 +173,9 @@ pub enum Command {
     #[command(subcommand)]
     Store(StoreCommand),
     /// Ask a model a question; the answer cites the author's own documents.
-    #[command(after_help = "Example:\n  twinloom ask 'What is a feature store?' --model twin@production -k 3")]
+    #[command(
+        after_help = "Example:\n  twinloom ask 'What is a feature store?' --model twin@production -k 3"
+    )]
     Ask(AskArgs),
     /// Explain why a run's tasks ran, were cached, skipped, or wait.
     Why {
@@ -173,7 +187,9 @@ pub enum Command {
     /// Stay up: go on with interrupted runs, and with runs that others approve or retry.
     Scheduler,
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  twinloom completions bash > ~/.local/share/bash-completion/completions/twinloom")]
+    #[command(
+        after_help = "Example:\n  twinloom completions bash > ~/.local/share/bash-completion/completions/twinloom"
+    )]
     Completions {
         /// The shell.
         shell: Shell,

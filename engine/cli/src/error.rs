@@ -72,7 +72,11 @@ impl From<Diagnostics> for CliError {
         Self {
             details: serde_json::to_value(&diagnostics).ok(),
             rendered: Some(diagnostics.render(supports_color())),
-            ..Self::usage("spec.invalid", format!("{count} {noun} in the file"), "Mend the places shown above.")
+            ..Self::usage(
+                "spec.invalid",
+                format!("{count} {noun} in the file"),
+                "Mend the places shown above.",
+            )
         }
     }
 }
@@ -107,7 +111,11 @@ impl From<twinloom_gateway::GatewayError> for CliError {
 
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
-        Self::failed("io", &error, "Check the path, its permissions and the free space.")
+        Self::failed(
+            "io",
+            &error,
+            "Check the path, its permissions and the free space.",
+        )
     }
 }
 

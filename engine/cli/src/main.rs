@@ -49,7 +49,11 @@ async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
         Command::Show { run } => runs::show(app, &run).await,
         Command::Logs { run, task, follow } => runs::logs(app, &run, task.as_deref(), follow).await,
         Command::Cancel { run, reason } => runs::cancel(app, &run, &reason).await,
-        Command::Retry { run, from, approve_as } => run::retry(app, &run, from.as_deref(), approve_as).await,
+        Command::Retry {
+            run,
+            from,
+            approve_as,
+        } => run::retry(app, &run, from.as_deref(), approve_as).await,
         Command::Approvals => decide::list(app).await,
         Command::Approve(args) => decide::decide(app, &args, true).await,
         Command::Reject(args) => decide::decide(app, &args, false).await,

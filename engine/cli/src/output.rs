@@ -31,7 +31,10 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
 /// Columns, aligned; numbers are the caller's to format.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
         cells.chain([head[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
@@ -76,8 +79,12 @@ pub fn ago(at: Timestamp, now: Timestamp) -> String {
 /// `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
-    let grouped: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let grouped: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
     grouped.join(",")
 }
 
@@ -95,7 +102,11 @@ pub fn bytes(number: u64) -> String {
 
 /// Text on one line, cut to `width` characters.
 pub fn cut(text: &str, width: usize) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(width + 1).collect();
+    let flat: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(width + 1)
+        .collect();
     if flat.chars().count() > width {
         flat.chars().take(width.saturating_sub(1)).chain(['…']).collect()
     } else {

@@ -18,8 +18,13 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 enum Mode {
     Json,
-    Plain { last: HashMap<String, Instant> },
-    Live { all: MultiProgress, bars: HashMap<String, ProgressBar> },
+    Plain {
+        last: HashMap<String, Instant>,
+    },
+    Live {
+        all: MultiProgress,
+        bars: HashMap<String, ProgressBar>,
+    },
 }
 
 /// Shows the events of a run.
@@ -34,11 +39,17 @@ impl Progress {
         let mode = if json {
             Mode::Json
         } else if io::stderr().is_terminal() {
-            Mode::Live { all: MultiProgress::new(), bars: HashMap::new() }
+            Mode::Live {
+                all: MultiProgress::new(),
+                bars: HashMap::new(),
+            }
         } else {
             Mode::Plain { last: HashMap::new() }
         };
-        Self { mode, started: HashMap::new() }
+        Self {
+            mode,
+            started: HashMap::new(),
+        }
     }
 
     /// Shows one event.
@@ -48,15 +59,37 @@ impl Progress {
             return;
         }
         match event {
-            EngineEvent::Task { task, state, reason, error, attempt, .. } => {
-                let why = error.as_ref().and_then(|error| error["message"].as_str()).or(reason.as_deref());
+            EngineEvent::Task {
+                task,
+                state,
+                reason,
+                error,
+                attempt,
+                ..
+            } => {
+                let why = error
+                    .as_ref()
+                    .and_then(|error| error["message"].as_str())
+                    .or(reason.as_deref());
                 self.task(task, *state, *attempt, why.unwrap_or_default());
             }
             EngineEvent::Log { task, line, .. } if line.level >= Level::Warn => {
                 self.say(&format!("  {task}: {}", output::cut(&line.message, 200)));
             }
-            EngineEvent::Progress { task, done, total, unit, .. } => self.advance(task, *done, *total, unit),
-            EngineEvent::Metric { task, name, value, step, .. } => self.metric(task, name, *value, *step),
+            EngineEvent::Progress {
+                task,
+                done,
+                total,
+                unit,
+                ..
+            } => self.advance(task, *done, *total, unit),
+            EngineEvent::Metric {
+                task,
+                name,
+                value,
+                step,
+                ..
+            } => self.metric(task, name, *value, *step),
             EngineEvent::Run { .. } | EngineEvent::Log { .. } => {}
         }
     }
@@ -81,8 +114,16 @@ impl Progress {
         {
             bar.finish_and_clear();
         }
-        let took = self.started.remove(task).map(|at| format!(" {:.1} s", at.elapsed().as_secs_f64())).unwrap_or_default();
-        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        let took = self
+            .started
+            .remove(task)
+            .map(|at| format!(" {:.1} s", at.elapsed().as_secs_f64()))
+            .unwrap_or_default();
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({why})")
+        };
         self.say(&format!("{sign} {task}: {state}{took}{why}"));
     }
 
@@ -94,13 +135,19 @@ impl Progress {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar.set_prefix(if attempt > 1 { format!("{task} (attempt {attempt})") } else { task.to_owned() });
+            bar.set_prefix(if attempt > 1 {
+                format!("{task} (attempt {attempt})")
+            } else {
+                task.to_owned()
+            });
             bars.insert(task.to_owned(), bar);
         }
     }
 
     fn advance(&mut self, task: &str, done: u64, total: Option<u64>, unit: &str) {
-        let of = total.map(|total| format!(" of {}", output::count(total))).unwrap_or_default();
+        let of = total
+            .map(|total| format!(" of {}", output::count(total)))
+            .unwrap_or_default();
         let text = format!("{}{of} {unit}", output::count(done));
         match &mut self.mode {
             Mode::Live { bars, .. } => {
@@ -111,7 +158,10 @@ impl Progress {
             Mode::Plain { last } => {
                 let due = last.get(task).is_none_or(|at| at.elapsed() >= PLAIN_EVERY);
                 // The first word comes once a task has taken a while: quick ones need none.
-                let slow = self.started.get(task).is_some_and(|at| at.elapsed() >= PLAIN_EVERY);
+                let slow = self
+                    .started
+                    .get(task)
+                    .is_some_and(|at| at.elapsed() >= PLAIN_EVERY);
                 if due && slow {
                     last.insert(task.to_owned(), Instant::now());
                     output::say(&format!("  {task}: {text}"));

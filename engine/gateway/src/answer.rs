@@ -108,9 +108,15 @@ impl Gateway {
         vectors::sync(store, &dir, &manifest).await?;
         let index = vectors::open_embedded(&dir)?;
         let vectors = self.torch.embed(std::slice::from_ref(&question.text)).await?;
-        let query = vectors.first().ok_or_else(|| GatewayError::Worker { reason: "no vector came back".to_owned() })?;
+        let query = vectors.first().ok_or_else(|| GatewayError::Worker {
+            reason: "no vector came back".to_owned(),
+        })?;
         let hits = index.search(query, question.passages, None).await?;
-        Ok(hits.into_iter().enumerate().map(|(at, hit)| citation(at + 1, hit)).collect())
+        Ok(hits
+            .into_iter()
+            .enumerate()
+            .map(|(at, hit)| citation(at + 1, hit))
+            .collect())
     }
 
     /// Answers a question and records the prompt.

@@ -81,10 +81,14 @@ impl GatewayError {
             Self::Vectors(error) => error.hint().to_string(),
             Self::NoWorker => "Build it with `make build`, or set TWINLOOM_TORCH to its path.".to_owned(),
             Self::Spawn { .. } => "Check TWINLOOM_TORCH; `make setup` puts libtorch in place.".to_owned(),
-            Self::Worker { .. } => "Try `twinloom-torch info`; `make setup` puts libtorch in place.".to_owned(),
+            Self::Worker { .. } => {
+                "Try `twinloom-torch info`; `make setup` puts libtorch in place.".to_owned()
+            }
             Self::Refused { hint, .. } => hint.clone(),
             Self::File { .. } => "Check the home folder's permissions and the free space.".to_owned(),
-            Self::NoBase { .. } => "Register the base as a model, or put its folder back where it was.".to_owned(),
+            Self::NoBase { .. } => {
+                "Register the base as a model, or put its folder back where it was.".to_owned()
+            }
         }
     }
 }

@@ -19,7 +19,10 @@ pub fn messages(question: &str, citations: &[Citation], window: usize) -> Vec<Va
     let content = if passages.is_empty() {
         question.to_owned()
     } else {
-        format!("{}\n\nAnswer from the passages above and cite them by number.\n{question}", passages.join("\n\n"))
+        format!(
+            "{}\n\nAnswer from the passages above and cite them by number.\n{question}",
+            passages.join("\n\n")
+        )
     };
     vec![json!({ "role": "user", "content": content })]
 }

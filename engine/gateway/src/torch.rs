@@ -83,7 +83,10 @@ impl TorchWorker {
     /// # Errors
     /// [`GatewayError::Spawn`].
     pub fn start(program: &Path) -> Result<Self, GatewayError> {
-        let failed = |source| GatewayError::Spawn { path: program.to_owned(), source };
+        let failed = |source| GatewayError::Spawn {
+            path: program.to_owned(),
+            source,
+        };
         let mut child = Command::new(program)
             .arg("serve")
             // Set from outside, the worker need not start itself a second time to have it.
@@ -94,9 +97,16 @@ impl TorchWorker {
             .spawn()
             .map_err(failed)?;
         let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(GatewayError::Worker { reason: "it has no pipes".to_owned() });
+            return Err(GatewayError::Worker {
+                reason: "it has no pipes".to_owned(),
+            });
         };
-        Ok(Self { _child: child, requests, replies: BufReader::new(replies), last_id: 0 })
+        Ok(Self {
+            _child: child,
+            requests,
+            replies: BufReader::new(replies),
+            last_id: 0,
+        })
     }
 
     /// Embeds texts, unit length each.
@@ -104,7 +114,10 @@ impl TorchWorker {
     /// # Errors
     /// What the worker says.
     pub async fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, GatewayError> {
-        Ok(self.call::<Vectors>("embed", json!({ "texts": texts })).await?.vectors)
+        Ok(self
+            .call::<Vectors>("embed", json!({ "texts": texts }))
+            .await?
+            .vectors)
     }
 
     /// Generates text.
@@ -126,7 +139,9 @@ impl TorchWorker {
         self.requests.flush().await.map_err(broken)?;
         let mut reply = String::new();
         if self.replies.read_line(&mut reply).await.map_err(broken)? == 0 {
-            return Err(GatewayError::Worker { reason: "it ended without a reply".to_owned() });
+            return Err(GatewayError::Worker {
+                reason: "it ended without a reply".to_owned(),
+            });
         }
         let mut reply: Value = serde_json::from_str(&reply).map_err(broken)?;
         if let Some(error) = reply.get_mut("error").filter(|error| !error.is_null()) {
@@ -134,12 +149,16 @@ impl TorchWorker {
             return Err(GatewayError::Refused { code, message, hint });
         }
         if reply["id"] != json!(self.last_id) {
-            return Err(GatewayError::Worker { reason: "it answered another request".to_owned() });
+            return Err(GatewayError::Worker {
+                reason: "it answered another request".to_owned(),
+            });
         }
         serde_json::from_value(reply).map_err(broken)
     }
 }
 
 fn broken(error: impl std::fmt::Display) -> GatewayError {
-    GatewayError::Worker { reason: error.to_string() }
+    GatewayError::Worker {
+        reason: error.to_string(),
+    }
 }

@@ -39,13 +39,20 @@ impl Trace {
     /// [`GatewayError::File`].
     pub fn append(&self, home: &Path) -> Result<(), GatewayError> {
         let path = home.join("traces").join("prompts.jsonl");
-        let failed = |source| GatewayError::File { path: path.clone(), source };
+        let failed = |source| GatewayError::File {
+            path: path.clone(),
+            source,
+        };
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
         let mut line = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed)?;
         file.write_all(&line).map_err(failed)
     }
 }

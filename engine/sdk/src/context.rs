@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use twinloom_store::{
-    ArtifactKind, DatasetManifest, DatasetWriter, FeatureStore, InputVersion, ModelManifest, ModelWriter, Name,
-    Producer, StageDataset, StageModel,
+    ArtifactKind, DatasetManifest, DatasetWriter, FeatureStore, InputVersion, ModelManifest, ModelWriter,
+    Name, Producer, StageDataset, StageModel,
 };
 
 use crate::{ArtifactId, Decision, Level, Message, OperatorError, Reporter, TaskDocument};
@@ -33,7 +33,13 @@ impl Context {
         cancelled: CancellationToken,
         operator_version: &'static str,
     ) -> Self {
-        Self { task, store, reporter, cancelled, operator_version }
+        Self {
+            task,
+            store,
+            reporter,
+            cancelled,
+            operator_version,
+        }
     }
 
     /// The task as the engine sent it.
@@ -130,7 +136,12 @@ impl Context {
     ///
     /// # Errors
     /// `output.missing` when the plan has no such output.
-    pub fn stage_dataset(&self, port: &str, schema: SchemaRef, keys: &[&str]) -> Result<DatasetWriter, OperatorError> {
+    pub fn stage_dataset(
+        &self,
+        port: &str,
+        schema: SchemaRef,
+        keys: &[&str],
+    ) -> Result<DatasetWriter, OperatorError> {
         Ok(self.store.dataset_writer(self.dataset_spec(port, schema, keys)?))
     }
 
@@ -138,7 +149,12 @@ impl Context {
     ///
     /// # Errors
     /// `output.missing` when the plan has no such output.
-    pub fn dataset_spec(&self, port: &str, schema: SchemaRef, keys: &[&str]) -> Result<StageDataset, OperatorError> {
+    pub fn dataset_spec(
+        &self,
+        port: &str,
+        schema: SchemaRef,
+        keys: &[&str],
+    ) -> Result<StageDataset, OperatorError> {
         Ok(StageDataset {
             name: self.target(port, ArtifactKind::Dataset)?,
             schema,
@@ -162,7 +178,15 @@ impl Context {
     ) -> Result<ModelWriter, OperatorError> {
         let name = self.target(port, ArtifactKind::Model)?;
         let (producer, inputs) = (self.producer(), self.input_versions());
-        Ok(self.store.model_writer(StageModel { name, base, config, card, metrics, producer, inputs }))
+        Ok(self.store.model_writer(StageModel {
+            name,
+            base,
+            config,
+            card,
+            metrics,
+            producer,
+            inputs,
+        }))
     }
 
     /// Who makes what this task makes.
@@ -183,7 +207,11 @@ impl Context {
     #[must_use]
     pub fn input_versions(&self) -> Vec<InputVersion> {
         let of_port = |(port, ids): (&String, &Vec<ArtifactId>)| -> Vec<InputVersion> {
-            let version = |id: &ArtifactId| InputVersion { port: port.clone(), kind: id.kind, id: id.id.clone() };
+            let version = |id: &ArtifactId| InputVersion {
+                port: port.clone(),
+                kind: id.kind,
+                id: id.id.clone(),
+            };
             ids.iter().map(version).collect()
         };
         self.task.inputs.iter().flat_map(of_port).collect()
@@ -194,7 +222,9 @@ impl Context {
     /// # Errors
     /// `secret.missing`, naming the variable to set.
     pub fn secret(&self, text: &str) -> Result<String, OperatorError> {
-        let Some(name) = text.strip_prefix("secret:") else { return Ok(text.to_owned()) };
+        let Some(name) = text.strip_prefix("secret:") else {
+            return Ok(text.to_owned());
+        };
         let variable = format!("{}{name}", crate::report::SECRET_PREFIX);
         env::var(&variable).map_err(|_| {
             OperatorError::config(
@@ -217,17 +247,28 @@ impl Context {
 
     /// Logs at a level.
     pub fn log(&self, level: Level, message: impl Into<String>) {
-        self.reporter.send(Message::Log { level, message: message.into() });
+        self.reporter.send(Message::Log {
+            level,
+            message: message.into(),
+        });
     }
 
     /// Says how far the task is, in units such as `documents`.
     pub fn progress(&self, done: u64, total: Option<u64>, unit: &str) {
-        self.reporter.send(Message::Progress { done, total, unit: unit.to_owned() });
+        self.reporter.send(Message::Progress {
+            done,
+            total,
+            unit: unit.to_owned(),
+        });
     }
 
     /// Reports a point of a curve, or a single figure where there is no step.
     pub fn metric(&self, name: &str, value: f64, step: Option<u64>) {
-        self.reporter.send(Message::Metric { name: name.to_owned(), value, step });
+        self.reporter.send(Message::Metric {
+            name: name.to_owned(),
+            value,
+            step,
+        });
     }
 
     /// Ends when the task is cancelled.
@@ -242,7 +283,11 @@ impl Context {
     /// `task.cancelled`.
     pub fn check_cancelled(&self) -> Result<(), OperatorError> {
         if self.cancelled.is_cancelled() {
-            return Err(OperatorError::config("task.cancelled", "the task was cancelled", "Run it again when wanted."));
+            return Err(OperatorError::config(
+                "task.cancelled",
+                "the task was cancelled",
+                "Run it again when wanted.",
+            ));
         }
         Ok(())
     }
@@ -252,7 +297,10 @@ impl Context {
             Some(target) if target.kind == kind => Ok(target.name.clone()),
             _ => Err(OperatorError::bug(
                 "output.missing",
-                format!("`{}` writes the output `{port}`, which the plan does not have", self.task.operator),
+                format!(
+                    "`{}` writes the output `{port}`, which the plan does not have",
+                    self.task.operator
+                ),
             )),
         }
     }

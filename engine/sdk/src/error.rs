@@ -50,11 +50,21 @@ impl OperatorError {
 
     /// Twinloom has to change.
     pub fn bug(code: &str, message: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Bug, code, message, "This is a defect of Twinloom: please report it with the task's log.")
+        Self::new(
+            ErrorKind::Bug,
+            code,
+            message,
+            "This is a defect of Twinloom: please report it with the task's log.",
+        )
     }
 
     fn new(kind: ErrorKind, code: &str, message: impl fmt::Display, hint: impl fmt::Display) -> Self {
-        Self { kind, code: code.to_owned(), message: message.to_string(), hint: hint.to_string() }
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.to_string(),
+            hint: hint.to_string(),
+        }
     }
 }
 
@@ -68,7 +78,11 @@ impl std::error::Error for OperatorError {}
 
 impl From<StoreError> for OperatorError {
     fn from(error: StoreError) -> Self {
-        let kind = if error.retryable() { ErrorKind::Retry } else { ErrorKind::Data };
+        let kind = if error.retryable() {
+            ErrorKind::Retry
+        } else {
+            ErrorKind::Data
+        };
         Self::new(kind, error.code(), &error, error.hint())
     }
 }

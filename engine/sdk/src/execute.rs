@@ -21,7 +21,10 @@ pub async fn execute(
     if task.protocol != PROTOCOL {
         return Err(OperatorError::config(
             "protocol.version",
-            format!("the task speaks version {} of the worker protocol, this worker {PROTOCOL}", task.protocol),
+            format!(
+                "the task speaks version {} of the worker protocol, this worker {PROTOCOL}",
+                task.protocol
+            ),
             "Build the scheduler and its workers from the same revision.",
         ));
     }
@@ -37,7 +40,13 @@ pub async fn execute(
         None => FeatureStore::open_for_staging(&task.store)?,
     };
     let config = task.config.clone();
-    let context = Context::new(Arc::new(task), store, reporter, cancelled, operator.info().version);
+    let context = Context::new(
+        Arc::new(task),
+        store,
+        reporter,
+        cancelled,
+        operator.info().version,
+    );
     // A task of its own, so that a panic in the operator is an error of the attempt and not of the scheduler.
     tokio::spawn(async move { operator.run(&context, config).await }).await?
 }

@@ -17,8 +17,6 @@ pub use error::{ErrorKind, OperatorError};
 pub use execute::execute;
 pub use operator::{DynOperator, Operator, OperatorConfig, OperatorInfo, Registry, Runs};
 pub use outcome::{ApprovalRequest, Decision, Done, OnTimeout, Outcome};
-pub use protocol::{
-    AliasMove, ArtifactId, Level, Message, OutputTarget, PROTOCOL, Staged, TaskDocument,
-};
+pub use protocol::{AliasMove, ArtifactId, Level, Message, OutputTarget, PROTOCOL, Staged, TaskDocument};
 pub use report::{Reporter, SECRET_PREFIX};
 pub use rowwise::{RowOperator, RowWise};

@@ -179,7 +179,10 @@ impl Registry {
     /// Adds an operator that `twinloom-torch` runs.
     #[must_use]
     pub fn with_external<C: OperatorConfig>(self, info: OperatorInfo) -> Self {
-        self.add(Arc::new(External::<C> { info, config: PhantomData }))
+        self.add(Arc::new(External::<C> {
+            info,
+            config: PhantomData,
+        }))
     }
 
     /// The operator of that name.

@@ -13,7 +13,11 @@ fn utf8(name: &str, nullable: bool) -> Field {
 }
 
 fn time(name: &str) -> Field {
-    Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
+    Field::new(
+        name,
+        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        true,
+    )
 }
 
 /// Columns that describe a document wherever it goes: category (article, post, code), platform (host or `git`),
@@ -61,7 +65,10 @@ pub fn cleaned_documents() -> SchemaRef {
 }
 
 fn chunk_fields() -> Vec<Field> {
-    let mut fields = vec![utf8("document_id", false), Field::new("chunk", DataType::Int32, false)];
+    let mut fields = vec![
+        utf8("document_id", false),
+        Field::new("chunk", DataType::Int32, false),
+    ];
     fields.extend(about());
     // `section`: the headings above, joined by " > "; `start` and `end`: byte offsets in the cleaned text.
     fields.extend([
@@ -132,13 +139,23 @@ pub fn report() -> SchemaRef {
 #[must_use]
 pub fn dataset_in(name: &str, doc: &str, schema: &Schema, needs: &[&str]) -> PortSignature {
     let wanted = |field: &&Arc<Field>| needs.is_empty() || needs.contains(&field.name().as_str());
-    port(name, doc, PortKind::Dataset, schema.fields().iter().filter(wanted).map(|f| column(f)).collect())
+    port(
+        name,
+        doc,
+        PortKind::Dataset,
+        schema.fields().iter().filter(wanted).map(|f| column(f)).collect(),
+    )
 }
 
 /// A dataset output with the columns of `schema`.
 #[must_use]
 pub fn dataset_out(name: &str, doc: &str, schema: &Schema) -> PortSignature {
-    port(name, doc, PortKind::Dataset, schema.fields().iter().map(|f| column(f)).collect())
+    port(
+        name,
+        doc,
+        PortKind::Dataset,
+        schema.fields().iter().map(|f| column(f)).collect(),
+    )
 }
 
 /// A dataset port of any schema.
@@ -156,7 +173,10 @@ pub fn model_port(name: &str, doc: &str) -> PortSignature {
 /// The same port, but it may be left out.
 #[must_use]
 pub fn optional(port: PortSignature) -> PortSignature {
-    PortSignature { optional: true, ..port }
+    PortSignature {
+        optional: true,
+        ..port
+    }
 }
 
 /// The same port, but it takes several artifacts.
@@ -166,7 +186,14 @@ pub fn many(port: PortSignature) -> PortSignature {
 }
 
 fn port(name: &str, doc: &str, kind: PortKind, columns: Vec<ColumnSignature>) -> PortSignature {
-    PortSignature { name: name.to_owned(), kind, doc: doc.to_owned(), columns, optional: false, many: false }
+    PortSignature {
+        name: name.to_owned(),
+        kind,
+        doc: doc.to_owned(),
+        columns,
+        optional: false,
+        many: false,
+    }
 }
 
 fn column(field: &Field) -> ColumnSignature {
@@ -175,5 +202,8 @@ fn column(field: &Field) -> ColumnSignature {
         DataType::FixedSizeList(..) => "Vector".to_owned(),
         other => other.to_string(),
     };
-    ColumnSignature { name: field.name().clone(), data_type }
+    ColumnSignature {
+        name: field.name().clone(),
+        data_type,
+    }
 }

@@ -20,16 +20,25 @@ pub struct Reporter {
 impl Reporter {
     /// Sends messages to `sink`, less the values of all secrets in the environment.
     pub fn new(sink: impl Fn(Message) + Send + Sync + 'static) -> Self {
-        let is_secret = |(name, value): &(String, String)| name.starts_with(SECRET_PREFIX) && value.len() >= SHORTEST_SECRET;
-        let vars = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let is_secret = |(name, value): &(String, String)| {
+            name.starts_with(SECRET_PREFIX) && value.len() >= SHORTEST_SECRET
+        };
+        let vars = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let secrets = vars.filter(is_secret).map(|(_, value)| value).collect();
-        Self { sink: Arc::new(sink), secrets: Arc::new(secrets) }
+        Self {
+            sink: Arc::new(sink),
+            secrets: Arc::new(secrets),
+        }
     }
 
     /// Sends one message.
     pub fn send(&self, message: Message) {
         let message = match message {
-            Message::Log { level, message } => Message::Log { level, message: self.redact(message) },
+            Message::Log { level, message } => Message::Log {
+                level,
+                message: self.redact(message),
+            },
             Message::Error { mut error } => {
                 error.message = self.redact(error.message);
                 error.hint = self.redact(error.hint);
@@ -44,7 +53,11 @@ impl Reporter {
     #[must_use]
     pub fn redact(&self, text: String) -> String {
         self.secrets.iter().fold(text, |text, secret| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), "[secret]") } else { text }
+            if text.contains(secret.as_str()) {
+                text.replace(secret.as_str(), "[secret]")
+            } else {
+                text
+            }
         })
     }
 }

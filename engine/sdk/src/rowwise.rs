@@ -12,8 +12,8 @@ use arrow::{
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use twinloom_store::{
-    ArtifactKind, DatasetManifest, Diff, FeatureStore, InputVersion, ReadOptions, Reference, Selector, StagedDataset,
-    StoreError,
+    ArtifactKind, DatasetManifest, Diff, FeatureStore, InputVersion, ReadOptions, Reference, Selector,
+    StagedDataset, StoreError,
 };
 
 use crate::{Context, Done, Operator, OperatorConfig, OperatorError, OperatorInfo, Outcome};
@@ -61,7 +61,12 @@ pub trait RowOperator: Send + Sync + 'static {
     ///
     /// # Errors
     /// What is wrong with the rows.
-    fn map(&self, context: &Context, state: &Self::State, rows: RecordBatch) -> Result<RecordBatch, OperatorError>;
+    fn map(
+        &self,
+        context: &Context,
+        state: &Self::State,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, OperatorError>;
 }
 
 /// Makes an [`Operator`] of a [`RowOperator`].
@@ -85,14 +90,25 @@ impl<R: RowOperator> Operator for RowWise<R> {
     async fn run(&self, context: &Context, config: Self::Config) -> Result<Outcome, OperatorError> {
         let info = self.0.info();
         let (Some(input), Some(output)) = (info.inputs.first(), info.outputs.first()) else {
-            return Err(OperatorError::bug("rowwise.ports", format!("`{}` has no input or output", info.name)));
+            return Err(OperatorError::bug(
+                "rowwise.ports",
+                format!("`{}` has no input or output", info.name),
+            ));
         };
         let (input, output) = (input.name.as_str(), output.name.as_str());
         let manifest = context.dataset(input).await?;
         let state = Arc::new(self.0.open(context, config).await?);
-        let schema = self.0.output_schema(&state, &FeatureStore::schema_of(&manifest)?.as_ref().clone())?;
+        let schema = self
+            .0
+            .output_schema(&state, &FeatureStore::schema_of(&manifest)?.as_ref().clone())?;
         let base = previous(context, &info, input, output, &schema, self.0.keys()).await?;
-        let job = Job { operator: Arc::clone(&self.0), context: context.clone(), state, manifest, schema };
+        let job = Job {
+            operator: Arc::clone(&self.0),
+            context: context.clone(),
+            state,
+            manifest,
+            schema,
+        };
         match base {
             Some(base) => job.incremental(output, base).await,
             None => job.full(output).await,
@@ -116,7 +132,9 @@ struct Job<R: RowOperator> {
 
 impl<R: RowOperator> Job<R> {
     async fn full(self, output: &str) -> Result<Outcome, OperatorError> {
-        let mut writer = self.context.stage_dataset(output, Arc::clone(&self.schema), self.operator.keys())?;
+        let mut writer =
+            self.context
+                .stage_dataset(output, Arc::clone(&self.schema), self.operator.keys())?;
         let mut mapped = self.mapped(None);
         while let Some(rows) = mapped.try_next().await? {
             writer.write(rows).await?;
@@ -127,7 +145,9 @@ impl<R: RowOperator> Job<R> {
 
     async fn incremental(self, output: &str, base: Base) -> Result<Outcome, OperatorError> {
         let diff = self.context.store().diff(&base.input, &self.manifest).await?;
-        let spec = self.context.dataset_spec(output, Arc::clone(&self.schema), self.operator.keys())?;
+        let spec = self
+            .context
+            .dataset_spec(output, Arc::clone(&self.schema), self.operator.keys())?;
         let mut writer = self.context.store().delta_writer(spec, base.output);
         for entity in diff.changed.iter().chain(&diff.removed) {
             writer.remove(entity).await?;
@@ -144,11 +164,22 @@ impl<R: RowOperator> Job<R> {
     }
 
     /// Reads, maps on blocking threads, and keeps the order.
-    fn mapped(&self, entities: Option<Arc<HashSet<String>>>) -> BoxStream<'static, Result<RecordBatch, OperatorError>> {
-        let options = ReadOptions { entities, batch_size: Some(self.operator.batch_rows()), ..ReadOptions::default() };
+    fn mapped(
+        &self,
+        entities: Option<Arc<HashSet<String>>>,
+    ) -> BoxStream<'static, Result<RecordBatch, OperatorError>> {
+        let options = ReadOptions {
+            entities,
+            batch_size: Some(self.operator.batch_rows()),
+            ..ReadOptions::default()
+        };
         let rows = self.context.store().read(&self.manifest, options);
         let total = self.manifest.data.rows;
-        let (operator, context, state) = (Arc::clone(&self.operator), self.context.clone(), Arc::clone(&self.state));
+        let (operator, context, state) = (
+            Arc::clone(&self.operator),
+            self.context.clone(),
+            Arc::clone(&self.state),
+        );
         let done = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let map = move |rows: Result<RecordBatch, StoreError>| {
             let (operator, context, state) = (Arc::clone(&operator), context.clone(), Arc::clone(&state));
@@ -159,7 +190,8 @@ impl<R: RowOperator> Job<R> {
                 let count = rows.num_rows() as u64;
                 let entities = entity_set(&rows, 0);
                 let reporter = context.clone();
-                let mapped = tokio::task::spawn_blocking(move || operator.map(&context, &state, rows)).await??;
+                let mapped =
+                    tokio::task::spawn_blocking(move || operator.map(&context, &state, rows)).await??;
                 check_entities(&mapped, &entities)?;
                 let done = done.fetch_add(count, std::sync::atomic::Ordering::Relaxed) + count;
                 reporter.progress(done, Some(total), "rows");
@@ -185,13 +217,21 @@ impl<R: RowOperator> Job<R> {
 }
 
 fn entity_set(rows: &RecordBatch, column: usize) -> HashSet<String> {
-    let texts = rows.columns().get(column).and_then(|array| array.as_any().downcast_ref::<StringArray>());
-    texts.map(|texts| texts.iter().flatten().map(str::to_owned).collect()).unwrap_or_default()
+    let texts = rows
+        .columns()
+        .get(column)
+        .and_then(|array| array.as_any().downcast_ref::<StringArray>());
+    texts
+        .map(|texts| texts.iter().flatten().map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// An output row under an entity that was not in the input would never be updated or removed again.
 fn check_entities(mapped: &RecordBatch, entities: &HashSet<String>) -> Result<(), OperatorError> {
-    match entity_set(mapped, 0).iter().find(|entity| !entities.contains(*entity)) {
+    match entity_set(mapped, 0)
+        .iter()
+        .find(|entity| !entities.contains(*entity))
+    {
         None => Ok(()),
         Some(entity) => Err(OperatorError::bug(
             "rowwise.entity",
@@ -210,12 +250,19 @@ async fn previous(
     schema: &SchemaRef,
     keys: &[&str],
 ) -> Result<Option<Base>, OperatorError> {
-    let Some(name) = context.output_name(output) else { return Ok(None) };
+    let Some(name) = context.output_name(output) else {
+        return Ok(None);
+    };
     let store = context.store();
     if store.dataset_versions(name).await?.is_empty() {
         return Ok(None);
     }
-    let last = store.dataset(&Reference { name: name.clone(), selector: Selector::Latest }).await?;
+    let last = store
+        .dataset(&Reference {
+            name: name.clone(),
+            selector: Selector::Latest,
+        })
+        .await?;
     let made = &last.data.producer;
     let same_maker = made.operator == info.name
         && made.operator_version == info.version
@@ -224,19 +271,33 @@ async fn previous(
         && FeatureStore::schema_of(&last)? == *schema;
     let (now, now_others) = split_inputs(context.input_versions(), input);
     let (then, then_others) = split_inputs(last.data.inputs.clone(), input);
-    let (Some(now), Some(then)) = (now, then) else { return Ok(None) };
+    let (Some(now), Some(then)) = (now, then) else {
+        return Ok(None);
+    };
     if !same_maker || now.id.name != then.id.name || now_others != then_others {
         return Ok(None);
     }
     let keyed = |manifest: &DatasetManifest| !manifest.data.keys.is_empty();
     match store.dataset_exact(&then.id).await {
-        Ok(earlier) if keyed(&earlier) => Ok(Some(Base { output: last, input: earlier })),
+        Ok(earlier) if keyed(&earlier) => Ok(Some(Base {
+            output: last,
+            input: earlier,
+        })),
         // Collected or replaced since: there is nothing to compare with, so all of it is mapped again.
         Ok(_) | Err(_) => Ok(None),
     }
 }
 
-fn split_inputs(inputs: Vec<InputVersion>, port: &str) -> (Option<InputVersion>, Vec<(ArtifactKind, String)>) {
+fn split_inputs(
+    inputs: Vec<InputVersion>,
+    port: &str,
+) -> (Option<InputVersion>, Vec<(ArtifactKind, String)>) {
     let (mut mapped, others): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| input.port == port);
-    (mapped.pop(), others.into_iter().map(|input| (input.kind, input.id.hash)).collect())
+    (
+        mapped.pop(),
+        others
+            .into_iter()
+            .map(|input| (input.kind, input.id.hash))
+            .collect(),
+    )
 }

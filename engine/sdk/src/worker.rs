@@ -28,15 +28,24 @@ const ORPHANED: i32 = 113;
 pub fn serve(registry: &Registry) -> ExitCode {
     let reporter = stdout_reporter();
     let end = read_task().and_then(|task| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(no_runtime)?;
         runtime.block_on(run(registry, task, reporter.clone()))
     });
     match end {
         Ok(Outcome::Done(done)) => {
             for (port, artifact) in done.outputs {
-                reporter.send(Message::Output { port, artifact: Box::new(artifact) });
+                reporter.send(Message::Output {
+                    port,
+                    artifact: Box::new(artifact),
+                });
             }
-            reporter.send(Message::Result { metrics: done.metrics, aliases: done.aliases });
+            reporter.send(Message::Result {
+                metrics: done.metrics,
+                aliases: done.aliases,
+            });
             ExitCode::SUCCESS
         }
         Ok(Outcome::Wait(request)) => {
@@ -72,7 +81,11 @@ fn read_task() -> Result<TaskDocument, OperatorError> {
             "A worker is started by the scheduler; to run a DAG use `twinloom run FILE`.",
         )
     };
-    stdin.by_ref().take(LONGEST_TASK).read_until(b'\n', &mut line).map_err(|error| not_read(&error))?;
+    stdin
+        .by_ref()
+        .take(LONGEST_TASK)
+        .read_until(b'\n', &mut line)
+        .map_err(|error| not_read(&error))?;
     let task = serde_json::from_slice(&line).map_err(|error| not_read(&error))?;
     thread::spawn(move || {
         let mut rest = [0_u8; 512];
@@ -85,7 +98,9 @@ fn read_task() -> Result<TaskDocument, OperatorError> {
 fn stdout_reporter() -> Reporter {
     let out = Arc::new(Mutex::new(io::stdout()));
     let reporter = Reporter::new(move |message| {
-        let Ok(mut line) = serde_json::to_vec(&message) else { return };
+        let Ok(mut line) = serde_json::to_vec(&message) else {
+            return;
+        };
         line.push(b'\n');
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         // A closed pipe means that the scheduler is gone; the thread on stdin ends the process.
@@ -102,5 +117,9 @@ fn stdout_reporter() -> Reporter {
 }
 
 fn no_runtime(error: io::Error) -> OperatorError {
-    OperatorError::retry("worker.runtime", format!("the worker could not start: {error}"), "Check process limits.")
+    OperatorError::retry(
+        "worker.runtime",
+        format!("the worker could not start: {error}"),
+        "Check process limits.",
+    )
 }

@@ -12,7 +12,11 @@ const QUOTE: usize = 160;
 /// # Errors
 /// What the gateway says.
 pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
-    let config = GatewayConfig { home: app.home()?, store: app.store().await?, torch: app.torch()? };
+    let config = GatewayConfig {
+        home: app.home()?,
+        store: app.store().await?,
+        torch: app.torch()?,
+    };
     let question = Question {
         text: args.question.clone(),
         model: args.model.parse()?,

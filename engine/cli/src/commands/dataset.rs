@@ -2,13 +2,17 @@
 
 use std::{path::Path, sync::Arc};
 
-use arrow::{array::{ArrayRef, RecordBatch}, json::LineDelimitedWriter, util::display::array_value_to_string};
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    json::LineDelimitedWriter,
+    util::display::array_value_to_string,
+};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twinloom_store::{
-    ArtifactKind, Commit, DatasetManifest, ExportFormat, FeatureStore, Label, Lineage, Name, Producer, ReadOptions,
-    Reference, StageDataset,
+    ArtifactKind, Commit, DatasetManifest, ExportFormat, FeatureStore, Label, Lineage, Name, Producer,
+    ReadOptions, Reference, StageDataset,
 };
 
 use crate::{
@@ -31,8 +35,19 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
         DatasetCommand::List => list(app, &store).await,
         DatasetCommand::Versions { name } => versions(app, &store, name).await,
         DatasetCommand::Show { reference } => show(app, manifest(&store, reference).await?.as_ref()),
-        DatasetCommand::Head { reference, rows, columns } => {
-            head(app, &store, manifest(&store, reference).await?.as_ref(), *rows, columns.clone()).await
+        DatasetCommand::Head {
+            reference,
+            rows,
+            columns,
+        } => {
+            head(
+                app,
+                &store,
+                manifest(&store, reference).await?.as_ref(),
+                *rows,
+                columns.clone(),
+            )
+            .await
         }
         DatasetCommand::Path { reference } => path(app, &store, manifest(&store, reference).await?.as_ref()),
         DatasetCommand::Diff { from, to } => diff(app, &store, from, to).await,
@@ -40,7 +55,12 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
             let manifest = manifest(&store, reference).await?;
             lineage(app, &store.lineage(ArtifactKind::Dataset, &manifest.id()).await?)
         }
-        DatasetCommand::Tag { reference, tag, by, reason } => {
+        DatasetCommand::Tag {
+            reference,
+            tag,
+            by,
+            reason,
+        } => {
             let manifest = manifest(&store, reference).await?;
             let label = Label {
                 version: manifest.version,
@@ -50,10 +70,25 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
                 previous: None,
             };
             store.tag(&manifest.data.name, tag, label).await?;
-            done(app, &json!({ "dataset": manifest.id(), "tag": tag }), &format!("{} is {tag} now", manifest.id()))
+            done(
+                app,
+                &json!({ "dataset": manifest.id(), "tag": tag }),
+                &format!("{} is {tag} now", manifest.id()),
+            )
         }
-        DatasetCommand::Export { reference, dir, format } => {
-            export(app, &store, manifest(&store, reference).await?.as_ref(), *format, dir).await
+        DatasetCommand::Export {
+            reference,
+            dir,
+            format,
+        } => {
+            export(
+                app,
+                &store,
+                manifest(&store, reference).await?.as_ref(),
+                *format,
+                dir,
+            )
+            .await
         }
         DatasetCommand::Import { name, path, keys } => import(app, &store, name, path, keys).await,
     }
@@ -74,13 +109,22 @@ fn done(app: &App, value: &Value, words: &str) -> Result<(), CliError> {
 async fn list(app: &App, store: &FeatureStore) -> Result<(), CliError> {
     let mut latest = Vec::new();
     for name in store.datasets().await? {
-        latest.push(store.dataset(&Reference { name, selector: twinloom_store::Selector::Latest }).await?);
+        latest.push(
+            store
+                .dataset(&Reference {
+                    name,
+                    selector: twinloom_store::Selector::Latest,
+                })
+                .await?,
+        );
     }
     if app.global.json {
         return output::json(&latest.iter().map(|manifest| brief(manifest)).collect::<Vec<_>>());
     }
     if latest.is_empty() {
-        output::say("There are no datasets yet: `twinloom run FILE` makes some, `twinloom dataset import` takes yours.");
+        output::say(
+            "There are no datasets yet: `twinloom run FILE` makes some, `twinloom dataset import` takes yours.",
+        );
         return Ok(());
     }
     let now = Timestamp::now();
@@ -115,15 +159,32 @@ async fn versions(app: &App, store: &FeatureStore, name: &str) -> Result<(), Cli
     let mut manifests = Vec::new();
     for version in store.dataset_versions(&name).await?.into_iter().rev() {
         let selector = twinloom_store::Selector::Number(version);
-        manifests.push(store.dataset(&Reference { name: name.clone(), selector }).await?);
+        manifests.push(
+            store
+                .dataset(&Reference {
+                    name: name.clone(),
+                    selector,
+                })
+                .await?,
+        );
     }
     if manifests.is_empty() {
         // The store knows what names are near.
-        store.dataset(&Reference { name, selector: twinloom_store::Selector::Latest }).await?;
+        store
+            .dataset(&Reference {
+                name,
+                selector: twinloom_store::Selector::Latest,
+            })
+            .await?;
         return Ok(());
     }
     if app.global.json {
-        return output::json(&manifests.iter().map(|manifest| brief(manifest)).collect::<Vec<_>>());
+        return output::json(
+            &manifests
+                .iter()
+                .map(|manifest| brief(manifest))
+                .collect::<Vec<_>>(),
+        );
     }
     let row = |manifest: &Arc<DatasetManifest>| {
         let at = |(tag, label): (&String, &Label)| (label.version == manifest.version).then(|| tag.clone());
@@ -180,7 +241,10 @@ fn show(app: &App, manifest: &DatasetManifest) -> Result<(), CliError> {
             text(stats.and_then(|stats| stats.max.as_ref())),
         ]
     };
-    output::table(&["column", "type", "nulls", "min", "max"], &schema.fields().iter().map(row).collect::<Vec<_>>());
+    output::table(
+        &["column", "type", "nulls", "min", "max"],
+        &schema.fields().iter().map(row).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -191,7 +255,11 @@ async fn head(
     rows: usize,
     columns: Option<Vec<String>>,
 ) -> Result<(), CliError> {
-    let options = ReadOptions { limit: Some(rows), columns, ..ReadOptions::default() };
+    let options = ReadOptions {
+        limit: Some(rows),
+        columns,
+        ..ReadOptions::default()
+    };
     let batches: Vec<RecordBatch> = store.read(manifest, options).try_collect().await?;
     if app.global.json {
         let mut text = Vec::new();
@@ -208,11 +276,19 @@ async fn head(
         return Ok(());
     };
     let schema = first.schema();
-    let titles: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let titles: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     let mut cells = Vec::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
-            let cell = |column: &ArrayRef| array_value_to_string(column, row).map(|text| output::cut(&text, CELL)).map_err(not_shown);
+            let cell = |column: &ArrayRef| {
+                array_value_to_string(column, row)
+                    .map(|text| output::cut(&text, CELL))
+                    .map_err(not_shown)
+            };
             cells.push(batch.columns().iter().map(cell).collect::<Result<Vec<_>, _>>()?);
         }
     }
@@ -221,7 +297,11 @@ async fn head(
 }
 
 fn not_shown(error: arrow::error::ArrowError) -> CliError {
-    CliError::failed("dataset.display", error, "Export it and look at it with another tool.")
+    CliError::failed(
+        "dataset.display",
+        error,
+        "Export it and look at it with another tool.",
+    )
 }
 
 fn path(app: &App, store: &FeatureStore, manifest: &DatasetManifest) -> Result<(), CliError> {
@@ -243,7 +323,11 @@ async fn diff(app: &App, store: &FeatureStore, from: &str, to: &str) -> Result<(
         keys.iter().for_each(|key| output::line(&format!("{sign} {key}")));
     }
     let (added, changed, removed) = (diff.added.len(), diff.changed.len(), diff.removed.len());
-    output::say(&format!("{} to {}: {added} added, {changed} changed, {removed} removed", from.id(), to.id()));
+    output::say(&format!(
+        "{} to {}: {added} added, {changed} changed, {removed} removed",
+        from.id(),
+        to.id()
+    ));
     Ok(())
 }
 
@@ -278,22 +362,39 @@ async fn export(
     done(app, &serde_json::to_value(&report)?, &words)
 }
 
-async fn import(app: &App, store: &FeatureStore, name: &str, path: &Path, keys: &[String]) -> Result<(), CliError> {
+async fn import(
+    app: &App,
+    store: &FeatureStore,
+    name: &str,
+    path: &Path,
+    keys: &[String],
+) -> Result<(), CliError> {
     let spec = StageDataset {
         name: Name::new(name)?,
         schema: Arc::new(arrow::datatypes::Schema::empty()),
         keys: keys.to_vec(),
-        producer: Producer { operator: "import".to_owned(), ..Producer::default() },
+        producer: Producer {
+            operator: "import".to_owned(),
+            ..Producer::default()
+        },
         inputs: Vec::new(),
     };
     let staged = store.import_dataset(spec, path).await?;
-    let commit = Commit { task_key: None, not_before: None, now: Timestamp::now() };
+    let commit = Commit {
+        task_key: None,
+        not_before: None,
+        now: Timestamp::now(),
+    };
     let committed = store.commit_dataset(staged, commit).await?;
     let index = super::store::dataset_row(&committed.manifest);
     app.meta().await?.apply(vec![index.into()], &[]).await?;
     let id = committed.manifest.id();
     let words = format!("{id}: {} rows", output::count(committed.manifest.data.rows));
-    done(app, &json!({ "dataset": id, "outcome": committed.outcome }), &words)
+    done(
+        app,
+        &json!({ "dataset": id, "outcome": committed.outcome }),
+        &words,
+    )
 }
 
 /// All versions that the store has, damaged manifests reported on stderr.

@@ -14,7 +14,11 @@ use crate::{app::App, args::DecideArgs, error::CliError, output};
 pub async fn decide(app: &App, args: &DecideArgs, approved: bool) -> Result<(), CliError> {
     let id = runs::find(app, &args.run).await?;
     let engine = app.engine(None).await?;
-    let decision = Decision { approved, by: args.by.clone(), comment: args.comment.clone() };
+    let decision = Decision {
+        approved,
+        by: args.by.clone(),
+        comment: args.comment.clone(),
+    };
     engine.decide(&id, args.task.as_deref(), decision).await?;
     let word = if approved { "approved" } else { "rejected" };
     if !app.global.json {
@@ -23,7 +27,11 @@ pub async fn decide(app: &App, args: &DecideArgs, approved: bool) -> Result<(), 
     let events = engine.subscribe();
     if args.record_only {
         engine.shutdown().await;
-        return if app.global.json { output::json(&json!({ "run": id, "decision": word, "by": args.by })) } else { Ok(()) };
+        return if app.global.json {
+            output::json(&json!({ "run": id, "decision": word, "by": args.by }))
+        } else {
+            Ok(())
+        };
     }
     match engine.resume(&id).await {
         Ok(()) => {}
@@ -32,7 +40,11 @@ pub async fn decide(app: &App, args: &DecideArgs, approved: bool) -> Result<(), 
         }
         Err(error) => return Err(error.into()),
     }
-    let options = follow::Options { approve_as: None, wait: false, json: app.global.json };
+    let options = follow::Options {
+        approve_as: None,
+        wait: false,
+        json: app.global.json,
+    };
     follow::follow(&engine, &id, events, &options).await
 }
 
@@ -51,7 +63,12 @@ pub async fn list(app: &App) -> Result<(), CliError> {
     }
     let now = Timestamp::now();
     for row in &open {
-        output::line(&format!("{}  {}  asked {}", row.run, row.task, output::ago(row.opened_at, now)));
+        output::line(&format!(
+            "{}  {}  asked {}",
+            row.run,
+            row.task,
+            output::ago(row.opened_at, now)
+        ));
         output::line(&format!("  {}", row.request["question"].as_str().unwrap_or("")));
         output::line(&follow::evidence(&row.request["evidence"]));
     }

@@ -27,7 +27,9 @@ pub fn read(path: &Path) -> Result<SourceFile, CliError> {
         )
     };
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         // A character cut by the limit is no fault of the file; the spec will refuse its length.
@@ -43,7 +45,10 @@ pub fn read(path: &Path) -> Result<SourceFile, CliError> {
             ));
         }
     };
-    Ok(SourceFile { name: path.display().to_string(), text })
+    Ok(SourceFile {
+        name: path.display().to_string(),
+        text,
+    })
 }
 
 /// The pipelines a DAG file may use: those of the folder given, else of `pipelines` beside it or beside its folder.
@@ -58,12 +63,17 @@ pub fn library(file: &Path, dir: Option<&Path>) -> Result<Library, CliError> {
         Some(dir) => Some(dir.to_owned()),
         None => beside(parent).or_else(|| beside(parent.and_then(Path::parent))),
     };
-    let Some(dir) = dir else { return Ok(Library::default()) };
+    let Some(dir) = dir else {
+        return Ok(Library::default());
+    };
     let mut paths = Vec::new();
     for entry in fs::read_dir(&dir).map_err(|error| {
         CliError::usage(
             "file.unreadable",
-            format!("the pipelines' folder `{}` cannot be read: {error}", dir.display()),
+            format!(
+                "the pipelines' folder `{}` cannot be read: {error}",
+                dir.display()
+            ),
             "Check --pipelines.",
         )
     })? {
@@ -71,7 +81,10 @@ pub fn library(file: &Path, dir: Option<&Path>) -> Result<Library, CliError> {
     }
     paths.retain(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml"));
     paths.sort();
-    let files = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let files = paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Library::from_files(files)?)
 }
 
@@ -82,7 +95,11 @@ pub fn library(file: &Path, dir: Option<&Path>) -> Result<Library, CliError> {
 pub fn params(file: &SourceFile, given: &Params) -> Result<Map<String, Value>, CliError> {
     let dag = twinloom_spec::parse_dag(file)?;
     let is_text = |name: &str| {
-        let declared = dag.params.as_ref().and_then(|params| params.get(name)).and_then(|param| param.kind.as_ref());
+        let declared = dag
+            .params
+            .as_ref()
+            .and_then(|params| params.get(name))
+            .and_then(|param| param.kind.as_ref());
         declared.is_some_and(|kind| kind.value == ParamType::String)
     };
     let mut params = Map::new();
@@ -123,7 +140,11 @@ pub fn validate(app: &App, files: &[PathBuf]) -> Result<(), CliError> {
                 bad += 1;
                 results.push(json!({ "file": path, "valid": false, "error": error }));
                 if !app.global.json {
-                    output::say(&error.rendered.unwrap_or_else(|| format!("{}: {}", path.display(), error.message)));
+                    output::say(
+                        &error
+                            .rendered
+                            .unwrap_or_else(|| format!("{}: {}", path.display(), error.message)),
+                    );
                 }
             }
         }
@@ -134,8 +155,11 @@ pub fn validate(app: &App, files: &[PathBuf]) -> Result<(), CliError> {
     if bad == 0 {
         return Ok(());
     }
-    let mut error =
-        CliError::usage("spec.invalid", format!("{bad} of {} files are not valid", files.len()), "See above.");
+    let mut error = CliError::usage(
+        "spec.invalid",
+        format!("{bad} of {} files are not valid", files.len()),
+        "See above.",
+    );
     if app.global.json {
         error.rendered = Some(String::new());
     }
@@ -212,24 +236,46 @@ pub fn operators(app: &App, name: Option<&str>) -> Result<(), CliError> {
         if app.global.json {
             return output::json(signature);
         }
-        output::line(&format!("{} (version {}): {}\n", signature.name, signature.version, signature.summary));
+        output::line(&format!(
+            "{} (version {}): {}\n",
+            signature.name, signature.version, signature.summary
+        ));
         let port = |port: &twinloom_spec::PortSignature, way: &str| {
-            let kind = serde_json::to_value(port.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
+            let kind = serde_json::to_value(port.kind)
+                .ok()
+                .and_then(|kind| kind.as_str().map(str::to_owned));
             let flag = if port.optional { "optional" } else { "" };
-            vec![way.to_owned(), port.name.clone(), kind.unwrap_or_default(), flag.to_owned(), port.doc.clone()]
+            vec![
+                way.to_owned(),
+                port.name.clone(),
+                kind.unwrap_or_default(),
+                flag.to_owned(),
+                port.doc.clone(),
+            ]
         };
-        let rows: Vec<_> = signature.inputs.iter().map(|p| port(p, "in")).chain(signature.outputs.iter().map(|p| port(p, "out"))).collect();
+        let rows: Vec<_> = signature
+            .inputs
+            .iter()
+            .map(|p| port(p, "in"))
+            .chain(signature.outputs.iter().map(|p| port(p, "out")))
+            .collect();
         output::table(&["port", "name", "kind", "", "what"], &rows);
         output::line("\nwith:");
         output::line(&serde_json::to_string_pretty(&signature.config_schema)?);
         return Ok(());
     }
     let names = app.registry.names();
-    let signatures: Vec<_> = names.iter().filter_map(|name| app.registry.operator(name)).collect();
+    let signatures: Vec<_> = names
+        .iter()
+        .filter_map(|name| app.registry.operator(name))
+        .collect();
     if app.global.json {
         return output::json(&signatures);
     }
-    let rows: Vec<_> = signatures.iter().map(|s| vec![s.name.clone(), s.version.clone(), s.summary.clone()]).collect();
+    let rows: Vec<_> = signatures
+        .iter()
+        .map(|s| vec![s.name.clone(), s.version.clone(), s.summary.clone()])
+        .collect();
     output::table(&["operator", "version", "what"], &rows);
     Ok(())
 }

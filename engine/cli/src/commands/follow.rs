@@ -24,7 +24,12 @@ pub struct Options {
 ///
 /// # Errors
 /// `run.failed` (exit 1), `run.waiting` (4), `run.cancelled` (5).
-pub async fn follow(engine: &Engine, run: &str, events: Receiver<EngineEvent>, options: &Options) -> Result<(), CliError> {
+pub async fn follow(
+    engine: &Engine,
+    run: &str,
+    events: Receiver<EngineEvent>,
+    options: &Options,
+) -> Result<(), CliError> {
     if !options.json {
         output::say(&format!("run {run}"));
     }
@@ -47,14 +52,24 @@ pub async fn follow(engine: &Engine, run: &str, events: Receiver<EngineEvent>, o
 async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunSummary, CliError> {
     loop {
         let summary = engine.wait(run, WaitFor::EndedOrWaiting).await?;
-        let waiting: Vec<&TaskSummary> = summary.tasks.iter().filter(|task| task.state == TaskState::Waiting).collect();
+        let waiting: Vec<&TaskSummary> = summary
+            .tasks
+            .iter()
+            .filter(|task| task.state == TaskState::Waiting)
+            .collect();
         if summary.ended_at.is_some() || waiting.is_empty() {
             return Ok(summary);
         }
         for task in waiting {
             let decision = match &options.approve_as {
-                Some(by) => Some(Decision { approved: true, by: by.clone(), comment: None }),
-                None if !options.json && io::stdin().is_terminal() && io::stderr().is_terminal() => ask(task).await?,
+                Some(by) => Some(Decision {
+                    approved: true,
+                    by: by.clone(),
+                    comment: None,
+                }),
+                None if !options.json && io::stdin().is_terminal() && io::stderr().is_terminal() => {
+                    ask(task).await?
+                }
                 None => None,
             };
             match decision {
@@ -69,21 +84,35 @@ async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunS
 /// Shows the evidence and asks on the terminal; `None` is "not now".
 async fn ask(task: &TaskSummary) -> Result<Option<Decision>, CliError> {
     let request = task.approval.clone().unwrap_or_default();
-    output::say(&format!("\n{}", request["question"].as_str().unwrap_or("Approve?")));
+    output::say(&format!(
+        "\n{}",
+        request["question"].as_str().unwrap_or("Approve?")
+    ));
     output::say(&evidence(&request["evidence"]));
     let answer = tokio::task::spawn_blocking(|| -> io::Result<Option<Decision>> {
-        let Some(choice) = prompt("Approve? [y]es, [n]o, [l]ater: ")? else { return Ok(None) };
+        let Some(choice) = prompt("Approve? [y]es, [n]o, [l]ater: ")? else {
+            return Ok(None);
+        };
         let approved = match choice.to_lowercase().as_str() {
             "y" | "yes" => true,
             "n" | "no" => false,
             _ => return Ok(None),
         };
         let default = std::env::var("USER").unwrap_or_default();
-        let by = prompt(&format!("Your name [{default}]: "))?.filter(|name| !name.is_empty()).unwrap_or(default);
+        let by = prompt(&format!("Your name [{default}]: "))?
+            .filter(|name| !name.is_empty())
+            .unwrap_or(default);
         let comment = prompt("Comment (may be empty): ")?.filter(|text| !text.is_empty());
-        Ok(Some(Decision { approved, by, comment }))
+        Ok(Some(Decision {
+            approved,
+            by,
+            comment,
+        }))
     });
-    answer.await.map_err(|error| CliError::failed("terminal", error, "Use `twinloom approve`."))?.map_err(Into::into)
+    answer
+        .await
+        .map_err(|error| CliError::failed("terminal", error, "Use `twinloom approve`."))?
+        .map_err(Into::into)
 }
 
 fn prompt(question: &str) -> io::Result<Option<String>> {
@@ -116,11 +145,16 @@ pub fn evidence(value: &Value) -> String {
 }
 
 fn compact(row: &Value) -> String {
-    let Some(map) = row.as_object() else { return row.to_string() };
+    let Some(map) = row.as_object() else {
+        return row.to_string();
+    };
     let cell = |(key, value): (&String, &Value)| match value {
         Value::Null => None,
         Value::String(text) => Some(format!("{key} {text}")),
-        Value::Number(number) => Some(format!("{key} {}", number.as_f64().map_or_else(|| number.to_string(), figure))),
+        Value::Number(number) => Some(format!(
+            "{key} {}",
+            number.as_f64().map_or_else(|| number.to_string(), figure)
+        )),
         other => Some(format!("{key} {other}")),
     };
     map.iter().filter_map(cell).collect::<Vec<_>>().join(", ")
@@ -154,23 +188,40 @@ fn report(summary: &RunSummary, json: bool) -> Result<(), CliError> {
     let id = &summary.id;
     let mut error = match summary.state {
         RunState::Succeeded => return Ok(()),
-        RunState::Cancelled => {
-            CliError::new(5, "run.cancelled", format!("run {id} was cancelled"), format!("`twinloom retry {id}` goes on."))
-        }
+        RunState::Cancelled => CliError::new(
+            5,
+            "run.cancelled",
+            format!("run {id} was cancelled"),
+            format!("`twinloom retry {id}` goes on."),
+        ),
         RunState::Failed => {
             let failed = summary.tasks.iter().find(|task| task.state == TaskState::Failed);
-            let text = |key: &str| failed.and_then(|task| task.error.as_ref()?.get(key)?.as_str()).unwrap_or_default();
+            let text = |key: &str| {
+                failed
+                    .and_then(|task| task.error.as_ref()?.get(key)?.as_str())
+                    .unwrap_or_default()
+            };
             let rejected = text("code") == "approve.rejected";
             let name = failed.map(|task| task.id.as_str()).unwrap_or_default();
             let message = format!("run {id} failed at {name}: {}", text("message"));
-            let hint = format!("{}\n      Then `twinloom retry {id}` goes on; `twinloom logs {id} {name}` shows more.", text("hint"));
-            CliError::new(if rejected { 5 } else { 1 }, "run.failed", message, hint.trim_start())
+            let hint = format!(
+                "{}\n      Then `twinloom retry {id}` goes on; `twinloom logs {id} {name}` shows more.",
+                text("hint")
+            );
+            CliError::new(
+                if rejected { 5 } else { 1 },
+                "run.failed",
+                message,
+                hint.trim_start(),
+            )
         }
         _ => CliError::new(
             4,
             "run.waiting",
             format!("run {id} waits for approval"),
-            format!("`twinloom approve {id} --as NAME` goes on with it; `twinloom reject {id} --as NAME` ends it."),
+            format!(
+                "`twinloom approve {id} --as NAME` goes on with it; `twinloom reject {id} --as NAME` ends it."
+            ),
         ),
     };
     if json {
@@ -195,20 +246,46 @@ pub fn print_summary(summary: &RunSummary) {
             _ => String::new(),
         };
         let output = |output: &twinloom_runtime::OutputSummary| {
-            let rows = output.rows.map(|rows| format!(" ({} rows)", output::count(rows))).unwrap_or_default();
-            let same = if output.outcome == "new" { String::new() } else { format!(" {}", output.outcome) };
+            let rows = output
+                .rows
+                .map(|rows| format!(" ({} rows)", output::count(rows)))
+                .unwrap_or_default();
+            let same = if output.outcome == "new" {
+                String::new()
+            } else {
+                format!(" {}", output.outcome)
+            };
             format!("{}@{}{rows}{same}", output.name, output.version)
         };
         let mut what = task.outputs.iter().map(output).collect::<Vec<_>>();
         what.extend(task.reason.clone());
         if let Some(error) = &task.error {
-            what.push(format!("{}: {}", error["code"].as_str().unwrap_or(""), error["message"].as_str().unwrap_or("")));
+            what.push(format!(
+                "{}: {}",
+                error["code"].as_str().unwrap_or(""),
+                error["message"].as_str().unwrap_or("")
+            ));
         }
-        vec![task.id.clone(), task.state.to_string(), took, output::cut(&what.join("; "), 110)]
+        vec![
+            task.id.clone(),
+            task.state.to_string(),
+            took,
+            output::cut(&what.join("; "), 110),
+        ]
     };
-    output::table(&["task", "state", "took", "made"], &summary.tasks.iter().map(row).collect::<Vec<_>>());
-    let cached = summary.tasks.iter().filter(|task| task.state == TaskState::Cached).count();
-    let took = output::duration(summary.created_at, summary.ended_at.unwrap_or_else(Timestamp::now));
+    output::table(
+        &["task", "state", "took", "made"],
+        &summary.tasks.iter().map(row).collect::<Vec<_>>(),
+    );
+    let cached = summary
+        .tasks
+        .iter()
+        .filter(|task| task.state == TaskState::Cached)
+        .count();
+    let took = output::duration(
+        summary.created_at,
+        summary.ended_at.unwrap_or_else(Timestamp::now),
+    );
     output::line(&format!(
         "run {} of {} {} in {took}; {cached} of {} tasks cached",
         summary.id,

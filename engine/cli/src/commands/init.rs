@@ -9,9 +9,18 @@ use crate::{app::App, error::CliError, output};
 /// The starter's files. The pipelines are those that the project itself runs.
 const FILES: [(&str, &str); 7] = [
     ("dags/twin.yaml", include_str!("../../starter/twin.yaml")),
-    ("pipelines/features.yaml", include_str!("../../../../pipelines/features.yaml")),
-    ("pipelines/training.yaml", include_str!("../../../../pipelines/training.yaml")),
-    ("pipelines/release.yaml", include_str!("../../../../pipelines/release.yaml")),
+    (
+        "pipelines/features.yaml",
+        include_str!("../../../../pipelines/features.yaml"),
+    ),
+    (
+        "pipelines/training.yaml",
+        include_str!("../../../../pipelines/training.yaml"),
+    ),
+    (
+        "pipelines/release.yaml",
+        include_str!("../../../../pipelines/release.yaml"),
+    ),
     ("writing/hello.md", include_str!("../../starter/hello.md")),
     ("README.md", include_str!("../../starter/README.md")),
     (".gitignore", "/.twinloom\n"),
@@ -46,8 +55,11 @@ pub fn run(app: &App, dir: &Path) -> Result<(), CliError> {
     if app.global.json {
         return output::json(&json!({ "dir": dir, "written": written, "kept": kept }));
     }
-    written.iter().for_each(|name| output::line(&dir.join(name).display().to_string()));
-    kept.iter().for_each(|name| output::say(&format!("kept {}", dir.join(name).display())));
+    written
+        .iter()
+        .for_each(|name| output::line(&dir.join(name).display().to_string()));
+    kept.iter()
+        .for_each(|name| output::say(&format!("kept {}", dir.join(name).display())));
     output::say("\nPut your writing into writing/, then: twinloom run dags/twin.yaml");
     Ok(())
 }

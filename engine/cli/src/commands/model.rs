@@ -25,22 +25,28 @@ pub async fn run(app: &App, command: &ModelCommand) -> Result<(), CliError> {
             output::line(&dir.display().to_string());
             Ok(())
         }
-        ModelCommand::Alias { reference, alias, by, reason } => {
-            move_alias(app, &store, reference, alias, by, reason).await
-        }
+        ModelCommand::Alias {
+            reference,
+            alias,
+            by,
+            reason,
+        } => move_alias(app, &store, reference, alias, by, reason).await,
     }
 }
 
 async fn list(app: &App, store: &FeatureStore) -> Result<(), CliError> {
     let mut models = Vec::new();
     for name in store.models().await? {
-        let latest = store.model(&Reference { name: name.clone(), selector: Selector::Latest }).await?;
+        let latest = store
+            .model(&Reference {
+                name: name.clone(),
+                selector: Selector::Latest,
+            })
+            .await?;
         models.push((latest, store.aliases(&name).await?));
     }
     if app.global.json {
-        let value = |(latest, aliases): &(Arc<ModelManifest>, _)| {
-            json!({ "name": latest.data.name, "latest": latest.version, "aliases": aliases })
-        };
+        let value = |(latest, aliases): &(Arc<ModelManifest>, _)| json!({ "name": latest.data.name, "latest": latest.version, "aliases": aliases });
         return output::json(&models.iter().map(value).collect::<Vec<_>>());
     }
     if models.is_empty() {
@@ -48,11 +54,27 @@ async fn list(app: &App, store: &FeatureStore) -> Result<(), CliError> {
         return Ok(());
     }
     let row = |(latest, aliases): &(Arc<ModelManifest>, std::collections::BTreeMap<String, Label>)| {
-        let aliases: Vec<_> = aliases.iter().map(|(alias, label)| format!("{alias}={}", label.version)).collect();
-        let base = latest.data.base.as_ref().map(ToString::to_string).unwrap_or_default();
-        vec![latest.data.name.to_string(), latest.version.to_string(), aliases.join(" "), base]
+        let aliases: Vec<_> = aliases
+            .iter()
+            .map(|(alias, label)| format!("{alias}={}", label.version))
+            .collect();
+        let base = latest
+            .data
+            .base
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        vec![
+            latest.data.name.to_string(),
+            latest.version.to_string(),
+            aliases.join(" "),
+            base,
+        ]
     };
-    output::table(&["model", "latest", "aliases", "base"], &models.iter().map(row).collect::<Vec<_>>());
+    output::table(
+        &["model", "latest", "aliases", "base"],
+        &models.iter().map(row).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -60,14 +82,22 @@ async fn versions(app: &App, store: &FeatureStore, name: &str) -> Result<(), Cli
     let name = Name::new(name)?;
     let mut manifests = Vec::new();
     for version in store.model_versions(&name).await?.into_iter().rev() {
-        manifests.push(store.model(&Reference { name: name.clone(), selector: Selector::Number(version) }).await?);
+        manifests.push(
+            store
+                .model(&Reference {
+                    name: name.clone(),
+                    selector: Selector::Number(version),
+                })
+                .await?,
+        );
     }
     if app.global.json {
         return output::json(&manifests);
     }
     let aliases = store.aliases(&name).await?;
     let row = |manifest: &Arc<ModelManifest>| {
-        let at = |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
+        let at =
+            |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
         vec![
             manifest.version.to_string(),
             output::time(manifest.created_at),
@@ -75,7 +105,10 @@ async fn versions(app: &App, store: &FeatureStore, name: &str) -> Result<(), Cli
             aliases.iter().filter_map(at).collect::<Vec<_>>().join(" "),
         ]
     };
-    output::table(&["version", "made", "run", "aliases"], &manifests.iter().map(row).collect::<Vec<_>>());
+    output::table(
+        &["version", "made", "run", "aliases"],
+        &manifests.iter().map(row).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -84,23 +117,42 @@ async fn show(app: &App, store: &FeatureStore, reference: &str) -> Result<(), Cl
     let aliases = store.aliases(&manifest.data.name).await?;
     if app.global.json {
         let mut value = serde_json::to_value(&*manifest)?;
-        let at = |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
+        let at =
+            |(alias, label): (&String, &Label)| (label.version == manifest.version).then(|| alias.clone());
         value["aliases"] = json!(aliases.iter().filter_map(at).collect::<Vec<_>>());
         return output::json(&value);
     }
     let (data, made) = (&manifest.data, &manifest.data.producer);
     output::line(&format!("{}  {}", manifest.id(), data.content_hash));
-    output::line(&format!("made {} by {} (run {}, task {})", output::time(manifest.created_at), made.operator, made.run, made.task));
+    output::line(&format!(
+        "made {} by {} (run {}, task {})",
+        output::time(manifest.created_at),
+        made.operator,
+        made.run,
+        made.task
+    ));
     if let Some(base) = &data.base {
         output::line(&format!("on {base}"));
     }
     for input in &data.inputs {
         output::line(&format!("from {} ({})", input.id, input.port));
     }
-    for (alias, label) in aliases.iter().filter(|(_, label)| label.version == manifest.version) {
-        output::line(&format!("{alias} since {} by {}: {}", output::time(label.moved_at), label.by, label.reason));
+    for (alias, label) in aliases
+        .iter()
+        .filter(|(_, label)| label.version == manifest.version)
+    {
+        output::line(&format!(
+            "{alias} since {} by {}: {}",
+            output::time(label.moved_at),
+            label.by,
+            label.reason
+        ));
     }
-    let files = data.files.iter().map(|(path, blob)| vec![path.clone(), output::bytes(blob.bytes)]).collect::<Vec<_>>();
+    let files = data
+        .files
+        .iter()
+        .map(|(path, blob)| vec![path.clone(), output::bytes(blob.bytes)])
+        .collect::<Vec<_>>();
     output::line("");
     output::table(&["file", "size"], &files);
     output::line(&format!("\n{}", data.card.trim_end()));
@@ -120,8 +172,13 @@ async fn move_alias(
     let previous = store.aliases(name).await?.get(alias).map(|label| label.version);
     let now = Timestamp::now();
     let (by, reason) = (by.to_owned(), reason.to_owned());
-    let label =
-        Label { version: manifest.version, moved_at: now, by: by.clone(), reason: reason.clone(), previous };
+    let label = Label {
+        version: manifest.version,
+        moved_at: now,
+        by: by.clone(),
+        reason: reason.clone(),
+        previous,
+    };
     store.set_alias(name, alias, label).await?;
     let detail = json!({ "model": name, "alias": alias, "version": manifest.version, "previous": previous, "by": by, "reason": reason });
     let changes: Vec<Change> = vec![
@@ -143,14 +200,25 @@ async fn move_alias(
             at: now,
         }
         .into(),
-        AuditRow { at: now, by, action: "alias.move".to_owned(), subject: format!("{name}@{alias}"), detail: detail.clone() }
-            .into(),
+        AuditRow {
+            at: now,
+            by,
+            action: "alias.move".to_owned(),
+            subject: format!("{name}@{alias}"),
+            detail: detail.clone(),
+        }
+        .into(),
     ];
     app.meta().await?.apply(changes, &[]).await?;
     if app.global.json {
         return output::json(&detail);
     }
-    let from = previous.map(|version| format!(" (was {version})")).unwrap_or_default();
-    output::line(&format!("{name}@{alias} is version {} now{from}", manifest.version));
+    let from = previous
+        .map(|version| format!(" (was {version})"))
+        .unwrap_or_default();
+    output::line(&format!(
+        "{name}@{alias} is version {} now{from}",
+        manifest.version
+    ));
     Ok(())
 }

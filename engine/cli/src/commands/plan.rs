@@ -22,9 +22,19 @@ pub async fn run(app: &App, path: &Path, params: &Params) -> Result<(), CliError
         return output::json(&previews);
     }
     let row = |preview: &TaskPreview| {
-        let would = serde_json::to_value(preview.would).ok().and_then(|word| word.as_str().map(str::to_owned));
-        vec![preview.task.clone(), preview.operator.clone(), would.unwrap_or_default(), preview.why.clone()]
+        let would = serde_json::to_value(preview.would)
+            .ok()
+            .and_then(|word| word.as_str().map(str::to_owned));
+        vec![
+            preview.task.clone(),
+            preview.operator.clone(),
+            would.unwrap_or_default(),
+            preview.why.clone(),
+        ]
     };
-    output::table(&["task", "operator", "would", "why"], &previews.iter().map(row).collect::<Vec<_>>());
+    output::table(
+        &["task", "operator", "would", "why"],
+        &previews.iter().map(row).collect::<Vec<_>>(),
+    );
     Ok(())
 }

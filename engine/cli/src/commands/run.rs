@@ -4,12 +4,7 @@ use serde_json::json;
 use twinloom_runtime::{Engine, Submit};
 
 use super::{files, follow};
-use crate::{
-    app::App,
-    args::RunArgs,
-    commands::runs,
-    error::CliError,
-};
+use crate::{app::App, args::RunArgs, commands::runs, error::CliError};
 
 /// `twinloom run`.
 ///
@@ -29,7 +24,11 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
         return follow::follow(&engine, &id, events, &options).await;
     }
     let Some(path) = &args.file else {
-        return Err(CliError::usage("run.file", "no DAG file is named", "Write `twinloom run FILE`."));
+        return Err(CliError::usage(
+            "run.file",
+            "no DAG file is named",
+            "Write `twinloom run FILE`.",
+        ));
     };
     let file = files::read(path)?;
     let library = files::library(path, args.params.pipelines.as_deref())?;
@@ -47,18 +46,34 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
 async fn submit(engine: &Engine, plan: twinloom_spec::Plan, dag_text: String) -> Result<String, CliError> {
     let by = std::env::var("USER").unwrap_or_default();
     let trigger = json!({ "kind": "manual", "by": by });
-    Ok(engine.submit(Submit { plan, dag_text, trigger, run_id: None }).await?)
+    Ok(engine
+        .submit(Submit {
+            plan,
+            dag_text,
+            trigger,
+            run_id: None,
+        })
+        .await?)
 }
 
 /// `twinloom retry`.
 ///
 /// # Errors
 /// What the engine says; how the run ended, if not well.
-pub async fn retry(app: &App, run: &str, from: Option<&str>, approve_as: Option<String>) -> Result<(), CliError> {
+pub async fn retry(
+    app: &App,
+    run: &str,
+    from: Option<&str>,
+    approve_as: Option<String>,
+) -> Result<(), CliError> {
     let id = runs::find(app, run).await?;
     let engine = app.engine(None).await?;
     let events = engine.subscribe();
     engine.retry(&id, from).await?;
-    let options = follow::Options { approve_as, wait: false, json: app.global.json };
+    let options = follow::Options {
+        approve_as,
+        wait: false,
+        json: app.global.json,
+    };
     follow::follow(&engine, &id, events, &options).await
 }

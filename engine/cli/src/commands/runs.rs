@@ -19,12 +19,21 @@ pub async fn find(app: &App, run: &str) -> Result<String, CliError> {
     if run != "latest" {
         return Ok(meta.run(run).await?.id);
     }
-    let newest = meta.runs(&RunFilter { limit: 1, ..RunFilter::default() }).await?;
+    let newest = meta
+        .runs(&RunFilter {
+            limit: 1,
+            ..RunFilter::default()
+        })
+        .await?;
     newest.into_iter().next().map(|run| run.id).ok_or_else(no_runs)
 }
 
 fn no_runs() -> CliError {
-    CliError::not_found("run.not_found", "there are no such runs", "`twinloom run dags/twin.yaml` makes one.")
+    CliError::not_found(
+        "run.not_found",
+        "there are no such runs",
+        "`twinloom run dags/twin.yaml` makes one.",
+    )
 }
 
 /// The run to go on with: the one named, or the newest that has not ended (of the DAG of `file`, where one is given).
@@ -39,11 +48,24 @@ pub async fn resumable(app: &App, run: &str, file: Option<&Path>) -> Result<Stri
         Some(path) => Some(twinloom_spec::parse_dag(&files::read(path)?)?.name.value.0),
         None => None,
     };
-    let open = RunState::ALL.iter().copied().filter(|state| !state.ended()).collect();
-    let filter = RunFilter { states: open, dag, limit: 1, ..RunFilter::default() };
+    let open = RunState::ALL
+        .iter()
+        .copied()
+        .filter(|state| !state.ended())
+        .collect();
+    let filter = RunFilter {
+        states: open,
+        dag,
+        limit: 1,
+        ..RunFilter::default()
+    };
     let newest = app.meta().await?.runs(&filter).await?;
     newest.into_iter().next().map(|run| run.id).ok_or_else(|| {
-        CliError::not_found("run.not_found", "no run was interrupted or waits", "`twinloom runs` lists all of them.")
+        CliError::not_found(
+            "run.not_found",
+            "no run was interrupted or waits",
+            "`twinloom runs` lists all of them.",
+        )
     })
 }
 
@@ -61,7 +83,16 @@ pub async fn list(app: &App, dag: Option<String>, state: Option<&str>, limit: u6
         }
         None => Vec::new(),
     };
-    let runs = app.meta().await?.runs(&RunFilter { states, dag, limit, ..RunFilter::default() }).await?;
+    let runs = app
+        .meta()
+        .await?
+        .runs(&RunFilter {
+            states,
+            dag,
+            limit,
+            ..RunFilter::default()
+        })
+        .await?;
     if app.global.json {
         return output::json(&runs);
     }
@@ -71,10 +102,22 @@ pub async fn list(app: &App, dag: Option<String>, state: Option<&str>, limit: u6
     }
     let now = Timestamp::now();
     let row = |run: &RunHead| {
-        let took = run.ended_at.map(|end| output::duration(run.created_at, end)).unwrap_or_default();
-        vec![run.id.clone(), run.dag.clone(), run.state.to_string(), output::ago(run.created_at, now), took]
+        let took = run
+            .ended_at
+            .map(|end| output::duration(run.created_at, end))
+            .unwrap_or_default();
+        vec![
+            run.id.clone(),
+            run.dag.clone(),
+            run.state.to_string(),
+            output::ago(run.created_at, now),
+            took,
+        ]
     };
-    output::table(&["run", "dag", "state", "asked", "took"], &runs.iter().map(row).collect::<Vec<_>>());
+    output::table(
+        &["run", "dag", "state", "asked", "took"],
+        &runs.iter().map(row).collect::<Vec<_>>(),
+    );
     Ok(())
 }
 
@@ -96,8 +139,16 @@ pub async fn show(app: &App, run: &str) -> Result<(), CliError> {
     }
     for decision in app.meta().await?.decisions(&id).await? {
         let word = if decision.approved { "approved" } else { "rejected" };
-        let comment = decision.comment.map(|text| format!(": {text}")).unwrap_or_default();
-        output::line(&format!("\n{} {word} by {} at {}{comment}", decision.task, decision.by, output::time(decision.at)));
+        let comment = decision
+            .comment
+            .map(|text| format!(": {text}"))
+            .unwrap_or_default();
+        output::line(&format!(
+            "\n{} {word} by {} at {}{comment}",
+            decision.task,
+            decision.by,
+            output::time(decision.at)
+        ));
     }
     Ok(())
 }
@@ -115,17 +166,29 @@ pub async fn logs(app: &App, run: &str, task: Option<&str>, follow: bool) -> Res
         if let Some(name) = task
             && !summary.tasks.iter().any(|task| task.id == name)
         {
-            let known: Vec<_> = summary.tasks.iter().map(|task| task.id.as_str()).take(20).collect();
+            let known: Vec<_> = summary
+                .tasks
+                .iter()
+                .map(|task| task.id.as_str())
+                .take(20)
+                .collect();
             return Err(CliError::not_found(
                 "task.not_found",
                 format!("run {id} has no task `{name}`"),
                 format!("It has {}.", known.join(", ")),
             ));
         }
-        for row in summary.tasks.iter().filter(|row| task.is_none_or(|task| task == row.id)) {
+        for row in summary
+            .tasks
+            .iter()
+            .filter(|row| task.is_none_or(|task| task == row.id))
+        {
             let lines = engine.logs(&id, &row.id).await?;
             let from = printed.insert(row.id.clone(), lines.len()).unwrap_or(0);
-            lines.iter().skip(from).try_for_each(|line| print_log(app, &row.id, line))?;
+            lines
+                .iter()
+                .skip(from)
+                .try_for_each(|line| print_log(app, &row.id, line))?;
         }
         if !follow || summary.ended_at.is_some() {
             return Ok(());
@@ -139,7 +202,12 @@ fn print_log(app: &App, task: &str, line: &LogLine) -> Result<(), CliError> {
         return output::json(&json!({ "task": task, "line": line }));
     }
     let level = serde_json::to_value(line.level)?;
-    output::line(&format!("{} {task} {} {}", line.time, level.as_str().unwrap_or(""), line.message));
+    output::line(&format!(
+        "{} {task} {} {}",
+        line.time,
+        level.as_str().unwrap_or(""),
+        line.message
+    ));
     Ok(())
 }
 
@@ -150,7 +218,9 @@ fn print_log(app: &App, task: &str, line: &LogLine) -> Result<(), CliError> {
 pub async fn cancel(app: &App, run: &str, reason: &str) -> Result<(), CliError> {
     let id = find(app, run).await?;
     let engine = app.engine(None).await?;
-    engine.cancel(&id, &std::env::var("USER").unwrap_or_default(), reason).await?;
+    engine
+        .cancel(&id, &std::env::var("USER").unwrap_or_default(), reason)
+        .await?;
     engine.shutdown().await;
     if app.global.json {
         return output::json(&json!({ "run": id, "cancelled": true }));

@@ -18,7 +18,11 @@ pub async fn run(app: &App, command: &StoreCommand) -> Result<(), CliError> {
     let store = app.store().await?;
     match command {
         StoreCommand::Verify => verify(app, &store).await,
-        StoreCommand::Gc { dry_run, grace_hours, keep_versions } => {
+        StoreCommand::Gc {
+            dry_run,
+            grace_hours,
+            keep_versions,
+        } => {
             let options = GcOptions {
                 dry_run: *dry_run,
                 grace: Duration::from_secs(grace_hours.saturating_mul(3600)),
@@ -48,9 +52,16 @@ async fn verify(app: &App, store: &FeatureStore) -> Result<(), CliError> {
         output::json(&report)?;
     } else {
         for problem in &report.problems {
-            output::line(&format!("{}: {} ({})", problem.owner, problem.detail, problem.path));
+            output::line(&format!(
+                "{}: {} ({})",
+                problem.owner, problem.detail, problem.path
+            ));
         }
-        output::say(&format!("{} blobs, {} checked", report.blobs, output::bytes(report.bytes)));
+        output::say(&format!(
+            "{} blobs, {} checked",
+            report.blobs,
+            output::bytes(report.bytes)
+        ));
     }
     if report.problems.is_empty() {
         return Ok(());
@@ -66,15 +77,23 @@ async fn reindex(app: &App, store: &FeatureStore) -> Result<(), CliError> {
     let mut index = Index::default();
     for name in store.datasets().await? {
         for (tag, label) in store.tags(&name).await? {
-            index.aliases.push(alias_row(ArtifactKind::Dataset, name.as_str(), tag, label));
+            index
+                .aliases
+                .push(alias_row(ArtifactKind::Dataset, name.as_str(), tag, label));
         }
     }
     for name in store.models().await? {
         for (alias, label) in store.aliases(&name).await? {
-            index.aliases.push(alias_row(ArtifactKind::Model, name.as_str(), alias, label));
+            index
+                .aliases
+                .push(alias_row(ArtifactKind::Model, name.as_str(), alias, label));
         }
     }
-    index.datasets = super::dataset::all(store).await.iter().map(|manifest| dataset_row(manifest)).collect();
+    index.datasets = super::dataset::all(store)
+        .await
+        .iter()
+        .map(|manifest| dataset_row(manifest))
+        .collect();
     let mut models = store.all_models();
     while let Some(manifest) = models.next().await {
         match manifest {
@@ -123,7 +142,9 @@ pub fn dataset_row(manifest: &DatasetManifest) -> DatasetIndexRow {
         parent: manifest.parent,
         rows: data.rows,
         bytes: data.bytes,
-        changes: data.changes.and_then(|changes| serde_json::to_value(changes).ok()),
+        changes: data
+            .changes
+            .and_then(|changes| serde_json::to_value(changes).ok()),
         run: some(&data.producer.run),
         task: some(&data.producer.task),
         created_at: manifest.created_at,

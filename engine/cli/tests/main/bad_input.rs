@@ -9,7 +9,13 @@ use super::{
 
 fn failure(ran: &Ran) -> (String, String) {
     let run = ran.last_json();
-    let task = run["tasks"].as_array().unwrap().iter().find(|task| task["state"] == "failed").unwrap().clone();
+    let task = run["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|task| task["state"] == "failed")
+        .unwrap()
+        .clone();
     let text = |key: &str| task["error"][key].as_str().unwrap().to_owned();
     assert!(!text("hint").is_empty(), "{task}");
     (text("code"), text("message"))
@@ -34,10 +40,22 @@ fn fails(source: &str, code: &str, names: &str) {
 fn sources_that_are_not_what_they_say() {
     fails("{kind: folder, path: missing}", "scrape.", "missing");
     fails("{kind: folder, path: empty}", "scrape.", "empty");
-    fails("{kind: git, url: missing-repository}", "scrape.", "missing-repository");
+    fails(
+        "{kind: git, url: missing-repository}",
+        "scrape.",
+        "missing-repository",
+    );
     fails("{kind: feed, url: feed.xml}", "scrape.", "feed.xml");
-    fails("{kind: jsonl, path: words.jsonl, category: post}", "scrape.", "words.jsonl");
-    fails("{kind: page, url: \"http://127.0.0.1:9/\"}", "scrape.", "127.0.0.1");
+    fails(
+        "{kind: jsonl, path: words.jsonl, category: post}",
+        "scrape.",
+        "words.jsonl",
+    );
+    fails(
+        "{kind: page, url: \"http://127.0.0.1:9/\"}",
+        "scrape.",
+        "127.0.0.1",
+    );
 }
 
 #[test]
@@ -57,19 +75,36 @@ fn a_file_that_is_too_large_too_deep_or_an_alias_bomb_is_refused() {
     }
     let missing = project.run(&["run", "no-such.yaml"]);
     assert_eq!(missing.code, 2);
-    assert!(missing.stderr.contains("no-such.yaml") && missing.stderr.contains("hint"), "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("no-such.yaml") && missing.stderr.contains("hint"),
+        "{}",
+        missing.stderr
+    );
 }
 
 #[test]
 fn a_binary_posing_as_text_and_broken_utf8_do_not_stop_the_rest() {
     let project = Project::new();
     project.write("writing/good.md", "# Good\n\nWords of mine.\n");
-    fs::write(project.path("writing/binary.md"), [0_u8, 159, 146, 150, 0, 1, 2, 3].repeat(64)).unwrap();
-    fs::write(project.path("writing/latin.md"), b"# Caf\xe9\n\nMore words of mine.\n").unwrap();
+    fs::write(
+        project.path("writing/binary.md"),
+        [0_u8, 159, 146, 150, 0, 1, 2, 3].repeat(64),
+    )
+    .unwrap();
+    fs::write(
+        project.path("writing/latin.md"),
+        b"# Caf\xe9\n\nMore words of mine.\n",
+    )
+    .unwrap();
     project.write("dag.yaml", TEXT_DAG);
     project.ok(&["run", "dag.yaml"]);
-    let rows = project.ok(&["dataset", "head", "cleaned_documents", "--json"]).stdout;
-    assert!(rows.contains("Words of mine.") && rows.contains("More words of mine."), "{rows}");
+    let rows = project
+        .ok(&["dataset", "head", "cleaned_documents", "--json"])
+        .stdout;
+    assert!(
+        rows.contains("Words of mine.") && rows.contains("More words of mine."),
+        "{rows}"
+    );
     assert!(!rows.contains("\\u0000"), "{rows}");
     let logs = project.ok(&["logs", "latest", "collect"]).stdout;
     assert!(logs.contains("binary.md"), "{logs}");
@@ -86,7 +121,11 @@ fn a_store_without_write_permission_is_an_error_and_what_was_published_stays_rea
     blocked.write("home/store", "a file");
     let ran = blocked.run(&["--home", "home", "dataset", "list"]);
     assert_ne!(ran.code, 0);
-    assert!(ran.stderr.contains("store") && ran.stderr.contains("hint"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("store") && ran.stderr.contains("hint"),
+        "{}",
+        ran.stderr
+    );
 
     let versions = project.path(".twinloom/store/datasets/raw_documents/versions");
     fs::set_permissions(&versions, fs::Permissions::from_mode(0o555)).unwrap();

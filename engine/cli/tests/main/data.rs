@@ -5,8 +5,14 @@ use super::support::Project;
 #[test]
 fn import_look_tag_compare_export_and_path() {
     let project = Project::new();
-    project.write("one.jsonl", "{\"id\": \"a\", \"n\": 1}\n{\"id\": \"b\", \"n\": 2}\n");
-    project.write("two.jsonl", "{\"id\": \"b\", \"n\": 3}\n{\"id\": \"c\", \"n\": 4}\n");
+    project.write(
+        "one.jsonl",
+        "{\"id\": \"a\", \"n\": 1}\n{\"id\": \"b\", \"n\": 2}\n",
+    );
+    project.write(
+        "two.jsonl",
+        "{\"id\": \"b\", \"n\": 3}\n{\"id\": \"c\", \"n\": 4}\n",
+    );
     project.ok(&["dataset", "import", "things", "one.jsonl", "--keys", "id"]);
     let same = project.json(&["dataset", "import", "things", "one.jsonl", "--keys", "id"]);
     assert_eq!(same["outcome"], "unchanged");
@@ -14,17 +20,31 @@ fn import_look_tag_compare_export_and_path() {
     project.ok(&["dataset", "tag", "things@1", "first"]);
 
     let diff = project.json(&["dataset", "diff", "things@first", "things@latest"]);
-    assert_eq!(diff["diff"], serde_json::json!({ "added": ["c"], "changed": ["b"], "removed": ["a"] }));
-    let head = project.ok(&["dataset", "head", "things@1", "-n", "1", "--json"]).stdout;
+    assert_eq!(
+        diff["diff"],
+        serde_json::json!({ "added": ["c"], "changed": ["b"], "removed": ["a"] })
+    );
+    let head = project
+        .ok(&["dataset", "head", "things@1", "-n", "1", "--json"])
+        .stdout;
     assert_eq!(head.lines().count(), 1);
     let shown = project.json(&["dataset", "show", "things@2"]);
-    assert_eq!((&shown["rows"], &shown["columns"]["n"]["max"]), (&2.into(), &"4".into()));
+    assert_eq!(
+        (&shown["rows"], &shown["columns"]["n"]["max"]),
+        (&2.into(), &"4".into())
+    );
     let path = project.ok(&["dataset", "path", "things"]).stdout;
-    assert!(path.lines().all(|line| std::path::Path::new(line).is_file()), "{path}");
+    assert!(
+        path.lines().all(|line| std::path::Path::new(line).is_file()),
+        "{path}"
+    );
     project.ok(&["dataset", "export", "things", "out", "--format", "jsonl"]);
     assert!(std::fs::read_dir(project.path("out")).unwrap().count() > 0);
     let list = project.json(&["dataset", "list"]);
-    assert_eq!((&list[0]["name"], &list[0]["version"]), (&"things".into(), &2.into()));
+    assert_eq!(
+        (&list[0]["name"], &list[0]["version"]),
+        (&"things".into(), &2.into())
+    );
 }
 
 #[test]

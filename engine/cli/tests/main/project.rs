@@ -7,12 +7,20 @@ fn the_starter_is_valid_and_formatted_and_nothing_is_overwritten() {
     let project = Project::new();
     let written = project.json(&["init", "mine"]);
     assert_eq!(written["written"].as_array().unwrap().len(), 7);
-    project.ok(&["validate", "mine/dags/twin.yaml", "mine/pipelines/features.yaml", "mine/pipelines/release.yaml"]);
+    project.ok(&[
+        "validate",
+        "mine/dags/twin.yaml",
+        "mine/pipelines/features.yaml",
+        "mine/pipelines/release.yaml",
+    ]);
     project.ok(&["fmt", "--check", "mine/dags/twin.yaml"]);
     std::fs::write(project.path("mine/README.md"), "my own words").unwrap();
     let again = project.json(&["init", "mine"]);
     assert!(again["written"].as_array().unwrap().is_empty());
-    assert_eq!(std::fs::read_to_string(project.path("mine/README.md")).unwrap(), "my own words");
+    assert_eq!(
+        std::fs::read_to_string(project.path("mine/README.md")).unwrap(),
+        "my own words"
+    );
 }
 
 #[test]
@@ -39,7 +47,11 @@ fn every_error_of_a_file_is_shown_at_its_place() {
     let ran = project.run(&["validate", "bad.yaml"]);
     assert_eq!(ran.code, 2);
     for expected in ["bad.yaml:4:1", "bad.yaml:7:11", "bad.yaml:10:", "scrape", "steps"] {
-        assert!(ran.stderr.contains(expected), "{expected} is not in\n{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(expected),
+            "{expected} is not in\n{}",
+            ran.stderr
+        );
     }
     let document: serde_json::Value = project.run(&["validate", "bad.yaml", "--json"]).last_json();
     assert_eq!(document[0]["valid"], false);
@@ -56,7 +68,11 @@ fn plan_says_what_would_run_and_why() {
     assert_eq!(before[0]["would"], "run");
     project.ok(&["run", "dag.yaml"]);
     let after = project.ok(&["plan", "dag.yaml"]);
-    assert!(after.stdout.contains("collect") && after.stdout.contains("WHY"), "{}", after.stdout);
+    assert!(
+        after.stdout.contains("collect") && after.stdout.contains("WHY"),
+        "{}",
+        after.stdout
+    );
 }
 
 #[test]
@@ -67,10 +83,25 @@ fn schemas_operators_and_completions_are_printed() {
     let scrape: serde_json::Value = serde_json::from_str(&project.ok(&["schema", "scrape"]).stdout).unwrap();
     assert!(scrape.to_string().contains("sources"));
     let all = project.ok(&["operators"]).stdout;
-    for name in
-        ["approve", "chunk", "clean", "command", "embed", "evaluate", "index", "instruct", "promote", "retrieve", "scrape", "tokenizer", "train"]
-    {
-        assert!(all.lines().any(|line| line.starts_with(name)), "{name} is not in\n{all}");
+    for name in [
+        "approve",
+        "chunk",
+        "clean",
+        "command",
+        "embed",
+        "evaluate",
+        "index",
+        "instruct",
+        "promote",
+        "retrieve",
+        "scrape",
+        "tokenizer",
+        "train",
+    ] {
+        assert!(
+            all.lines().any(|line| line.starts_with(name)),
+            "{name} is not in\n{all}"
+        );
     }
     assert!(project.ok(&["completions", "bash"]).stdout.contains("_twinloom"));
     assert_eq!(project.run(&["operators", "no-such"]).code, 3);

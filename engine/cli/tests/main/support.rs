@@ -23,7 +23,9 @@ pub struct Ran {
 
 impl Project {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -43,7 +45,11 @@ impl Project {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_twinloom"));
-        command.args(arguments).current_dir(self.dir.path()).env_remove("TWINLOOM_HOME").env("USER", "tester");
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_remove("TWINLOOM_HOME")
+            .env("USER", "tester");
         if let Some(minilm) = embedder() {
             command.env("TWINLOOM_EMBEDDER", minilm);
         }
@@ -67,7 +73,11 @@ impl Project {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
@@ -86,13 +96,20 @@ impl Ran {
 /// State of a task in a run's document.
 pub fn state(run: &Value, task: &str) -> String {
     let tasks = run["tasks"].as_array().unwrap();
-    let found = tasks.iter().find(|row| row["id"] == task).unwrap_or_else(|| panic!("no task {task} in {run}"));
+    let found = tasks
+        .iter()
+        .find(|row| row["id"] == task)
+        .unwrap_or_else(|| panic!("no task {task} in {run}"));
     found["state"].as_str().unwrap().to_owned()
 }
 
 /// The checkout that the tests were built in.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 /// The embedder's weights, where set-up has put them.
@@ -108,7 +125,14 @@ pub fn torch() -> Option<PathBuf> {
 
 /// Real articles and posts, where they are at hand.
 pub fn shared_data() -> Option<PathBuf> {
-    let beside = || root().ancestors().map(|dir| dir.join("shared/data")).find(|dir| dir.is_dir());
+    let beside = || {
+        root()
+            .ancestors()
+            .map(|dir| dir.join("shared/data"))
+            .find(|dir| dir.is_dir())
+    };
     let named = std::env::var_os("TWINLOOM_SHARED").map(|dir| PathBuf::from(dir).join("data"));
-    named.or_else(beside).filter(|dir| dir.join("articles.jsonl").is_file())
+    named
+        .or_else(beside)
+        .filter(|dir| dir.join("articles.jsonl").is_file())
 }

@@ -8,8 +8,12 @@ use super::support::{Project, embedder, root, shared_data, state, torch};
 
 /// Rows of a dataset, as JSON.
 fn rows(project: &Project, name: &str) -> Vec<Value> {
-    let text = project.ok(&["dataset", "head", name, "-n", "100000", "--json"]).stdout;
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let text = project
+        .ok(&["dataset", "head", name, "-n", "100000", "--json"])
+        .stdout;
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn text<'a>(row: &'a Value, key: &str) -> &'a str {
@@ -19,11 +23,15 @@ fn text<'a>(row: &'a Value, key: &str) -> &'a str {
 #[test]
 fn real_articles_and_posts_become_a_promoted_model() {
     let Some(data) = shared_data() else {
-        eprintln!("SKIP: no real articles and posts: set TWINLOOM_SHARED to a folder with data/articles.jsonl");
+        eprintln!(
+            "SKIP: no real articles and posts: set TWINLOOM_SHARED to a folder with data/articles.jsonl"
+        );
         return;
     };
     if torch().is_none() || embedder().is_none() {
-        eprintln!("SKIP: twinloom-torch is not built, or the embedder's weights are not there: run `make test`");
+        eprintln!(
+            "SKIP: twinloom-torch is not built, or the embedder's weights are not there: run `make test`"
+        );
         return;
     }
     let project = Project::new();
@@ -42,19 +50,35 @@ fn real_articles_and_posts_become_a_promoted_model() {
     chunks_hold_every_document(&project);
     let evaluation = rows(&project, "evaluation");
     let loss = |subject: &str| {
-        let row = evaluation.iter().find(|row| row["metric"] == "eval_loss" && row["subject"] == subject);
-        row.unwrap_or_else(|| panic!("{evaluation:?}"))["value"].as_f64().unwrap()
+        let row = evaluation
+            .iter()
+            .find(|row| row["metric"] == "eval_loss" && row["subject"] == subject);
+        row.unwrap_or_else(|| panic!("{evaluation:?}"))["value"]
+            .as_f64()
+            .unwrap()
     };
     assert!(loss("candidate") < loss("base"), "{evaluation:?}");
 
     let model = project.json(&["model", "show", "twin@production"]);
-    assert!(model["inputs"].as_array().unwrap().iter().any(|input| input["name"] == "instruct"), "{model}");
+    assert!(
+        model["inputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|input| input["name"] == "instruct"),
+        "{model}"
+    );
     let answer = project.json(&["ask", "What is a feature store?", "--max-tokens", "24"]);
     assert!(!answer["citations"].as_array().unwrap().is_empty(), "{answer}");
     assert!(!text(&answer, "text").is_empty(), "{answer}");
 
     let again = project.json(&arguments);
-    for task in ["features/embed", "training/train", "release/evaluate", "release/approve"] {
+    for task in [
+        "features/embed",
+        "training/train",
+        "release/evaluate",
+        "release/approve",
+    ] {
         assert_eq!(state(&again, task), "cached", "{again}");
     }
 }
@@ -62,7 +86,11 @@ fn real_articles_and_posts_become_a_promoted_model() {
 fn nothing_is_lost(project: &Project) {
     let raw = rows(project, "raw_documents");
     let cleaned = rows(project, "cleaned_documents");
-    let ids = |rows: &[Value]| rows.iter().map(|row| text(row, "id").to_owned()).collect::<HashSet<_>>();
+    let ids = |rows: &[Value]| {
+        rows.iter()
+            .map(|row| text(row, "id").to_owned())
+            .collect::<HashSet<_>>()
+    };
     let of = |category: &str| raw.iter().filter(|row| row["category"] == category).count();
     assert_eq!((of("article"), of("post")), (50, 49));
     assert_eq!(ids(&raw), ids(&cleaned));
@@ -88,7 +116,11 @@ fn cleaned_is_clean(project: &Project) {
         if row["category"] == "article" {
             let chrome = body.lines().map(str::trim).find(|line| CHROME.contains(line));
             assert_eq!(chrome, None, "in {}", text(&row, "link"));
-            assert!(!body.contains("Open in appSign up") && !body.contains("To make Medium work"), "{}", text(&row, "link"));
+            assert!(
+                !body.contains("Open in appSign up") && !body.contains("To make Medium work"),
+                "{}",
+                text(&row, "link")
+            );
         } else {
             let styled = body.chars().find(|c| ('\u{1d400}'..='\u{1d7ff}').contains(c));
             assert_eq!(styled, None, "{body}");

@@ -9,12 +9,18 @@ use twinloom_sdk::ErrorKind;
 use super::support::{Bench, config};
 
 fn documents(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(id, text)| ((*id).to_owned(), (*text).to_owned()))
+        .collect()
 }
 
 fn expected(rows: &BTreeMap<String, String>) -> Vec<String> {
     let words = |(id, text): (&String, &String)| -> Vec<String> {
-        text.split_whitespace().enumerate().map(|(place, word)| format!("{id}/{place}/{word}")).collect()
+        text.split_whitespace()
+            .enumerate()
+            .map(|(place, word)| format!("{id}/{place}/{word}"))
+            .collect()
     };
     let mut all: Vec<String> = rows.iter().flat_map(words).collect();
     all.sort();
@@ -37,7 +43,13 @@ async fn only_what_differs_is_mapped_and_what_is_gone_goes() {
     let (version, mode, mapped) = bench.words(&second, config()).await;
     assert_eq!((mode.as_str(), mapped), ("incremental", 2));
     assert_eq!(bench.rows(&version).await, expected(&rows));
-    assert_eq!(version.data.changes.map(|changes| (changes.added, changes.changed, changes.removed)), Some((1, 1, 1)));
+    assert_eq!(
+        version
+            .data
+            .changes
+            .map(|changes| (changes.added, changes.changed, changes.removed)),
+        Some((1, 1, 1))
+    );
 }
 
 #[tokio::test]
@@ -67,7 +79,10 @@ async fn a_row_under_a_key_that_its_batch_does_not_have_is_a_bug() {
     let bench = Bench::with_entity("elsewhere").await;
     let manifest = bench.documents(&documents(&[("a", "one")])).await;
     let error = bench.execute(bench.task(&manifest, config())).await.unwrap_err();
-    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Bug, "rowwise.entity"));
+    assert_eq!(
+        (error.kind, error.code.as_str()),
+        (ErrorKind::Bug, "rowwise.entity")
+    );
 }
 
 proptest! {

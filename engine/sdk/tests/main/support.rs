@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use twinloom_sdk::{
-    ArtifactId, Context, Message, OperatorError, OperatorInfo, Outcome, OutputTarget, PROTOCOL, Registry, Reporter,
-    RowOperator, RowWise, Runs, Staged, TaskDocument, records,
+    ArtifactId, Context, Message, OperatorError, OperatorInfo, Outcome, OutputTarget, PROTOCOL, Registry,
+    Reporter, RowOperator, RowWise, Runs, Staged, TaskDocument, records,
 };
 use twinloom_store::{
-    ArtifactKind, Commit, DatasetManifest, FeatureStore, Name, Producer, ReadOptions, StageDataset, StoreLocation,
+    ArtifactKind, Commit, DatasetManifest, FeatureStore, Name, Producer, ReadOptions, StageDataset,
+    StoreLocation,
 };
 
 /// Splits a text into words, a row each; counts the documents it was given.
@@ -69,15 +70,33 @@ impl RowOperator for Words {
         Ok(config)
     }
 
-    fn map(&self, _context: &Context, state: &WordsConfig, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {
+    fn map(
+        &self,
+        _context: &Context,
+        state: &WordsConfig,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch, OperatorError> {
         self.mapped.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
-        let texts = |column: usize| rows.column(column).as_any().downcast_ref::<StringArray>().unwrap();
+        let texts = |column: usize| {
+            rows.column(column)
+                .as_any()
+                .downcast_ref::<StringArray>()
+                .unwrap()
+        };
         let (mut ids, mut places, mut words) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows.num_rows() {
             for (place, word) in texts(1).value(row).split_whitespace().enumerate() {
-                ids.push(if self.entity.is_empty() { texts(0).value(row) } else { self.entity });
+                ids.push(if self.entity.is_empty() {
+                    texts(0).value(row)
+                } else {
+                    self.entity
+                });
                 places.push(i32::try_from(place).unwrap());
-                words.push(if state.upper { word.to_uppercase() } else { word.to_owned() });
+                words.push(if state.upper {
+                    word.to_uppercase()
+                } else {
+                    word.to_owned()
+                });
             }
         }
         let columns: Vec<ArrayRef> = vec![
@@ -98,7 +117,10 @@ fn words_schema() -> SchemaRef {
 }
 
 fn documents_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8, false), Field::new("text", DataType::Utf8, false)]))
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+    ]))
 }
 
 /// A store, an operator, and what it has been given so far.
@@ -121,8 +143,17 @@ impl Bench {
         let url = format!("file://{}", folder.path().join("store").display());
         let store = FeatureStore::open(&StoreLocation::new(url)).await.unwrap();
         let mapped = Arc::new(AtomicU64::new(0));
-        let registry = Registry::new().with(RowWise::new(Words { mapped: Arc::clone(&mapped), entity }));
-        Self { store, registry, mapped, messages: Arc::default(), folder }
+        let registry = Registry::new().with(RowWise::new(Words {
+            mapped: Arc::clone(&mapped),
+            entity,
+        }));
+        Self {
+            store,
+            registry,
+            mapped,
+            messages: Arc::default(),
+            folder,
+        }
     }
 
     /// Publishes documents.
@@ -139,15 +170,28 @@ impl Bench {
             Arc::new(StringArray::from_iter_values(rows.keys())),
             Arc::new(StringArray::from_iter_values(rows.values())),
         ];
-        writer.write(RecordBatch::try_new(documents_schema(), columns).unwrap()).await.unwrap();
+        writer
+            .write(RecordBatch::try_new(documents_schema(), columns).unwrap())
+            .await
+            .unwrap();
         let staged = writer.finish().await.unwrap();
-        self.store.commit_dataset(staged, commit()).await.unwrap().manifest
+        self.store
+            .commit_dataset(staged, commit())
+            .await
+            .unwrap()
+            .manifest
     }
 
     /// The task document for `words` over a version of the documents.
     pub fn task(&self, documents: &DatasetManifest, config: Value) -> TaskDocument {
-        let input = ArtifactId { kind: ArtifactKind::Dataset, id: documents.id() };
-        let output = OutputTarget { kind: ArtifactKind::Dataset, name: Name::new("words").unwrap() };
+        let input = ArtifactId {
+            kind: ArtifactKind::Dataset,
+            id: documents.id(),
+        };
+        let output = OutputTarget {
+            kind: ArtifactKind::Dataset,
+            name: Name::new("words").unwrap(),
+        };
         TaskDocument {
             protocol: PROTOCOL,
             run: "run".to_owned(),
@@ -174,30 +218,55 @@ impl Bench {
     pub async fn execute(&self, task: TaskDocument) -> Result<Outcome, OperatorError> {
         let messages = Arc::clone(&self.messages);
         let reporter = Reporter::new(move |message| messages.lock().unwrap().push(message));
-        twinloom_sdk::execute(&self.registry, task, Some(self.store.clone()), reporter, CancellationToken::new()).await
+        twinloom_sdk::execute(
+            &self.registry,
+            task,
+            Some(self.store.clone()),
+            reporter,
+            CancellationToken::new(),
+        )
+        .await
     }
 
     /// Runs `words`, commits what it staged, and gives the version with how it was made and how many rows were mapped.
-    pub async fn words(&self, documents: &DatasetManifest, config: Value) -> (Arc<DatasetManifest>, String, u64) {
+    pub async fn words(
+        &self,
+        documents: &DatasetManifest,
+        config: Value,
+    ) -> (Arc<DatasetManifest>, String, u64) {
         let before = self.mapped.load(Ordering::Relaxed);
         let Ok(Outcome::Done(mut done)) = self.execute(self.task(documents, config)).await else {
             panic!("it did not succeed")
         };
-        let Some(Staged::Dataset(staged)) = done.outputs.swap_remove("words") else { panic!("no dataset") };
+        let Some(Staged::Dataset(staged)) = done.outputs.swap_remove("words") else {
+            panic!("no dataset")
+        };
         let committed = self.store.commit_dataset(staged, commit()).await.unwrap();
         let mode = done.metrics["mode"].as_str().unwrap().to_owned();
-        (committed.manifest, mode, self.mapped.load(Ordering::Relaxed) - before)
+        (
+            committed.manifest,
+            mode,
+            self.mapped.load(Ordering::Relaxed) - before,
+        )
     }
 
     /// All rows of a version as `id/place/text`, sorted.
     pub async fn rows(&self, manifest: &DatasetManifest) -> Vec<String> {
-        let batches: Vec<RecordBatch> = self.store.read(manifest, ReadOptions::default()).try_collect().await.unwrap();
+        let batches: Vec<RecordBatch> = self
+            .store
+            .read(manifest, ReadOptions::default())
+            .try_collect()
+            .await
+            .unwrap();
         let mut rows = Vec::new();
         for batch in &batches {
             let text = |column: usize, row: usize| {
                 arrow::util::display::array_value_to_string(batch.column(column), row).unwrap()
             };
-            rows.extend((0..batch.num_rows()).map(|row| format!("{}/{}/{}", text(0, row), text(1, row), text(2, row))));
+            rows.extend(
+                (0..batch.num_rows())
+                    .map(|row| format!("{}/{}/{}", text(0, row), text(1, row), text(2, row))),
+            );
         }
         rows.sort();
         rows
@@ -205,7 +274,11 @@ impl Bench {
 }
 
 pub fn commit() -> Commit {
-    Commit { task_key: None, not_before: None, now: Timestamp::UNIX_EPOCH }
+    Commit {
+        task_key: None,
+        not_before: None,
+        now: Timestamp::UNIX_EPOCH,
+    }
 }
 
 pub fn config() -> Value {
