@@ -206,3 +206,21 @@ fn hostile_texts_are_cut_in_bounded_time() {
     }
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_note_is_cut_at_its_headings() {
+    let text = include_str!("fixtures/note.md");
+    let pieces = split(text, Shape::Markdown, 200);
+    // The first begins with front matter, above any heading.
+    let sections: Vec<_> = pieces.iter().map(|piece| piece.section.as_deref()).collect();
+    assert_eq!(
+        sections,
+        [
+            None,
+            Some("Two looms > The frame"),
+            Some("Two looms > The threads")
+        ]
+    );
+    assert!(texts(text, &pieces)[1].contains("```text\nwarp   24\nweft   12\n\nleft selvedge   2\n```"));
+    assert_eq!(texts(text, &pieces).concat(), text);
+}

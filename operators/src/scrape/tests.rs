@@ -57,3 +57,31 @@ impl Rows {
         self.0.num_rows()
     }
 }
+
+#[tokio::test]
+async fn unknown_keys_are_refused_in_sources_too() {
+    let home = Home::new().await;
+    for config in [
+        json!({"sources": [{"kind": "folder", "path": ".", "pth": 1}]}),
+        json!({"sources": [{"kind": "disk", "path": "."}]}),
+        json!({"sources": [], "limits": {"bytes": 1}}),
+    ] {
+        let error = fails(&home, config).await;
+        assert_eq!(
+            (error.kind, error.code.as_str()),
+            (ErrorKind::Config, "config.invalid"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn ids_are_stable_and_depend_on_every_part() {
+    use super::document::id;
+    assert_eq!(
+        id(&["link", "https://a.example/1"]),
+        id(&["link", "https://a.example/1"])
+    );
+    assert_ne!(id(&["ab", "c"]), id(&["a", "bc"]));
+    assert_eq!(id(&["link", ""]).len(), 32);
+}
