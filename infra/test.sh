@@ -23,6 +23,6 @@ for server in postgres s3; do
   fi
 done
 
-say "building (the first time takes some minutes)"
-cargo build --workspace --bins --locked
+say "building and testing (the first time takes some minutes)"
+# Both binaries are built before the first test runs: the command line's tests start the worker.
 cargo test --workspace --locked --no-fail-fast "$@"
