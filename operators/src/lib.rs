@@ -1,8 +1,6 @@
 //! The operators, and the registry that lists them.
 
 pub mod approve;
-pub mod index;
-pub mod promote;
 pub mod chunk;
 pub mod clean;
 pub mod command;
@@ -10,12 +8,14 @@ pub mod embed;
 pub mod evaluate;
 #[cfg(test)]
 mod harness;
+pub mod index;
 pub mod instruct;
+pub mod promote;
 pub mod retrieve;
 pub mod scrape;
 pub mod split;
-pub mod tokenizer;
 pub mod text;
+pub mod tokenizer;
 pub mod train;
 
 use twinloom_sdk::{Registry, RowWise};

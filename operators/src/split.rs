@@ -44,20 +44,35 @@ impl fmt::Display for Split {
 #[must_use]
 pub fn group_key(title: Option<&str>, text: &str) -> String {
     let title = title.map(|title| words(title, usize::MAX)).unwrap_or_default();
-    if title.chars().filter(|c| *c != ' ').count() >= SHORTEST_TITLE { title } else { words(text, KEY_WORDS) }
+    if title.chars().filter(|c| *c != ' ').count() >= SHORTEST_TITLE {
+        title
+    } else {
+        words(text, KEY_WORDS)
+    }
 }
 
 /// The side of a group: a hash of its key against `eval_share` (0 to 1). Adding documents never moves another one.
 #[must_use]
 pub fn split_of(group_key: &str, eval_share: f64) -> Split {
     let hash = blake3::hash(group_key.as_bytes());
-    let head = hash.as_bytes().iter().take(4).fold(0_u32, |head, byte| (head << 8) | u32::from(*byte));
-    if f64::from(head) / (f64::from(u32::MAX) + 1.0) < eval_share { Split::Eval } else { Split::Train }
+    let head = hash
+        .as_bytes()
+        .iter()
+        .take(4)
+        .fold(0_u32, |head, byte| (head << 8) | u32::from(*byte));
+    if f64::from(head) / (f64::from(u32::MAX) + 1.0) < eval_share {
+        Split::Eval
+    } else {
+        Split::Train
+    }
 }
 
 /// The first `most` words, lower case, letters and digits only, joined by a space.
 fn words(text: &str, most: usize) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(most);
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(most);
     words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
@@ -67,20 +82,31 @@ mod tests {
 
     #[test]
     fn case_and_punctuation_do_not_part_a_group() {
-        assert_eq!(group_key(Some("The Art of Data!"), "x"), group_key(Some("the  art of data"), "y"));
+        assert_eq!(
+            group_key(Some("The Art of Data!"), "x"),
+            group_key(Some("the  art of data"), "y")
+        );
         let first_chunk = "One two, three four five six seven EIGHT nine";
-        assert_eq!(group_key(None, first_chunk), group_key(Some("#1"), &format!("{first_chunk} and much more")));
+        assert_eq!(
+            group_key(None, first_chunk),
+            group_key(Some("#1"), &format!("{first_chunk} and much more"))
+        );
     }
 
     #[test]
     fn the_share_holds_and_nothing_moves() {
         let eval = |share| -> Vec<usize> {
-            (0..10_000).filter(|n| split_of(&format!("document {n}"), share) == Split::Eval).collect()
+            (0..10_000)
+                .filter(|n| split_of(&format!("document {n}"), share) == Split::Eval)
+                .collect()
         };
         let tenth = eval(0.1);
         assert!((900..1100).contains(&tenth.len()), "{}", tenth.len());
         let fifth = eval(0.2);
-        assert!(tenth.iter().all(|n| fifth.contains(n)), "a larger share only adds to the held-out side");
+        assert!(
+            tenth.iter().all(|n| fifth.contains(n)),
+            "a larger share only adds to the held-out side"
+        );
         assert!(eval(0.0).is_empty());
         assert_eq!(eval(1.0).len(), 10_000);
     }

@@ -21,7 +21,7 @@ pub use care::{
     VerifyReport,
 };
 pub use error::{Cause, StoreError};
-pub use exchange::{ExportFormat, ExportReport};
+pub use exchange::{ExportFormat, ExportReport, printable};
 pub use location::StoreLocation;
 pub use model::*;
 pub use store::FeatureStore;

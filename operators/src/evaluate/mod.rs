@@ -17,16 +17,26 @@ pub fn info() -> OperatorInfo {
         summary: "Compares a candidate with its base and with production on held-out text, and passes the gate or not.",
         inputs: vec![
             records::model_port("candidate", "The model to judge"),
-            records::optional(records::model_port("base", "What it is compared with; its own base without it")),
-            records::optional(records::model_port("production", "The model in use, if there is one")),
-            records::dataset_in("instruct", "Rows of both splits", &records::instruct(), &[
-                "document_id",
-                "instruction",
-                "answer",
-                "split",
-            ]),
+            records::optional(records::model_port(
+                "base",
+                "What it is compared with; its own base without it",
+            )),
+            records::optional(records::model_port(
+                "production",
+                "The model in use, if there is one",
+            )),
+            records::dataset_in(
+                "instruct",
+                "Rows of both splits",
+                &records::instruct(),
+                &["document_id", "instruction", "answer", "split"],
+            ),
         ],
-        outputs: vec![records::dataset_out("report", "Figures, intervals and the gate's verdict", &records::report())],
+        outputs: vec![records::dataset_out(
+            "report",
+            "Figures, intervals and the gate's verdict",
+            &records::report(),
+        )],
         open_ports: false,
         runs: Runs::Torch,
         cacheable: true,

@@ -29,7 +29,10 @@ pub fn info() -> OperatorInfo {
                 &["document_id", "split"],
             )),
         ],
-        outputs: vec![records::model_port("tokenizer", "tokenizer.json and tokenizer_config.json")],
+        outputs: vec![records::model_port(
+            "tokenizer",
+            "tokenizer.json and tokenizer_config.json",
+        )],
         open_ports: false,
         runs: Runs::Torch,
         cacheable: true,

@@ -29,10 +29,16 @@ pub fn info() -> OperatorInfo {
                 &records::instruct(),
                 &["document_id", "instruction", "answer", "split"],
             )),
-            records::optional(records::model_port("tokenizer", "pretrain: the tokenizer of the model")),
+            records::optional(records::model_port(
+                "tokenizer",
+                "pretrain: the tokenizer of the model",
+            )),
             records::optional(records::model_port("base", "lora: the model to fine-tune")),
         ],
-        outputs: vec![records::model_port("model", "A Hugging Face checkpoint, or a PEFT adapter")],
+        outputs: vec![records::model_port(
+            "model",
+            "A Hugging Face checkpoint, or a PEFT adapter",
+        )],
         open_ports: false,
         runs: Runs::Torch,
         cacheable: true,

@@ -261,6 +261,10 @@ async fn head(
         ..ReadOptions::default()
     };
     let batches: Vec<RecordBatch> = store.read(manifest, options).try_collect().await?;
+    let batches = batches
+        .iter()
+        .map(twinloom_store::printable)
+        .collect::<Result<Vec<_>, _>>()?;
     if app.global.json {
         let mut text = Vec::new();
         let mut writer = LineDelimitedWriter::new(&mut text);

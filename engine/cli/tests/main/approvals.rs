@@ -22,7 +22,7 @@ fn project() -> Project {
     project.write("dag.yaml", DAG);
     project.write(
         "report.csv",
-        "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,,true,{}\n",
+        "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n",
     );
     project.ok(&[
         "dataset",

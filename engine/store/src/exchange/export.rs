@@ -125,7 +125,9 @@ impl Output {
         };
         match encoder {
             Encoder::Parquet(writer) => writer.write(batch).map_err(|error| failed(path, error.into())),
-            Encoder::Jsonl(writer) => writer.write(batch).map_err(|error| failed(path, error)),
+            Encoder::Jsonl(writer) => writer
+                .write(&super::printable(batch)?)
+                .map_err(|error| failed(path, error)),
             Encoder::Ipc(writer) => writer.write(batch).map_err(|error| failed(path, error)),
         }
     }
