@@ -52,7 +52,7 @@ fn real_articles_and_posts_become_a_promoted_model() {
     let loss = |subject: &str| {
         let row = evaluation
             .iter()
-            .find(|row| row["metric"] == "eval_loss" && row["subject"] == subject);
+            .find(|row| row["metric"] == "held_out_loss" && row["subject"] == subject);
         row.unwrap_or_else(|| panic!("{evaluation:?}"))["value"]
             .as_f64()
             .unwrap()
