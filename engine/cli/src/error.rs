@@ -20,7 +20,7 @@ pub struct CliError {
     pub exit: u8,
     /// More than words: the diagnostics of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// Already printed in full for people.
     #[serde(skip)]
     pub rendered: Option<String>,
@@ -70,7 +70,7 @@ impl From<Diagnostics> for CliError {
         let count = diagnostics.0.len();
         let noun = if count == 1 { "error" } else { "errors" };
         Self {
-            details: serde_json::to_value(&diagnostics).ok(),
+            details: serde_json::to_value(&diagnostics).ok().map(Box::new),
             rendered: Some(diagnostics.render(supports_color())),
             ..Self::usage(
                 "spec.invalid",
