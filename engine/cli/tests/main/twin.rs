@@ -71,7 +71,7 @@ fn real_articles_and_posts_become_a_promoted_model() {
     let answer = project.json(&["ask", "What is a feature store?", "--max-tokens", "24"]);
     assert!(!answer["citations"].as_array().unwrap().is_empty(), "{answer}");
     assert_eq!(answer["model"]["name"], "twin");
-    assert!(answer["text"].is_string(), "{answer}");
+    assert!(!text(&answer, "text").is_empty(), "{answer}");
 
     let again = project.json(&arguments);
     for task in [
