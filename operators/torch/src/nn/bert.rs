@@ -295,7 +295,11 @@ impl Loader<'_> {
         let (name, hidden) = (format!("encoder.layer.{index}"), self.hidden);
         let part = |part: &str| self.linear(&format!("{name}.attention.self.{part}"), hidden, hidden);
         let parts = [part("query")?, part("key")?, part("value")?];
-        let weight = Tensor::f_cat(&parts.each_ref().map(|linear| &linear.weight), 0)?;
+        let dense: Vec<_> = parts
+            .iter()
+            .filter_map(|linear| linear.weight.as_dense())
+            .collect();
+        let weight = Tensor::f_cat(&dense, 0)?;
         let biases: Vec<_> = parts.iter().filter_map(|linear| linear.bias.as_ref()).collect();
         let bias = Tensor::f_cat(&biases, 0)?;
         Ok(Layer {

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::Weight;
 use crate::{ModelError, checkpoint::Checkpoint};
 
 /// `x W^T + b`, plus `scale * (x A^T) B^T` where an adapter is attached.
@@ -10,7 +11,7 @@ pub struct Linear {
     /// Name in the checkpoint without `.weight`: `model.layers.0.self_attn.q_proj`.
     pub name: String,
     /// `[out, in]`.
-    pub weight: Tensor,
+    pub weight: Weight,
     /// `[out]`.
     pub bias: Option<Tensor>,
     lora: Option<Low>,
@@ -27,10 +28,10 @@ struct Low {
 impl Linear {
     /// A layer of given weights.
     #[must_use]
-    pub fn new(name: String, weight: Tensor, bias: Option<Tensor>) -> Self {
+    pub fn new(name: String, weight: impl Into<Weight>, bias: Option<Tensor>) -> Self {
         Self {
             name,
-            weight,
+            weight: weight.into(),
             bias,
             lora: None,
         }
@@ -62,7 +63,7 @@ impl Linear {
     /// # Errors
     /// What libtorch says.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let y = x.f_linear(&self.weight, self.bias.as_ref())?;
+        let y = self.weight.forward(x, self.bias.as_ref())?;
         let Some(low) = &self.lora else { return Ok(y) };
         // Adapters are fp32 over a base of any type, as PEFT has them.
         let kind = low.a.f_kind()?;
@@ -76,7 +77,7 @@ impl Linear {
     /// Outputs and inputs.
     #[must_use]
     pub fn shape(&self) -> (i64, i64) {
-        self.weight.size2().unwrap_or_default()
+        self.weight.shape()
     }
 
     /// Puts low-rank factors on the layer: `a` is `[rank, in]`, `b` is `[out, rank]`.

@@ -12,6 +12,7 @@ mod llama;
 pub mod lora;
 mod norm;
 mod rope;
+pub mod weight;
 
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use cache::KvCache;
 pub use decoder::{Architecture, Attend, Decoder, Step};
 pub use linear::Linear;
 pub use lora::{Adapter, AdapterConfig};
+pub use weight::Weight;

@@ -75,7 +75,9 @@ pub fn named_weights(decoder: &Decoder) -> Vec<(String, Tensor)> {
 }
 
 fn push_linear(weights: &mut Vec<(String, Tensor)>, linear: &Linear) {
-    weights.push((format!("{}.weight", linear.name), linear.weight.shallow_clone()));
+    if let Some(weight) = linear.weight.as_dense() {
+        weights.push((format!("{}.weight", linear.name), weight.shallow_clone()));
+    }
     if let Some(bias) = &linear.bias {
         weights.push((format!("{}.bias", linear.name), bias.shallow_clone()));
     }

@@ -1,0 +1,83 @@
+//! What a linear layer's matrix is held as: dense, or packed into fewer bits.
+//!
+//! A packed matrix is frozen. It is unpacked for the product that needs it and dropped after it, forward and backward
+//! alike: the dense copy never stays. A new form is a file here and a line in each `match`.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::ModelError;
+
+/// A matrix `[out, in]`.
+#[derive(Debug)]
+pub enum Weight {
+    /// As it is: fp32, bf16 or fp16.
+    Dense(Tensor),
+}
+
+impl Weight {
+    /// Outputs and inputs.
+    #[must_use]
+    pub fn shape(&self) -> (i64, i64) {
+        match self {
+            Self::Dense(weight) => weight.size2().unwrap_or_default(),
+        }
+    }
+
+    /// `x W^T + b`, `[..., in]` to `[..., out]`, in the type of `x`.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+        match self {
+            Self::Dense(weight) => Ok(x.f_linear(weight, bias)?),
+        }
+    }
+
+    /// The matrix itself, `[out, in]`: unpacked where it is packed (a new tensor), else sharing storage.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn dense(&self) -> Result<Tensor, ModelError> {
+        match self {
+            Self::Dense(weight) => Ok(weight.shallow_clone()),
+        }
+    }
+
+    /// The matrix where it is held dense, sharing storage: the form that can be trained or written to a checkpoint.
+    #[must_use]
+    pub fn as_dense(&self) -> Option<&Tensor> {
+        match self {
+            Self::Dense(weight) => Some(weight),
+        }
+    }
+
+    /// The type that products with it are made in.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Dense(weight) => weight.kind(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Dense(weight) => weight.device(),
+        }
+    }
+
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Dense(weight) => weight.numel() * weight.kind().elt_size_in_bytes(),
+        }
+    }
+}
+
+impl From<Tensor> for Weight {
+    fn from(weight: Tensor) -> Self {
+        Self::Dense(weight)
+    }
+}
