@@ -1,11 +1,33 @@
 //! Hostile or broken input: a typed error that names the thing and the fix, and nothing published is lost.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, process::Command};
 
 use super::{
     incremental::TEXT_DAG,
     support::{Project, Ran},
 };
+
+/// Runs a command in mounts of its own, after `mounts`, a line of shell; `None` where this machine does not let us.
+fn mounted(project: &Project, mounts: &str, arguments: &[&str]) -> Option<Ran> {
+    let can = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .status();
+    if !can.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: no mounts of our own here (unshare --map-root-user --mount)");
+        return None;
+    }
+    let inner = project.command(arguments);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-ec"])
+        .arg(format!("{mounts}\nexec \"$@\""))
+        .arg("sh")
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .current_dir(project.dir.path())
+        .env_remove("TWINLOOM_HOME");
+    command.output().map(Ran::from).ok()
+}
 
 fn failure(ran: &Ran) -> (String, String) {
     let run = ran.last_json();
@@ -27,6 +49,8 @@ fn fails(source: &str, code: &str, names: &str) {
     project.write("empty/.keep", "");
     project.write("feed.xml", "<html><body>no feed</body></html>");
     project.write("words.jsonl", "{\"text\": 5}\n");
+    let large = fs::File::create(project.path("large.jsonl")).unwrap();
+    large.set_len(1 << 30).unwrap();
     let dag = TEXT_DAG.replace("{kind: folder, path: \"${{ params.path }}\"}", source);
     project.write("dag.yaml", &dag);
     let ran = project.run(&["run", "dag.yaml", "--json"]);
@@ -112,11 +136,6 @@ fn a_binary_posing_as_text_and_broken_utf8_do_not_stop_the_rest() {
 
 #[test]
 fn a_store_without_write_permission_is_an_error_and_what_was_published_stays_readable() {
-    // Root may write anywhere, whatever the permissions say: a file in the folder's place stops it too.
-    let project = Project::new();
-    project.write("writing/a.md", "# A\n\nWords.\n");
-    project.write("dag.yaml", TEXT_DAG);
-    project.ok(&["run", "dag.yaml"]);
     let blocked = Project::new();
     blocked.write("home/store", "a file");
     let ran = blocked.run(&["--home", "home", "dataset", "list"]);
@@ -127,8 +146,75 @@ fn a_store_without_write_permission_is_an_error_and_what_was_published_stays_rea
         ran.stderr
     );
 
-    let versions = project.path(".twinloom/store/datasets/raw_documents/versions");
-    fs::set_permissions(&versions, fs::Permissions::from_mode(0o555)).unwrap();
-    project.ok(&["dataset", "head", "raw_documents"]);
-    fs::set_permissions(&versions, fs::Permissions::from_mode(0o755)).unwrap();
+    let project = Project::new();
+    project.write("writing/a.md", "# A\n\nWords.\n");
+    project.write("dag.yaml", TEXT_DAG);
+    project.ok(&["run", "dag.yaml"]);
+    project.write("writing/b.md", "# B\n\nMore words.\n");
+    // Root may write anywhere, whatever the permissions say; nobody may write to a read-only mount.
+    let mounts = "mount --bind .twinloom/store .twinloom/store\nmount -o remount,ro,bind .twinloom/store";
+    let Some(ran) = mounted(&project, mounts, &["run", "dag.yaml", "--json"]) else {
+        return;
+    };
+    assert_eq!(ran.code, 1, "{}\n{}", ran.stdout, ran.stderr);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("store.denied") && said.contains("hint"), "{said}");
+    project.ok(&["dataset", "head", "raw_documents@1"]);
+    project.ok(&["run", "dag.yaml"]);
+    project.ok(&["dataset", "head", "raw_documents@2"]);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_what_was_published_stays_readable() {
+    let project = Project::new();
+    project.write("writing/a.md", "# A\n\nWords.\n");
+    project.write("dag.yaml", TEXT_DAG);
+    project.ok(&["run", "dag.yaml"]);
+    // Words that do not compress, more of them than the disk has room for.
+    let mut state = 1_u64;
+    let words: String = (0..900_000)
+        .map(|n| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if n % 9 == 8 {
+                ' '
+            } else {
+                char::from(b'a' + u8::try_from((state >> 40) % 26).unwrap())
+            }
+        })
+        .collect();
+    for part in 0..4 {
+        project.write(
+            &format!("writing/{part}.md"),
+            &format!("# {part}\n\n{part}{words}\n"),
+        );
+    }
+    let mounts = "cp -r .twinloom/store kept\nmount -t tmpfs -o size=1m full .twinloom/store\ncp -r kept/. .twinloom/store";
+    let Some(ran) = mounted(&project, mounts, &["run", "dag.yaml", "--json"]) else {
+        return;
+    };
+    assert_eq!(ran.code, 1, "{}\n{}", ran.stdout, ran.stderr);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        said.contains("store.disk_full") && said.contains("hint"),
+        "{said}"
+    );
+    project.ok(&["dataset", "head", "raw_documents@1"]);
+    project.ok(&["run", "dag.yaml"]);
+}
+
+#[test]
+fn a_document_of_a_gigabyte_is_named_and_not_read() {
+    let project = Project::new();
+    project.write("writing/good.md", "# Good\n\nWords of mine.\n");
+    let large = fs::File::create(project.path("writing/large.md")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    project.write("dag.yaml", TEXT_DAG);
+    project.ok(&["run", "dag.yaml"]);
+    let logs = project.ok(&["logs", "latest", "collect"]).stdout;
+    assert!(logs.contains("large.md"), "{logs}");
+    fails(
+        "{kind: jsonl, path: large.jsonl, category: post}",
+        "scrape.",
+        "large.jsonl",
+    );
 }

@@ -232,29 +232,36 @@ pub(crate) fn bad(path: &Path, reason: impl std::fmt::Display) -> StoreError {
     }
 }
 
+/// What both manifests answer from the fields that they share.
+macro_rules! common_fields {
+    () => {
+        fn id(&self) -> VersionId {
+            self.id()
+        }
+        fn task_key(&self) -> Option<&str> {
+            self.task_key.as_deref()
+        }
+        fn nonce(&self) -> &str {
+            &self.nonce
+        }
+        fn created_at(&self) -> jiff::Timestamp {
+            self.created_at
+        }
+        fn check(&self) -> Result<(), String> {
+            self.data.check()
+        }
+    };
+}
+
 impl Versioned for DatasetManifest {
     const ROOT: &'static str = "datasets";
     const LABELS: &'static str = "tags";
     const WORD: &'static str = "dataset";
     const KIND: ArtifactKind = ArtifactKind::Dataset;
     const LABEL_WORD: &'static str = "tag";
-    fn id(&self) -> VersionId {
-        self.id()
-    }
-    fn task_key(&self) -> Option<&str> {
-        self.task_key.as_deref()
-    }
-    fn nonce(&self) -> &str {
-        &self.nonce
-    }
-    fn created_at(&self) -> jiff::Timestamp {
-        self.created_at
-    }
+    common_fields!();
     fn blobs(&self) -> Vec<&crate::BlobRef> {
         self.data.parts.iter().map(|part| &part.blob).collect()
-    }
-    fn check(&self) -> Result<(), String> {
-        self.data.check()
     }
     fn cache(backend: &Backend) -> &Cache<Self> {
         &backend.datasets
@@ -267,26 +274,12 @@ impl Versioned for ModelManifest {
     const WORD: &'static str = "model";
     const KIND: ArtifactKind = ArtifactKind::Model;
     const LABEL_WORD: &'static str = "alias";
-    fn id(&self) -> VersionId {
-        self.id()
-    }
-    fn task_key(&self) -> Option<&str> {
-        self.task_key.as_deref()
-    }
-    fn nonce(&self) -> &str {
-        &self.nonce
-    }
-    fn created_at(&self) -> jiff::Timestamp {
-        self.created_at
-    }
+    common_fields!();
     fn blobs(&self) -> Vec<&crate::BlobRef> {
         self.data.files.values().collect()
     }
     fn base(&self) -> Option<VersionId> {
         self.data.base.clone()
-    }
-    fn check(&self) -> Result<(), String> {
-        self.data.check()
     }
     fn cache(backend: &Backend) -> &Cache<Self> {
         &backend.models

@@ -41,6 +41,21 @@ async fn step(
     (ended, rows)
 }
 
+async fn clean(home: &Home, scraped: &Ended) -> (Ended, RecordBatch) {
+    step(
+        home,
+        "clean",
+        &scraped.datasets["documents"],
+        "documents",
+        json!({}),
+    )
+    .await
+}
+
+async fn chunk(home: &Home, cleaned: &Ended) -> (Ended, RecordBatch) {
+    step(home, "chunk", &cleaned.datasets["documents"], "chunks", json!({})).await
+}
+
 /// Every chunk is the stretch of its document that it says, and the stretches are the whole document.
 fn assert_whole(documents: &RecordBatch, chunks: &RecordBatch) {
     let text = |rows: &RecordBatch, name: &str| {
@@ -100,43 +115,15 @@ async fn a_change_to_one_document_reaches_its_chunks_and_no_others() {
     }
     let config = json!({"sources": [{"kind": "folder", "path": root}]});
     let (scraped, _) = scrape(&home, config.clone()).await;
-    let (cleaned, _) = step(
-        &home,
-        "clean",
-        &scraped.datasets["documents"],
-        "documents",
-        json!({}),
-    )
-    .await;
-    let (chunked, first) = step(
-        &home,
-        "chunk",
-        &cleaned.datasets["documents"],
-        "chunks",
-        json!({}),
-    )
-    .await;
+    let (cleaned, _) = clean(&home, &scraped).await;
+    let (chunked, first) = chunk(&home, &cleaned).await;
     assert_eq!(chunked.metrics["mode"], "full");
 
     std::fs::write(root.join("3.md"), "# Note 3\n\nShort now.").unwrap();
     std::fs::remove_file(root.join("4.md")).unwrap();
     let (scraped, _) = scrape(&home, config).await;
-    let (cleaned, documents) = step(
-        &home,
-        "clean",
-        &scraped.datasets["documents"],
-        "documents",
-        json!({}),
-    )
-    .await;
-    let (chunked, second) = step(
-        &home,
-        "chunk",
-        &cleaned.datasets["documents"],
-        "chunks",
-        json!({}),
-    )
-    .await;
+    let (cleaned, documents) = clean(&home, &scraped).await;
+    let (chunked, second) = chunk(&home, &cleaned).await;
     assert_eq!(
         (&cleaned.metrics["mode"], &chunked.metrics["mode"]),
         (&json!("incremental"), &json!("incremental"))
@@ -165,14 +152,7 @@ async fn documents_that_are_nothing_but_chrome_are_dropped_and_said() {
         json!({"sources": [{"kind": "jsonl", "path": home.path().join("x.jsonl"), "category": "article"}]}),
     )
     .await;
-    let (_, cleaned) = step(
-        &home,
-        "clean",
-        &scraped.datasets["documents"],
-        "documents",
-        json!({}),
-    )
-    .await;
+    let (_, cleaned) = clean(&home, &scraped).await;
     assert_eq!(cleaned.num_rows(), 1);
     assert!(home.log().contains("https://a.example/x"), "{}", home.log());
 }
@@ -200,14 +180,7 @@ async fn real_writing_goes_through_whole() {
         (count("articles.jsonl") + count("posts.jsonl")) as u64,
         "nothing is lost"
     );
-    let (ended, cleaned) = step(
-        &home,
-        "clean",
-        &scraped.datasets["documents"],
-        "documents",
-        json!({}),
-    )
-    .await;
+    let (ended, cleaned) = clean(&home, &scraped).await;
     assert_eq!(cleaned.num_rows(), raw.count(), "no document is dropped");
     let (_, chunks) = step(&home, "chunk", &ended.datasets["documents"], "chunks", json!({})).await;
     assert_whole(&cleaned, &chunks);
