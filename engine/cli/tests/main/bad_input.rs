@@ -204,17 +204,19 @@ fn a_full_disk_is_an_error_and_what_was_published_stays_readable() {
 
 #[test]
 fn a_document_of_a_gigabyte_is_named_and_not_read() {
-    let project = Project::new();
-    project.write("writing/good.md", "# Good\n\nWords of mine.\n");
-    let large = fs::File::create(project.path("writing/large.md")).unwrap();
-    large.set_len(1 << 30).unwrap();
-    project.write("dag.yaml", TEXT_DAG);
-    project.ok(&["run", "dag.yaml"]);
-    let logs = project.ok(&["logs", "latest", "collect"]).stdout;
-    assert!(logs.contains("large.md"), "{logs}");
     fails(
         "{kind: jsonl, path: large.jsonl, category: post}",
         "scrape.",
         "large.jsonl",
     );
+    let project = Project::new();
+    project.write("writing/good.md", "# Good\n\nWords of mine.\n");
+    let large = fs::File::create(project.path("writing/large.md")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    project.write("dag.yaml", TEXT_DAG);
+    let ran = project.run(&["run", "dag.yaml", "--json"]);
+    assert_eq!(ran.code, 1, "{}\n{}", ran.stdout, ran.stderr);
+    let (code, message) = failure(&ran);
+    assert_eq!(code, "scrape.document_too_large");
+    assert!(message.contains("large.md"), "{message}");
 }
