@@ -25,7 +25,7 @@ use twinloom_sdk::{Registry, RowWise};
 pub fn registry() -> Registry {
     Registry::new()
         .with(command::Command)
-        .with(RowWise::new(instruct::Instruct))
+        .with(instruct::Instruct)
         .with(promote::Promote)
         .with(index::Index)
         .with(approve::Approve)

@@ -223,6 +223,24 @@ pub async fn pinned(
     Ok(ArtifactId { kind, id })
 }
 
+/// Whether an optional input from outside is the very artifact that flows into another port: the candidate is what is
+/// in production already. It is left out, so that an equal task before the promotion is found.
+pub fn says_nothing_new(
+    shared: &Shared,
+    task: &PlannedTask,
+    port: &str,
+    artifact: &ArtifactId,
+    inputs: &IndexMap<String, Vec<ArtifactId>>,
+) -> bool {
+    let optional = shared
+        .facts(&task.operator)
+        .is_some_and(|facts| facts.is_optional(port));
+    optional
+        && inputs
+            .iter()
+            .any(|(other, artifacts)| other != port && artifacts.contains(artifact))
+}
+
 /// Inputs from outside the run, by port.
 pub fn externals(task: &PlannedTask) -> impl Iterator<Item = (&str, ArtifactKind, &str)> {
     use twinloom_spec::PlannedInput as Input;
@@ -246,7 +264,9 @@ async fn one(shared: &Shared, job: Job) -> Result<Prepared, OperatorError> {
     let mut inputs = job.inputs;
     for (port, kind, reference) in externals(planned) {
         let artifact = pinned(&shared.config.store, kind, reference).await?;
-        inputs.insert(port.to_owned(), vec![artifact]);
+        if !says_nothing_new(shared, planned, port, &artifact, &inputs) {
+            inputs.insert(port.to_owned(), vec![artifact]);
+        }
     }
     let config = match scope::is_template(&planned.config) {
         true => scope::render(&planned.config, &scope)?,

@@ -1,19 +1,17 @@
 //! The operator: rows of cleaned documents to rows of chunks.
 
-use std::sync::Arc;
-
 use arrow::{
-    array::{ArrayRef, Int32Builder, Int64Builder, RecordBatch, StringArray, StringBuilder},
+    array::RecordBatch,
     datatypes::{Schema, SchemaRef},
 };
 use async_trait::async_trait;
 use twinloom_sdk::{Context, OperatorError, OperatorInfo, RowOperator, Runs, records};
 
 use super::{Config, Shape, split};
-use crate::text::columns::{texts, value};
-
-/// Columns that a chunk takes over from its document.
-const ABOUT: [&str; 5] = ["category", "platform", "author", "link", "title"];
+use crate::text::{
+    columns::{texts, value},
+    rows::{Cell, RowBuilder},
+};
 
 /// The operator `chunk`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,54 +91,33 @@ impl RowOperator for Chunk {
 pub fn chunk_rows(config: &Config, rows: &RecordBatch) -> Result<RecordBatch, OperatorError> {
     let (ids, categories) = (texts(rows, "id")?, texts(rows, "category")?);
     let (documents, languages) = (texts(rows, "text")?, texts(rows, "language")?);
-    let about = ABOUT.map(|name| texts(rows, name));
-    let mut out = Builder::default();
+    let (platforms, authors) = (texts(rows, "platform")?, texts(rows, "author")?);
+    let (links, titles) = (texts(rows, "link")?, texts(rows, "title")?);
+    let mut out = RowBuilder::new(records::chunks())?;
     for row in 0..rows.num_rows() {
         let text = documents.value(row);
         let shape = Shape::of(categories.value(row), value(languages, row));
         for (number, piece) in (0..).zip(split(text, shape, config.size)) {
-            out.ids.append_value(ids.value(row));
-            out.numbers.append_value(number);
-            for (column, builder) in about.iter().zip(&mut out.about) {
-                builder.append_option(column.as_ref().ok().and_then(|column| value(column, row)));
-            }
-            out.sections.append_option(piece.section);
-            out.texts.append_value(&text[piece.start..piece.end]);
-            out.starts.append_value(offset(piece.start)?);
-            out.ends.append_value(offset(piece.end)?);
+            out.push([
+                ids.value(row).into(),
+                Cell::Number(number),
+                value(categories, row).into(),
+                value(platforms, row).into(),
+                value(authors, row).into(),
+                value(links, row).into(),
+                value(titles, row).into(),
+                piece.section.as_deref().into(),
+                text[piece.start..piece.end].into(),
+                offset(piece.start)?,
+                offset(piece.end)?,
+            ])?;
         }
     }
-    about.into_iter().collect::<Result<Vec<&StringArray>, _>>()?;
     out.finish()
 }
 
-fn offset(at: usize) -> Result<i64, OperatorError> {
-    i64::try_from(at).map_err(|_| OperatorError::bug("chunk.offset", format!("offset {at} is out of range")))
-}
-
-#[derive(Default)]
-struct Builder {
-    ids: StringBuilder,
-    numbers: Int32Builder,
-    about: [StringBuilder; 5],
-    sections: StringBuilder,
-    texts: StringBuilder,
-    starts: Int64Builder,
-    ends: Int64Builder,
-}
-
-impl Builder {
-    fn finish(mut self) -> Result<RecordBatch, OperatorError> {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.ids.finish()), Arc::new(self.numbers.finish())];
-        columns.extend(
-            self.about
-                .iter_mut()
-                .map(|builder| Arc::new(builder.finish()) as ArrayRef),
-        );
-        columns.push(Arc::new(self.sections.finish()));
-        columns.push(Arc::new(self.texts.finish()));
-        columns.push(Arc::new(self.starts.finish()));
-        columns.push(Arc::new(self.ends.finish()));
-        Ok(RecordBatch::try_new(records::chunks(), columns)?)
-    }
+fn offset(at: usize) -> Result<Cell<'static>, OperatorError> {
+    i64::try_from(at)
+        .map(Cell::Number)
+        .map_err(|_| OperatorError::bug("chunk.offset", format!("offset {at} is out of range")))
 }

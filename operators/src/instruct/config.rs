@@ -33,6 +33,56 @@ impl Category {
     }
 }
 
+/// Documents that say nearly the same: reposts, other editions, forwarded texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NearDuplicates {
+    /// Whether they are left out; the first published is kept, else the longest.
+    pub remove: bool,
+    /// Share of runs of five words that two documents have in common to count as one (estimated by MinHash).
+    #[schemars(range(min = 0.3, max = 1.0))]
+    pub threshold: f64,
+}
+
+impl Default for NearDuplicates {
+    fn default() -> Self {
+        Self {
+            remove: true,
+            threshold: 0.8,
+        }
+    }
+}
+
+/// How training and held-out documents are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// By a hash of the title, or of the first words where there is none.
+    Document,
+    /// The newest are held out: how well does it write what comes next? Those without a date are trained on.
+    Time,
+}
+
+/// What is held out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitConfig {
+    /// `document` or `time`.
+    pub by: SplitBy,
+    /// Share of documents that are held out.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self {
+            by: SplitBy::Document,
+            share: EVAL_SHARE,
+        }
+    }
+}
+
 /// Which pairs of instruction and answer are made of the author's documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -48,9 +98,10 @@ pub struct Config {
     /// The most pairs of one document; of more, some are taken at even distances.
     #[schemars(range(min = 1, max = 10_000))]
     pub per_document: usize,
-    /// Share of documents held out for evaluation; documents with the same title stay together.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub eval_share: f64,
+    /// Near-duplicates, which are removed before the split.
+    pub near_duplicates: NearDuplicates,
+    /// What is held out for evaluation; documents with the same title stay together.
+    pub split: SplitConfig,
     /// Instructions in place of the built-in ones, by kind (`section`, `opening`, `continue`, `post`, `commit`, `file`,
     /// `complete`); a list to choose from. Placeholders: `{title}`, `{section}`, `{keywords}`, `{passage}`, `{language}`,
     /// `{names}`, `{author}`.
@@ -64,7 +115,8 @@ impl Default for Config {
             max_answer_chars: 1200,
             min_answer_chars: 40,
             per_document: 8,
-            eval_share: EVAL_SHARE,
+            near_duplicates: NearDuplicates::default(),
+            split: SplitConfig::default(),
             templates: BTreeMap::new(),
         }
     }
@@ -76,7 +128,7 @@ impl Config {
     /// # Errors
     /// `instruct.config`, `instruct.template`.
     pub fn check(&self) -> Result<(), OperatorError> {
-        let bounds: [(&str, bool, &str); 5] = [
+        let bounds: [(&str, bool, &str); 6] = [
             (
                 "categories",
                 !self.categories.is_empty(),
@@ -97,7 +149,12 @@ impl Config {
                 (1..=10_000).contains(&self.per_document),
                 "1 to 10000",
             ),
-            ("eval_share", (0.0..=1.0).contains(&self.eval_share), "0 to 1"),
+            ("split.share", (0.0..=1.0).contains(&self.split.share), "0 to 1"),
+            (
+                "near_duplicates.threshold",
+                (0.3..=1.0).contains(&self.near_duplicates.threshold),
+                "0.3 to 1",
+            ),
         ];
         if let Some((key, _, bounds)) = bounds.into_iter().find(|(_, holds, _)| !holds) {
             let message = format!("`{key}` is out of its bounds");

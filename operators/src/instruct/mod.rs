@@ -4,11 +4,12 @@ mod config;
 mod cut;
 mod pairs;
 mod run;
+mod survey;
 mod templates;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Category, Config};
+pub use config::{Category, Config, NearDuplicates, SplitBy, SplitConfig};
 pub use pairs::{Document, Pair, pairs};
 pub use run::Instruct;
 pub use templates::Kind;

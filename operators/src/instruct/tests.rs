@@ -174,7 +174,11 @@ async fn no_held_out_document_is_trained_on_and_titles_stay_together() {
         .collect();
     let manifest = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
     let ended = home
-        .done(task(&home, json!({"eval_share": 0.3}), &manifest))
+        .done(task(
+            &home,
+            json!({"split": {"share": 0.3}, "near_duplicates": {"remove": false}}),
+            &manifest,
+        ))
         .await;
     let out = home.rows(&ended.datasets["instruct"]).await;
     let column = |name: &str| out.column_by_name(name).unwrap().as_string::<i32>().clone();
@@ -193,36 +197,23 @@ async fn no_held_out_document_is_trained_on_and_titles_stay_together() {
 }
 
 #[tokio::test]
-async fn a_changed_document_changes_its_pairs_alone() {
+async fn the_same_documents_give_the_same_pairs_and_categories_are_chosen() {
     let home = Home::new().await;
-    let row = |id: &'static str, text: &'static str| (id, "post", "", text);
-    let old = "A post of the old days, long enough to be an answer, with a word or two.";
-    let first = home
-        .publish(
-            "cleaned_documents",
-            &["id"],
-            documents(&[row("a", old), row("b", old), row("c", old)]),
-        )
-        .await;
-    home.done(task(&home, json!({}), &first)).await;
     let new = "A post of the new days, and long enough to be an answer of its own.";
+    let old =
+        "Something else altogether was said in the old days, long enough for an answer, with a word or two.";
     let rows = [
-        row("a", old),
-        row("b", new),
-        row("d", new),
-        ("e", "code", "x.rs", new),
+        ("a", "post", "", old),
+        ("d", "post", "", new),
+        (
+            "e",
+            "code",
+            "x.rs",
+            "fn main() { println!(\"a line of code that is long\"); }",
+        ),
     ];
     let second = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
     let ended = home.done(task(&home, json!({}), &second)).await;
-    assert_eq!(ended.metrics["mode"], "incremental");
-    assert_eq!(
-        [
-            &ended.metrics["entities_added"],
-            &ended.metrics["entities_changed"],
-            &ended.metrics["entities_removed"]
-        ],
-        [2, 1, 1]
-    );
     let fresh = home
         .done(task(
             &home,
@@ -230,17 +221,123 @@ async fn a_changed_document_changes_its_pairs_alone() {
             &second,
         ))
         .await;
-    let (one, other) = (&ended.datasets["instruct"], &fresh.datasets["instruct"]);
     assert_eq!(
-        home.rows(one).await,
-        home.rows(other).await,
-        "what comes by difference is what comes at once"
+        ended.datasets["instruct"].version,
+        fresh.datasets["instruct"].version
     );
     let only = home
         .done(task(&home, json!({"categories": ["code"]}), &second))
         .await;
     let rows = home.rows(&only.datasets["instruct"]).await;
     assert!(rows.num_rows() > 0 && rows.column(0).as_string::<i32>().iter().all(|id| id == Some("e")));
+}
+
+/// A text of `n` sentences that no other text has.
+fn story(seed: usize, n: usize) -> String {
+    let words = [
+        "river", "garden", "workshop", "letter", "winter", "window", "harbour", "market",
+    ];
+    let word = |at: usize| words[(seed * 7 + at * 3 + at / 5) % words.len()];
+    (0..n)
+        .map(|at| {
+            format!(
+                "On day {} of {seed} the {} was near the {} again. ",
+                at * seed + at,
+                word(at),
+                word(at + seed)
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn near_duplicates_go_before_the_split_whatever_their_order() {
+    let home = Home::new().await;
+    let texts: Vec<String> = (1..=20).map(|seed| story(seed, 30)).collect();
+    let ids: Vec<String> = (0..40).map(|n| format!("d{n:02}")).collect();
+    // Every other document is a repost under another title, with a line of its own around the text.
+    let copies: Vec<String> = texts
+        .iter()
+        .map(|text| format!("Reposted from my blog.\n\n{text}\nThanks for reading!"))
+        .collect();
+    let titles: Vec<String> = (0..40).map(|n| format!("Title number {n}")).collect();
+    let rows: Vec<_> = (0..40)
+        .map(|n| {
+            let text = if n < 20 { &texts[n] } else { &copies[n - 20] };
+            (ids[n].as_str(), "article", titles[n].as_str(), text.as_str())
+        })
+        .collect();
+    let manifest = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
+    let both = task(&home, json!({}), &manifest).output("documents");
+    let ended = home.done(both).await;
+    assert_eq!(ended.metrics["near_duplicates"], 20, "{}", ended.metrics);
+    let kept = home.rows(&ended.datasets["documents"]).await;
+    assert_eq!(kept.num_rows(), 20);
+    let pairs = home.rows(&ended.datasets["instruct"]).await;
+    let used: std::collections::HashSet<_> = pairs.column(0).as_string::<i32>().iter().flatten().collect();
+    let whole: std::collections::HashSet<_> = kept.column(0).as_string::<i32>().iter().flatten().collect();
+    assert!(used.is_subset(&whole) && used.len() > 15);
+    assert!(home.log().contains("20 of 40"), "{}", home.log());
+
+    let backwards: Vec<_> = rows.iter().rev().copied().collect();
+    let other = home
+        .publish("other_documents", &["id"], documents(&backwards))
+        .await;
+    let again = home.done(task(&home, json!({}), &other)).await;
+    assert_eq!(
+        home.rows(&again.datasets["instruct"]).await,
+        pairs,
+        "the order does not count"
+    );
+
+    let all = home
+        .done(task(
+            &home,
+            json!({"near_duplicates": {"remove": false}}),
+            &manifest,
+        ))
+        .await;
+    assert_eq!(all.metrics["near_duplicates"], 0);
+    assert!(home.rows(&all.datasets["instruct"]).await.num_rows() > pairs.num_rows());
+}
+
+#[tokio::test]
+async fn by_time_the_newest_are_held_out() {
+    let home = Home::new().await;
+    let texts: Vec<String> = (1..=10).map(|seed| story(seed, 20)).collect();
+    let ids: Vec<String> = (0..10).map(|n| format!("d{n}")).collect();
+    let titles: Vec<String> = (0..10).map(|n| format!("Title number {n}")).collect();
+    let rows: Vec<_> = (0..10)
+        .map(|n| (ids[n].as_str(), "article", titles[n].as_str(), texts[n].as_str()))
+        .collect();
+    let undated = documents(&rows);
+    let by_time = json!({"split": {"by": "time", "share": 0.2}});
+    let manifest = home.publish("undated", &["id"], undated.clone()).await;
+    let error = home
+        .run(task(&home, by_time.clone(), &manifest))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "instruct.no_dates");
+
+    // Day n of document n; the last has no date.
+    let days = (0..10)
+        .map(|n| (n < 9).then_some(n * 86_400_000))
+        .collect::<Vec<Option<i64>>>();
+    let dates = arrow::array::TimestampMillisecondArray::from(days).with_timezone("UTC");
+    let mut columns = undated.columns().to_vec();
+    columns[undated.schema().index_of("published_at").unwrap()] = Arc::new(dates);
+    let dated = RecordBatch::try_new(undated.schema(), columns).unwrap();
+    let manifest = home.publish("dated", &["id"], dated).await;
+    let ended = home.done(task(&home, by_time, &manifest)).await;
+    let out = home.rows(&ended.datasets["instruct"]).await;
+    let column = |name: &str| out.column_by_name(name).unwrap().as_string::<i32>().clone();
+    let (documents, splits) = (column("document_id"), column("split"));
+    let held: std::collections::BTreeSet<_> = (0..out.num_rows())
+        .filter(|row| splits.value(*row) == "eval")
+        .map(|row| documents.value(row))
+        .collect();
+    assert_eq!(held, ["d7", "d8"].into());
+    assert_eq!(ended.metrics["held_out_documents"], 2);
 }
 
 #[test]
@@ -260,7 +357,12 @@ fn bounds_and_placeholders_are_checked() {
             "min_answer_chars",
         ),
         (json!({"per_document": 0}), "instruct.config", "per_document"),
-        (json!({"eval_share": 1.5}), "instruct.config", "eval_share"),
+        (json!({"split": {"share": 1.5}}), "instruct.config", "split.share"),
+        (
+            json!({"near_duplicates": {"threshold": 0.1}}),
+            "instruct.config",
+            "near_duplicates.threshold",
+        ),
         (
             json!({"templates": {"post": ["about {topic}"]}}),
             "instruct.template",

@@ -88,3 +88,71 @@ proptest! {
         prop_assert_eq!(count_chars(&text), text.chars().count());
     }
 }
+
+#[test]
+fn near_texts_are_found_and_other_texts_are_not() {
+    use super::near::{Signature, near_duplicates};
+    let text: String = (0..200)
+        .map(|n| format!("Word{} of the text, number {n}. ", n * n % 97))
+        .collect();
+    let near = text.replace("number 17.", "number seventeen!").to_uppercase();
+    let half: String = text.chars().take(text.len() / 2).collect::<String>()
+        + &"Nothing of the sort was ever written here. ".repeat(40);
+    let other: String = (0..200)
+        .map(|n| format!("Another {} altogether, as {n} said. ", n * 31 % 89))
+        .collect();
+    let texts = [text.as_str(), &near, &half, &other, "", "short", "Short!"];
+    let signatures: Vec<_> = texts.iter().map(|text| Signature::new(text)).collect();
+    let similar = |a: usize, b: usize| {
+        signatures[a]
+            .as_ref()
+            .unwrap()
+            .similarity(signatures[b].as_ref().unwrap())
+    };
+    assert!((similar(0, 0) - 1.0).abs() < 1e-12);
+    assert!(similar(0, 1) > 0.9, "{}", similar(0, 1));
+    assert!((0.2..0.7).contains(&similar(0, 2)), "{}", similar(0, 2));
+    assert!(similar(0, 3) < 0.15, "{}", similar(0, 3));
+    assert!(signatures[4].is_none());
+    let order: Vec<usize> = (0..texts.len()).collect();
+    let found = near_duplicates(&signatures, &order, 0.8);
+    let pairs: std::collections::BTreeMap<_, _> = found.iter().map(|(a, (b, _))| (*a, *b)).collect();
+    assert_eq!(pairs, [(1, 0), (6, 5)].into());
+    assert!(
+        near_duplicates(&signatures, &[1, 0], 0.8).contains_key(&0),
+        "the first in order is kept"
+    );
+}
+
+#[test]
+fn estimates_of_what_texts_have_in_common_are_near_the_truth() {
+    use super::near::{Signature, shingles};
+    let text = |from: usize| -> String { (from..from + 300).map(|n| format!("w{n} ")).collect() };
+    let set = |text: &str| {
+        let mut all = std::collections::HashSet::new();
+        shingles(text, 5, |shingle| {
+            all.insert(shingle);
+        });
+        all
+    };
+    for shift in [0, 20, 60, 150, 299] {
+        let (a, b) = (text(0), text(shift));
+        let (x, y) = (set(&a), set(&b));
+        let truth = x.intersection(&y).count() as f64 / x.union(&y).count() as f64;
+        let found = Signature::new(&a)
+            .unwrap()
+            .similarity(&Signature::new(&b).unwrap());
+        assert!((found - truth).abs() < 0.12, "{shift}: {found} for {truth}");
+    }
+}
+
+#[test]
+fn writing_without_spaces_has_words() {
+    use super::near::words;
+    assert_eq!(words("我写了一封信。").count(), 6);
+    assert_eq!(words("Ein Brief, geschrieben — heute!").count(), 4);
+    assert_eq!(
+        words("ÄPFEL").collect::<Vec<_>>(),
+        words("äpfel").collect::<Vec<_>>()
+    );
+}

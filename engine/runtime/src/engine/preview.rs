@@ -163,6 +163,7 @@ impl Engine {
         for (port, kind, reference) in prepare::externals(task) {
             let pinned = prepare::pinned(&self.shared.config.store, kind, reference).await;
             match pinned {
+                Ok(artifact) if prepare::says_nothing_new(&self.shared, task, port, &artifact, &inputs) => {}
                 Ok(artifact) => drop(inputs.insert(port.to_owned(), vec![artifact])),
                 Err(_)
                     if self

@@ -116,3 +116,27 @@ async fn a_preview_says_what_would_run_and_why() {
         Would::Run
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compared_with_itself_is_what_had_nothing_to_be_compared_with() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let make = |text: &str| {
+        let rows = task("rows", "rows", json!({ "texts": [text] })).output("out", "raw");
+        let compare = task("compare", "compare", json!({}))
+            .input("rows", "rows", "out")
+            .dataset("other", "raw@latest");
+        plan("compare", vec![rows, compare])
+    };
+    let others = |run: &twinloom_runtime::RunSummary| support::task(run, "compare").metrics["others"].clone();
+    let first = run(&engine, make("a")).await;
+    assert_eq!(others(&first), 0, "there is none yet");
+    assert_eq!(
+        engine.plan_preview(&make("a")).await.unwrap()[1].would,
+        Would::Cached
+    );
+    let second = run(&engine, make("a")).await;
+    assert_eq!(support::task(&second, "compare").state, TaskState::Cached);
+    let third = run(&engine, make("b")).await;
+    assert_eq!(others(&third), 1);
+}

@@ -35,6 +35,7 @@ pub fn registry() -> Registry {
         .with(Flaky)
         .with(Nap)
         .with(Ask)
+        .with(Compare)
         .with(Fit)
         .with(Promote)
 }
@@ -323,6 +324,27 @@ impl Operator for Ask {
                 Err(OperatorError::data("test.rejected", message, "Ask again."))
             }
         }
+    }
+}
+
+/// Counts what it is to compare its rows with.
+struct Compare;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct CompareConfig {}
+
+#[async_trait]
+impl Operator for Compare {
+    type Config = CompareConfig;
+
+    fn info(&self) -> OperatorInfo {
+        let mut other = port("other", PortKind::Dataset);
+        other.optional = true;
+        info("compare", vec![port("rows", PortKind::Dataset), other], vec![])
+    }
+
+    async fn run(&self, context: &Context, _config: CompareConfig) -> Result<Outcome, OperatorError> {
+        Ok(Done::new().metric("others", context.inputs("other").len()).into())
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn sample(context: &Context, config: &Config) -> Result<Sample, Operat
         return Err(OperatorError::data(
             "evaluate.no_held_out",
             "no row of `instruct` has the split `eval`",
-            "Add documents, or raise `eval_share` of `instruct`.",
+            "Add documents, or raise `split.share` of `instruct`.",
         ));
     }
     let (held_total, train_total) = (held.seen, train.seen);

@@ -38,7 +38,7 @@ pub async fn run(context: &Context, config: Config) -> Result<Outcome, OperatorE
         return Err(OperatorError::data(
             "train.no_held_out",
             "no row of `instruct` has the split `eval`, so nothing would tell whether the training helped",
-            "Add documents, or raise `eval_share` of `instruct`.",
+            "Add documents, or raise `split.share` of `instruct`.",
         ));
     }
     context.info(format!(
