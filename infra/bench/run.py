@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import orchestrators
+
 ROOT = Path(__file__).resolve().parents[2]
 TWINLOOM = ROOT / "target" / "release" / "twinloom"
 TORCH = ROOT / "target" / "release" / "twinloom-torch"
@@ -92,7 +94,6 @@ CASES = [
     ({"store_publish", "store_incremental"}, cargo_bench("twinloom-store", "store"), None),
     ({"text_pipeline"}, cargo_bench("twinloom-operators", "text_pipeline"), peer("text_pipeline.py")),
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),
-    ({"orchestrators"}, lambda: [], peer("orch_prefect.py")),
 ]
 
 
@@ -112,18 +113,31 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[dict]:
     return out
 
 
+def beside_orchestrators() -> None:
+    """Ours and each orchestrator's, on the workloads that all of them can run."""
+    ours = cargo_bench("twinloom-runtime", "runs")() + scheduler()
+    theirs = orchestrators.peers(ROOT, PEERS, rows_of)
+    for row in ours + theirs + orchestrators.table(ours, theirs):
+        emit(row)
+
+
 def main() -> None:
+    if "orchestrators" in ONLY:
+        beside_orchestrators()
+        ONLY.discard("orchestrators")
+        if not ONLY:
+            return
     if not PYTHON:
         say("PEERS_PYTHON is not set: our own figures only")
     for names, own, other in CASES:
-        if ONLY and not ONLY & names or not ONLY and names == {"orchestrators"}:
+        if ONLY and not ONLY & names:
             continue
         ours, theirs = [], []
         for _ in range(ROUNDS if other and PYTHON else 1):
             ours += own()
             theirs += other() if other else []
         for row in ours + theirs + ratios(ours, theirs):
-            if not ONLY or row["bench"] in ONLY or "orchestrators" in ONLY:
+            if not ONLY or row["bench"] in ONLY:
                 emit(row)
 
 

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use twinloom_meta::RunState;
 use twinloom_runtime::{Engine, Programs, WaitFor};
-use twinloom_spec::Plan;
+use twinloom_spec::{Plan, PlannedTask};
 
 const WARM_UP: usize = 20;
 const SAMPLES: usize = 200;
@@ -52,11 +52,15 @@ fn main() -> ExitCode {
         .unwrap();
     runtime.block_on(async {
         if wanted("dag_3_steps") {
-            three_steps().await;
+            three_steps(Class::InProcess).await;
+            three_steps(Class::Process).await;
         }
-        for tasks in [40, 400, 10_000] {
-            if wanted("fanout_tasks_per_s") {
-                fanout(tasks).await;
+        if wanted("fanout_tasks_per_s") {
+            for tasks in [40, 400, 10_000] {
+                fanout(Class::InProcess, tasks).await;
+            }
+            for tasks in [40, 400] {
+                fanout(Class::Process, tasks).await;
             }
         }
         if wanted("process_overhead") {
@@ -66,41 +70,62 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn three_steps() {
+/// Where the tasks of a workload run.
+#[derive(Clone, Copy)]
+enum Class {
+    InProcess,
+    Process,
+}
+
+impl Class {
+    fn name(self) -> &'static str {
+        match self {
+            Self::InProcess => "in-process",
+            Self::Process => "process",
+        }
+    }
+
+    fn idle(self, id: &str) -> PlannedTask {
+        let idle = task(id, "idle", json!({}));
+        match self {
+            Self::InProcess => idle,
+            Self::Process => idle.in_process(),
+        }
+    }
+}
+
+async fn three_steps(class: Class) {
     let (_home, engine) = engine(8).await;
     let mut times = Vec::with_capacity(SAMPLES);
     for sample in 0..WARM_UP + SAMPLES {
         let steps = vec![
-            task("first", "idle", json!({})),
-            task("second", "idle", json!({})).after("first"),
-            task("third", "idle", json!({})).after("second"),
+            class.idle("first"),
+            class.idle("second").after("first"),
+            class.idle("third").after("second"),
         ];
         let took = timed(&engine, plan("three", steps)).await;
         if sample >= WARM_UP {
             times.push(took);
         }
     }
-    emit(
-        "dag_3_steps_p50_ms",
-        percentile(&mut times, 0.50),
-        "ms",
-        json!({ "class": "in-process", "samples": SAMPLES }),
-    );
-    emit(
-        "dag_3_steps_p95_ms",
-        percentile(&mut times, 0.95),
-        "ms",
-        json!({ "class": "in-process", "samples": SAMPLES }),
-    );
+    for (bench, part) in [("dag_3_steps_p50_ms", 0.50), ("dag_3_steps_p95_ms", 0.95)] {
+        let value = percentile(&mut times, part);
+        emit(
+            bench,
+            value,
+            "ms",
+            json!({ "class": class.name(), "samples": SAMPLES }),
+        );
+    }
 }
 
-async fn fanout(tasks: usize) {
+async fn fanout(class: Class, tasks: usize) {
     let (_home, engine) = engine(64).await;
     let wide = || {
         plan(
             "fanout",
             (0..tasks)
-                .map(|index| task(&format!("note[{index}]"), "idle", json!({})))
+                .map(|index| class.idle(&format!("note[{index}]")))
                 .collect(),
         )
     };
@@ -113,7 +138,7 @@ async fn fanout(tasks: usize) {
         "fanout_tasks_per_s",
         rate,
         "tasks/s",
-        json!({ "class": "in-process", "tasks": tasks }),
+        json!({ "class": class.name(), "tasks": tasks }),
     );
 }
 
