@@ -1,101 +1,20 @@
-//! Decoders: pre-norm attention with rotary positions and a gated feed-forward net.
+//! Decoders: layers of attention and feed-forward nets, made as an [`Architecture`] says.
+//!
+//! A step is [`Decoder::begin`], every layer, [`Decoder::finish`]; [`Decoder::hidden`] does the three.
 
+mod attention;
 mod build;
 mod layer;
+mod pass;
 
-use std::path::Path;
-
-use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::{Adapter, KvCache, Linear, llama, norm::RmsNorm, rope::Rope};
+pub use layer::Layer;
+pub use pass::Pass;
+
+use super::{Adapter, Architecture, KvCache, Linear, norm::Norm, rope::Rope};
 use crate::{ModelError, checkpoint::Checkpoint};
-use layer::Layer;
-
-/// How a family's models are made: what its config.json comes down to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Architecture {
-    /// Tokens known.
-    pub vocabulary: i64,
-    /// Width of the residual stream.
-    pub hidden: i64,
-    /// Width of the feed-forward net.
-    pub intermediate: i64,
-    /// Number of layers.
-    pub layers: i64,
-    /// Query heads.
-    pub heads: i64,
-    /// Key and value heads; divides `heads`.
-    pub kv_heads: i64,
-    /// Values of a head.
-    pub head_dim: i64,
-    /// Positions that it was trained for.
-    pub max_positions: i64,
-    /// Added to the variance in norms.
-    pub norm_eps: f64,
-    /// Base of the rotation's frequencies.
-    pub rope_theta: f64,
-    /// Whether the output layer is the embedding.
-    pub tied: bool,
-    /// Whether query, key and value layers have a bias; whether the attention's output layer has.
-    pub attention_bias: [bool; 2],
-    /// Whether the feed-forward net's layers have a bias.
-    pub mlp_bias: bool,
-}
-
-impl Architecture {
-    /// Reads a config.json by its `model_type`; `path` is for messages.
-    ///
-    /// # Errors
-    /// `model.config` for a family that there is no code for, or a value that does not suit.
-    pub fn from_config(config: &Value, path: &Path) -> Result<Self, ModelError> {
-        let family = config
-            .get("model_type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if llama::MODEL_TYPES.contains(&family) {
-            return llama::architecture(config, path);
-        }
-        Err(ModelError::Config {
-            path: path.to_owned(),
-            why: format!("there is no decoder for model_type `{family}`"),
-            hint: format!("Known: {}.", llama::MODEL_TYPES.join(", ")),
-        })
-    }
-
-    /// Whether the numbers can be those of a model; bounds keep a hostile file from asking for absurd memory.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let bounds = [
-            ("vocab_size", self.vocabulary, 4_000_000),
-            ("hidden_size", self.hidden, 65_536),
-            ("intermediate_size", self.intermediate, 1_048_576),
-            ("num_hidden_layers", self.layers, 1_000),
-            ("num_attention_heads", self.heads, 1_024),
-            ("num_key_value_heads", self.kv_heads, 1_024),
-            ("head_dim", self.head_dim, 4_096),
-            ("max_position_embeddings", self.max_positions, 100_000_000),
-        ];
-        if let Some((name, value, most)) = bounds
-            .iter()
-            .find(|(_, value, most)| !(1..=*most).contains(value))
-        {
-            return Err(format!("{name} is {value}, it has to be from 1 to {most}"));
-        }
-        if self.heads % self.kv_heads != 0 {
-            return Err(format!(
-                "{} heads cannot share {} key and value heads",
-                self.heads, self.kv_heads
-            ));
-        }
-        if self.head_dim % 2 != 0 {
-            return Err(format!("head_dim is {}, an odd number", self.head_dim));
-        }
-        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0 && self.norm_eps >= 0.0) {
-            return Err("rope_theta and rms_norm_eps have to be positive".to_owned());
-        }
-        Ok(())
-    }
-}
+use pass::Span;
 
 /// Which positions a position may look at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,8 +22,16 @@ pub enum Attend<'a> {
     /// Itself and all before it.
     #[default]
     Causal,
-    /// Where the mask is true: `[batch or 1, 1, step, all positions]`, Bool. For packed or padded sequences.
+    /// Where the mask is true: `[batch or 1, 1, step, all positions]`, Bool. For packed or padded sequences. A layer
+    /// with a window looks through both: a token's place counts, not its position.
     Mask(&'a Tensor),
+    /// The slots up to its own. For sequences of different lengths, each kept from its slot 0 on.
+    Slots {
+        /// The slot of each token of the step: `[batch, step]`, Int64.
+        slots: &'a Tensor,
+        /// Slots of the keys that attention is given.
+        total: i64,
+    },
 }
 
 /// How a step is run, beside its tokens.
@@ -124,11 +51,15 @@ pub struct Decoder {
     device: Device,
     kind: Kind,
     embedding: Tensor,
+    /// What embeddings are multiplied with.
+    embedding_scale: Option<Tensor>,
+    /// Learned vectors of positions, `[max_positions, hidden]`.
+    positions: Option<Tensor>,
     layers: Vec<Layer>,
-    norm: RmsNorm,
+    norm: Norm,
     /// `None` where the embedding serves.
     head: Option<Linear>,
-    rope: Rope,
+    rope: Option<Rope>,
 }
 
 impl Decoder {
@@ -173,13 +104,35 @@ impl Decoder {
     /// # Errors
     /// What libtorch says.
     pub fn hidden(&self, tokens: &Tensor, step: Step<'_>) -> Result<Tensor, ModelError> {
-        let (_, length) = tokens.size2()?;
         let Step {
             mut cache,
             positions,
             attend,
         } = step;
         let past = cache.as_ref().map_or(0, |cache| cache.len());
+        let (mut x, pass) = self.begin(tokens, positions, attend, past)?;
+        for layer in &self.layers {
+            x = layer.forward(&x, &pass, cache.as_deref_mut())?;
+        }
+        if let Some(cache) = cache {
+            cache.advance(tokens.size2()?.1);
+        }
+        self.finish(&x)
+    }
+
+    /// The start of a step: embeddings of tokens `[batch, seq]`, and what all layers share. `past` is the number of
+    /// positions read before.
+    ///
+    /// # Errors
+    /// `model.input` for more positions than the model has, or what libtorch says.
+    pub fn begin(
+        &self,
+        tokens: &Tensor,
+        positions: Option<&Tensor>,
+        attend: Attend<'_>,
+        past: i64,
+    ) -> Result<(Tensor, Pass), ModelError> {
+        let (_, length) = tokens.size2()?;
         let counted;
         let positions = match positions {
             Some(positions) => positions,
@@ -188,25 +141,42 @@ impl Decoder {
                 &counted
             }
         };
-        let rotation = self.rope.rotation(positions, self.kind)?;
-        let chunked;
-        // With a past, "causal" has to be counted from the end: libtorch counts from the start.
-        let attend = match attend {
-            Attend::Causal if past > 0 && length > 1 => {
-                chunked = Tensor::f_ones([length, past + length], (Kind::Bool, self.device))?.f_tril(past)?;
-                Attend::Mask(&chunked)
-            }
-            other => other,
-        };
         let mut x = Tensor::f_embedding(&self.embedding, tokens, -1, false, false)?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let held = cache.as_deref_mut().map(|cache| (cache, index));
-            x = layer.forward(&x, &self.architecture, &rotation, attend, held)?;
+        if let Some(scale) = &self.embedding_scale {
+            x = x.f_mul(scale)?;
         }
-        if let Some(cache) = cache {
-            cache.advance(length);
+        if let Some(learned) = &self.positions {
+            let most = self.architecture.max_positions;
+            if positions.f_max()?.f_int64_value(&[])? >= most {
+                return Err(ModelError::input(
+                    format!("the model has {most} positions, the text needs more"),
+                    "Give a shorter text, or use a model with rotary positions.",
+                ));
+            }
+            x = x.f_add(&Tensor::f_embedding(learned, positions, -1, false, false)?)?;
         }
-        self.norm.forward(&x)
+        let rotation = match &self.rope {
+            Some(rope) => Some(rope.rotation(positions, self.kind)?),
+            None => None,
+        };
+        let span = Span { past, length };
+        let pass = Pass::new(&self.architecture, rotation, attend, span, self.device)?;
+        Ok((x, pass))
+    }
+
+    /// The layers, in order: a step runs them one after the other between [`Self::begin`] and [`Self::finish`]. Without
+    /// a cache a layer's output depends on its input and the pass only, so it may be computed again.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The end of a step: the last norm.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn finish(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        self.norm.forward(x)
     }
 
     /// Hidden states `[..., hidden]` to logits `[..., vocabulary]`, in the model's type.
@@ -214,9 +184,13 @@ impl Decoder {
     /// # Errors
     /// What libtorch says.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
-        match &self.head {
-            Some(head) => head.forward(hidden),
-            None => Ok(hidden.f_linear(&self.embedding, None::<&Tensor>)?),
+        let logits = match &self.head {
+            Some(head) => head.forward(hidden)?,
+            None => hidden.f_linear(&self.embedding, None::<&Tensor>)?,
+        };
+        match self.architecture.logit_softcap {
+            Some(cap) => Ok(logits.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?),
+            None => Ok(logits),
         }
     }
 
@@ -228,11 +202,17 @@ impl Decoder {
         self.logits(&self.hidden(tokens, step)?)
     }
 
-    /// All weights by the names that they have in a checkpoint. The tensors share storage with the model's: setting
-    /// `requires_grad` on them trains the model itself.
+    /// All weights by the names that they have in a checkpoint, matrices as `[out, in]`. The tensors share storage with
+    /// the model's: setting `requires_grad` on them trains the model itself.
     #[must_use]
     pub fn named_weights(&self) -> Vec<(String, Tensor)> {
         build::named_weights(self)
+    }
+
+    /// All weights as a checkpoint of the family holds them: GPT-2's matrices are `[in, out]` there.
+    #[must_use]
+    pub fn checkpoint_weights(&self) -> Vec<(String, Tensor)> {
+        build::checkpoint_weights(self)
     }
 
     /// The layers that an adapter may sit on: those inside the blocks.

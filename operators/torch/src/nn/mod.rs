@@ -1,14 +1,15 @@
 //! Models: encoders and decoders on libtorch, without an idea of operators or files' whereabouts.
 //!
-//! A decoder family is one file that turns its config.json into a [`decoder::Architecture`]: how it differs. The forward
+//! A decoder family is one file in `family` that turns its config.json into an [`Architecture`]: how it differs. The forward
 //! pass works with autograd on; inference runs inside [`tch::no_grad`]. An [`lora::Adapter`] may sit on any linear: its
 //! weights are held outside the base's, which stay as they were loaded.
 
+pub mod architecture;
 pub mod bert;
 pub mod cache;
 pub mod decoder;
+mod family;
 pub mod linear;
-mod llama;
 pub mod lora;
 mod norm;
 mod rope;
@@ -17,8 +18,10 @@ pub mod weight;
 #[cfg(test)]
 mod tests;
 
+pub use architecture::Architecture;
 pub use cache::KvCache;
-pub use decoder::{Architecture, Attend, Decoder, Step};
+pub use decoder::{Attend, Decoder, Layer, Pass, Step};
 pub use linear::Linear;
 pub use lora::{Adapter, AdapterConfig};
+pub use rope::RopeScaling;
 pub use weight::Weight;

@@ -2,22 +2,36 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::architecture::NormKind;
 use crate::{ModelError, checkpoint::Checkpoint};
 
-/// Root mean square normalisation with a weight.
+/// A norm of a decoder, of any kind.
 #[derive(Debug)]
-pub struct RmsNorm {
+pub struct Norm {
+    /// Name in the checkpoint without `.weight`.
+    pub name: String,
+    /// `[size]`.
     pub weight: Tensor,
-    eps: f64,
+    /// `[size]`, of norms with a mean.
+    pub bias: Option<Tensor>,
+    pub kind: NormKind,
+    pub eps: f64,
 }
 
-impl RmsNorm {
-    pub fn new(weight: Tensor, eps: f64) -> Self {
-        Self { weight, eps }
-    }
-
+impl Norm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(x.f_rms_norm([self.weight.size1()?], Some(&self.weight), self.eps)?)
+        let size = [self.weight.size1()?];
+        Ok(match self.kind {
+            NormKind::Rms => x.f_rms_norm(size, Some(&self.weight), self.eps)?,
+            NormKind::RmsPlusOne => x
+                .f_to_kind(Kind::Float)?
+                .f_rms_norm(size, None::<&Tensor>, self.eps)?
+                .f_mul(&self.weight.f_to_kind(Kind::Float)?.f_add_scalar(1.0)?)?
+                .f_to_kind(x.f_kind()?)?,
+            NormKind::Layer => {
+                x.f_layer_norm(size, Some(&self.weight), self.bias.as_ref(), self.eps, true)?
+            }
+        })
     }
 }
 

@@ -1,7 +1,12 @@
 //! Rotary position embedding, as Hugging Face checkpoints expect it (halves, not pairs).
 
+mod scaling;
+
 use tch::{Device, Kind, Tensor};
 
+pub use scaling::RopeScaling;
+
+use super::Architecture;
 use crate::ModelError;
 
 /// The frequencies of a model's rotation.
@@ -9,42 +14,80 @@ use crate::ModelError;
 pub struct Rope {
     /// `[head_dim / 2]`, fp32.
     frequencies: Tensor,
+    /// Cosine and sine are multiplied with it.
+    factor: f64,
+    theta: f64,
+    head_dim: i64,
+    max_positions: i64,
+    /// Of the dynamic scaling: its factor.
+    dynamic: Option<f64>,
 }
 
 /// Cosine and sine of a step's positions: `[positions, head_dim / 2]`, or with a batch before it and a head after that.
+#[derive(Debug)]
 pub struct Rotation {
     cos: Tensor,
     sin: Tensor,
 }
 
 impl Rope {
-    pub fn new(head_dim: i64, theta: f64, device: Device) -> Result<Self, ModelError> {
-        let exponents = Tensor::f_arange_start_step(0, head_dim, 2, (Kind::Float, device))?
-            .f_div_scalar(head_dim as f64)?;
+    pub fn new(architecture: &Architecture, device: Device) -> Result<Self, ModelError> {
+        let (theta, head_dim) = (architecture.rope_theta, architecture.head_dim);
+        let scaling = &architecture.rope_scaling;
+        let plain = plain(head_dim, theta)?;
+        let values = Vec::<f32>::try_from(&plain)?;
+        let scaled = scaling.apply(&values, head_dim, theta);
         Ok(Self {
-            frequencies: Tensor::f_from_slice(&[theta as f32])?
-                .f_to_device(device)?
-                .f_pow(&exponents)?
-                .f_reciprocal()?,
+            frequencies: Tensor::f_from_slice(&scaled)?.f_to_device(device)?,
+            factor: scaling.attention_factor(),
+            theta,
+            head_dim,
+            max_positions: architecture.max_positions,
+            dynamic: match scaling {
+                RopeScaling::Dynamic { factor } => Some(*factor),
+                _ => None,
+            },
         })
     }
 
     /// `positions` is `[seq]` or `[batch, seq]`, Int64. Angles are fp32 whatever the model's type.
     pub fn rotation(&self, positions: &Tensor, kind: Kind) -> Result<Rotation, ModelError> {
+        let grown = self.grown(positions)?;
         let angles = positions
             .f_to_kind(Kind::Float)?
             .f_unsqueeze(-1)?
-            .f_mul(&self.frequencies)?;
+            .f_mul(grown.as_ref().unwrap_or(&self.frequencies))?;
         // One rotation for all heads: [batch, 1, seq, dim / 2].
         let angles = if angles.dim() == 3 {
             angles.f_unsqueeze(1)?
         } else {
             angles
         };
+        let scaled = |x: Tensor| match self.factor {
+            1.0 => x.f_to_kind(kind),
+            factor => x.f_mul_scalar(factor)?.f_to_kind(kind),
+        };
         Ok(Rotation {
-            cos: angles.f_cos()?.f_to_kind(kind)?,
-            sin: angles.f_sin()?.f_to_kind(kind)?,
+            cos: scaled(angles.f_cos()?)?,
+            sin: scaled(angles.f_sin()?)?,
         })
+    }
+
+    /// With the dynamic scaling, and beyond the positions of the training, the base grows with the last position.
+    fn grown(&self, positions: &Tensor) -> Result<Option<Tensor>, ModelError> {
+        let Some(factor) = self.dynamic else {
+            return Ok(None);
+        };
+        let seen = positions.f_max()?.f_int64_value(&[])? + 1;
+        if seen <= self.max_positions {
+            return Ok(None);
+        }
+        let (dim, seen) = (self.head_dim as f64, seen as f64);
+        let stretched = factor * seen / self.max_positions as f64 - (factor - 1.0);
+        let theta = self.theta * stretched.powf(dim / (dim - 2.0));
+        Ok(Some(
+            plain(self.head_dim, theta)?.f_to_device(positions.device())?,
+        ))
     }
 }
 
@@ -62,4 +105,11 @@ impl Rotation {
         let high = second.f_mul(&self.cos)?.f_add(&first.f_mul(&self.sin)?)?;
         Ok(Tensor::f_cat(&[low, high], -1)?)
     }
+}
+
+/// `theta ^ (-2i / head_dim)`, by the same fp32 operations that the reference does.
+fn plain(head_dim: i64, theta: f64) -> Result<Tensor, ModelError> {
+    let exponents = Tensor::f_arange_start_step(0, head_dim, 2, (Kind::Float, Device::Cpu))?
+        .f_div_scalar(head_dim as f64)?;
+    Ok(Tensor::f_pow_scalar(theta, &exponents)?.f_reciprocal()?)
 }

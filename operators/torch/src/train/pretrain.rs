@@ -146,6 +146,7 @@ fn architecture(config: &Config, tokenizer: &TextTokenizer) -> Architecture {
         tied: true,
         attention_bias: [false; 2],
         mlp_bias: false,
+        ..Architecture::default()
     }
 }
 

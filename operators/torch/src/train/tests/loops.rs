@@ -22,6 +22,7 @@ fn model(seed: u64) -> Decoder {
         tied: true,
         attention_bias: [false; 2],
         mlp_bias: false,
+        ..Architecture::default()
     };
     Decoder::random(architecture, seed, Device::Cpu).unwrap()
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod families;
+
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
@@ -13,17 +15,28 @@ pub fn golden_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-llama")
 }
 
-struct Golden(Checkpoint);
+/// The numbers of a folder.
+struct Golden {
+    dir: PathBuf,
+    file: Checkpoint,
+}
 
 impl Golden {
     fn open() -> Self {
-        let dir = golden_dir();
-        Self(Checkpoint::open_files(&dir, &[dir.join("golden.safetensors")]).unwrap())
+        Self::of(&golden_dir())
+    }
+
+    fn of(dir: &Path) -> Self {
+        let file = Checkpoint::open_files(dir, &[dir.join("golden.safetensors")]).unwrap();
+        Self {
+            dir: dir.to_owned(),
+            file,
+        }
     }
 
     fn get(&self, name: &str) -> Tensor {
-        self.0
-            .tensor(name, self.0.shape(name).unwrap(), Device::Cpu, Kind::Float)
+        self.file
+            .tensor(name, self.file.shape(name).unwrap(), Device::Cpu, Kind::Float)
             .unwrap()
     }
 
@@ -44,6 +57,16 @@ fn model() -> Decoder {
 fn max_difference(a: &Tensor, b: &Tensor) -> f64 {
     assert_eq!(a.size(), b.size());
     (a - b).abs().max().double_value(&[])
+}
+
+/// Positions of the left-padded batch, and what it may look at.
+fn padded(golden: &Golden) -> (Tensor, Tensor) {
+    let mask = golden.get("padded_mask").to_kind(Kind::Int64);
+    let positions: Tensor = (mask.cumsum(-1, Kind::Int64) - 1).clamp_min(0);
+    let length = mask.size()[1];
+    let causal = Tensor::ones([length, length], (Kind::Bool, Device::Cpu)).tril(0);
+    let attend = mask.to_kind(Kind::Bool).unsqueeze(1).unsqueeze(1);
+    (positions, attend.logical_and(&causal))
 }
 
 fn loss(logits: &Tensor, ids: &Tensor) -> Tensor {
@@ -73,14 +96,7 @@ fn logits_and_loss_equal_those_of_transformers() {
 #[test]
 fn left_padding_changes_nothing() {
     let (golden, model) = (Golden::open(), model());
-    let mask = golden.get("padded_mask").to_kind(Kind::Int64);
-    let positions: Tensor = (mask.cumsum(-1, Kind::Int64) - 1).clamp_min(0);
-    let causal = Tensor::ones([24, 24], (Kind::Bool, Device::Cpu)).tril(0);
-    let attend = mask
-        .to_kind(Kind::Bool)
-        .unsqueeze(1)
-        .unsqueeze(1)
-        .logical_and(&causal);
+    let (positions, attend) = padded(&golden);
     let step = Step {
         positions: Some(&positions),
         attend: Attend::Mask(&attend),
@@ -294,8 +310,18 @@ fn configurations_that_cannot_be_are_refused() {
         ("hidden_act", serde_json::json!("relu"), "relu"),
         (
             "rope_parameters",
-            serde_json::json!({"rope_type": "yarn", "factor": 4.0}),
-            "yarn",
+            serde_json::json!({"rope_type": "longrope", "factor": 4.0}),
+            "longrope",
+        ),
+        (
+            "rope_parameters",
+            serde_json::json!({"rope_type": "yarn", "factor": -4.0}),
+            "positive",
+        ),
+        (
+            "rope_parameters",
+            serde_json::json!({"rope_type": "llama3", "factor": 4.0}),
+            "low_freq_factor",
         ),
         ("num_attention_heads", serde_json::json!(0), "num_attention_heads"),
     ];
