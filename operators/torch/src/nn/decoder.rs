@@ -194,6 +194,17 @@ impl Decoder {
         }
     }
 
+    /// The output layer's matrix, `[vocabulary, hidden]`.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn output_matrix(&self) -> Result<Tensor, ModelError> {
+        match &self.head {
+            Some(head) => head.weight.dense(),
+            None => Ok(self.embedding.shallow_clone()),
+        }
+    }
+
     /// Logits of every position: [`Self::hidden`], then [`Self::logits`].
     ///
     /// # Errors
@@ -228,8 +239,8 @@ impl Decoder {
         self.detach();
         let mut unused = adapter.names();
         for linear in self.layers.iter_mut().flat_map(Layer::linears_mut) {
-            if let Some((a, b)) = adapter.factors(&linear.name) {
-                linear.attach(a, b, adapter.config().scale())?;
+            if let Some(low) = adapter.low(&linear.name) {
+                linear.attach(low)?;
                 unused.remove(linear.name.as_str());
             }
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::Decoder;
+use super::{Decoder, linear::Low};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, read_json, write_config, write_safetensors},
@@ -173,6 +173,17 @@ impl Adapter {
     #[must_use]
     pub fn factors(&self, layer: &str) -> Option<(&Tensor, &Tensor)> {
         self.factors.get(layer).map(|(a, b)| (a, b))
+    }
+
+    /// What sits on a layer.
+    #[must_use]
+    pub fn low(&self, layer: &str) -> Option<Low> {
+        self.factors.get(layer).map(|(a, b)| Low {
+            a: a.shallow_clone(),
+            b: b.shallow_clone(),
+            scale: self.config.scale(),
+            magnitude: None,
+        })
     }
 
     /// All factors, in the order of their names: what an optimizer trains.

@@ -22,6 +22,7 @@ impl Norm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let size = [self.weight.size1()?];
         Ok(match self.kind {
+            NormKind::Rms if self.fused(x) => twinloom_shim::rms_norm(x, &self.weight, self.eps)?,
             NormKind::Rms => x.f_rms_norm(size, Some(&self.weight), self.eps)?,
             NormKind::RmsPlusOne => x
                 .f_to_kind(Kind::Float)?
@@ -32,6 +33,20 @@ impl Norm {
                 x.f_layer_norm(size, Some(&self.weight), self.bias.as_ref(), self.eps, true)?
             }
         })
+    }
+
+    /// The norm of a sum, and the sum.
+    pub fn forward_sum(&self, x: &Tensor, delta: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+        if self.kind == NormKind::Rms && self.fused(x) && delta.f_kind()? == x.f_kind()? {
+            return Ok(twinloom_shim::add_rms_norm(x, delta, &self.weight, self.eps)?);
+        }
+        let sum = x.f_add(delta)?;
+        Ok((self.forward(&sum)?, sum))
+    }
+
+    /// Whether the shim has one loop for it; a GPU has its own in libtorch.
+    fn fused(&self, x: &Tensor) -> bool {
+        x.device() == Device::Cpu && x.kind() == self.weight.kind()
     }
 }
 

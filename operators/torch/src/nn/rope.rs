@@ -23,7 +23,8 @@ pub struct Rope {
     dynamic: Option<f64>,
 }
 
-/// Cosine and sine of a step's positions: `[positions, head_dim / 2]`, or with a batch before it and a head after that.
+/// Cosine and sine of a step's positions, `[positions, head_dim / 2]` in fp32; those of all sequences where each has its
+/// own.
 #[derive(Debug)]
 pub struct Rotation {
     cos: Tensor,
@@ -57,15 +58,11 @@ impl Rope {
             .f_to_kind(Kind::Float)?
             .f_unsqueeze(-1)?
             .f_mul(grown.as_ref().unwrap_or(&self.frequencies))?;
-        // One rotation for all heads: [batch, 1, seq, dim / 2].
-        let angles = if angles.dim() == 3 {
-            angles.f_unsqueeze(1)?
-        } else {
-            angles
-        };
+        let angles = angles.f_view([-1, self.head_dim / 2])?;
+        // Rounded to the model's type, as the reference has it.
         let scaled = |x: Tensor| match self.factor {
-            1.0 => x.f_to_kind(kind),
-            factor => x.f_mul_scalar(factor)?.f_to_kind(kind),
+            1.0 => x.f_to_kind(kind)?.f_to_kind(Kind::Float),
+            factor => x.f_mul_scalar(factor)?.f_to_kind(kind)?.f_to_kind(Kind::Float),
         };
         Ok(Rotation {
             cos: scaled(angles.f_cos()?)?,
@@ -92,18 +89,9 @@ impl Rope {
 }
 
 impl Rotation {
-    /// Turns `[batch, heads, seq, head_dim]`.
+    /// Turns `[batch, seq, heads, head_dim]`.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let halves = x.f_chunk(2, -1)?;
-        let [first, second] = halves.as_slice() else {
-            return Err(ModelError::input(
-                "a head of one value cannot be rotated",
-                "Check head_dim in config.json.",
-            ));
-        };
-        let low = first.f_mul(&self.cos)?.f_sub(&second.f_mul(&self.sin)?)?;
-        let high = second.f_mul(&self.cos)?.f_add(&first.f_mul(&self.sin)?)?;
-        Ok(Tensor::f_cat(&[low, high], -1)?)
+        Ok(twinloom_shim::rope(x, &self.cos, &self.sin)?)
     }
 }
 

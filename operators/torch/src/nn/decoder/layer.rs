@@ -1,6 +1,7 @@
 //! One block of a decoder.
 
 use tch::Tensor;
+use twinloom_shim::{Activation as Gate, gated};
 
 use super::{
     attention::{Scores, attend},
@@ -82,8 +83,9 @@ impl Layer {
         cache: Option<&mut KvCache>,
     ) -> Result<Tensor, ModelError> {
         let attended = self.attention(&self.attention_norm.forward(x)?, pass, cache)?;
-        let x = x.f_add(&normed(self.attention_post_norm.as_ref(), attended)?)?;
-        let fed = self.feed(&self.feed_norm.forward(&x)?)?;
+        let attended = normed(self.attention_post_norm.as_ref(), attended)?;
+        let (y, x) = self.feed_norm.forward_sum(x, &attended)?;
+        let fed = self.feed(&y)?;
         Ok(x.f_add(&normed(self.feed_post_norm.as_ref(), fed)?)?)
     }
 
@@ -94,7 +96,14 @@ impl Layer {
             Activation::GeluTanh => y.f_gelu("tanh"),
         };
         let wide = match &self.gate {
-            Some(gate) => act(gate.forward(x)?)?.f_mul(&self.up.forward(x)?)?,
+            Some(gate) => {
+                let (gate, up) = (gate.forward(x)?, self.up.forward(x)?);
+                match self.activation {
+                    Activation::Silu => gated(&gate, &up, Gate::Silu)?,
+                    Activation::GeluTanh => gated(&gate, &up, Gate::GeluTanh)?,
+                    Activation::Gelu => act(gate)?.f_mul(&up)?,
+                }
+            }
             None => act(self.up.forward(x)?)?,
         };
         self.down.forward(&wide)
@@ -107,12 +116,12 @@ impl Layer {
             Some([of_query, of_key]) => (of_query.forward(&query)?, of_key.forward(&key)?),
             None => (query, key),
         };
-        let heads_first = |x: Tensor| x.f_transpose(1, 2);
-        let (query, key, value) = (heads_first(query)?, heads_first(key)?, heads_first(value)?);
         let (query, key) = match &pass.rotation {
             Some(rotation) => (rotation.apply(&query)?, rotation.apply(&key)?),
             None => (query, key),
         };
+        let heads_first = |x: Tensor| x.f_transpose(1, 2);
+        let (query, key, value) = (heads_first(query)?, heads_first(key)?, heads_first(value)?);
         let (key, value) = match cache {
             Some(cache) => cache.extend(self.index, &key, &value)?,
             None => (key, value),

@@ -33,6 +33,23 @@ impl Weight {
         }
     }
 
+    /// The same with the matrix and the bias taken as constants, plus `scale * (x A^T) B^T` where factors A and B are
+    /// given (fp32 whatever `x` is): what a frozen base under an adapter does.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn forward_frozen(
+        &self,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        factors: Option<(&Tensor, &Tensor)>,
+        scale: f64,
+    ) -> Result<Tensor, ModelError> {
+        match self {
+            Self::Dense(weight) => Ok(twinloom_shim::frozen_linear(x, weight, bias, factors, scale)?),
+        }
+    }
+
     /// The matrix itself, `[out, in]`: unpacked where it is packed (a new tensor), else sharing storage.
     ///
     /// # Errors
