@@ -82,7 +82,7 @@ impl App {
             clock: Arc::new(SystemClock::default()),
             max_parallel: jobs.unwrap_or(cores).max(1),
             pools: BTreeMap::new(),
-            code_revision: None,
+            code_revision: code_revision(),
         };
         Ok(Engine::start(config).await?)
     }
@@ -121,4 +121,15 @@ impl App {
         };
         Ok(beside.or_else(above))
     }
+}
+
+/// The revision of the folder that the program runs in, `-dirty` where files differ from it; none outside of git.
+fn code_revision() -> Option<String> {
+    let output = std::process::Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !revision.is_empty()).then_some(revision)
 }

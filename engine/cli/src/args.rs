@@ -169,6 +169,9 @@ pub enum Command {
     /// Models, their versions and aliases.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Experiments: trainings and searches with their parameters, figures and curves.
+    #[command(subcommand)]
+    Experiments(ExperimentsCommand),
     /// The feature store: verify, collect garbage, rebuild the index.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -366,6 +369,15 @@ pub enum ModelCommand {
         /// The folder; made if it is not there.
         dir: PathBuf,
     },
+    /// Write the report of the last evaluation of a version: one HTML page that needs nothing else.
+    #[command(after_help = "Example:\n  twinloom model report twin@production --out report.html")]
+    Report {
+        /// NAME, NAME@VERSION or NAME@ALIAS of the model.
+        reference: String,
+        /// The file to write; without it `NAME-VERSION.html` here.
+        #[arg(short, long)]
+        out: Option<PathBuf>,
+    },
     /// Point an alias at a version, for instance back at an earlier one.
     Alias {
         /// NAME@VERSION.
@@ -378,6 +390,49 @@ pub enum ModelCommand {
         /// Why.
         #[arg(long)]
         reason: String,
+    },
+}
+
+/// `twinloom experiments …`; an experiment is named RUN/TASK, all of a run by RUN (an id, the start of it, or `latest`).
+#[derive(Debug, Subcommand)]
+pub enum ExperimentsCommand {
+    /// List experiments, newest first.
+    List {
+        /// Only those of this DAG.
+        #[arg(long)]
+        dag: Option<String>,
+        /// Only those of this step, such as `training/train`.
+        #[arg(long)]
+        step: Option<String>,
+        /// Only those of this operator.
+        #[arg(long)]
+        operator: Option<String>,
+        /// The metric to show.
+        #[arg(long, default_value = "eval_loss")]
+        metric: String,
+        /// At most this many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Put experiments side by side: parameters, configuration, versions, code, figures.
+    #[command(after_help = "Example:\n  twinloom experiments compare 01JX4 01JX7/training/train")]
+    Compare {
+        /// RUN or RUN/TASK.
+        #[arg(required = true)]
+        experiments: Vec<String>,
+        /// Also what is equal in all of them.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show the curves that experiments reported.
+    #[command(after_help = "Example:\n  twinloom experiments curves latest --metric eval_loss --json")]
+    Curves {
+        /// RUN or RUN/TASK.
+        #[arg(required = true)]
+        experiments: Vec<String>,
+        /// Only this metric.
+        #[arg(long)]
+        metric: Option<String>,
     },
 }
 

@@ -15,7 +15,7 @@ use clap::{CommandFactory, Parser};
 use crate::{
     app::App,
     args::{Cli, Command},
-    commands::{ask, dataset, decide, files, init, model, plan, run, runs, scheduler, store},
+    commands::{ask, dataset, decide, experiments, files, init, model, plan, run, runs, scheduler, store},
     error::CliError,
 };
 
@@ -59,6 +59,7 @@ async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
         Command::Reject(args) => decide::decide(app, &args, false).await,
         Command::Dataset(command) => dataset::run(app, &command).await,
         Command::Model(command) => model::run(app, &command).await,
+        Command::Experiments(command) => experiments::run(app, &command).await,
         Command::Store(command) => store::run(app, &command).await,
         Command::Ask(args) => ask::run(app, &args).await,
         Command::Why { run, task } => runs::why(app, &run, task.as_deref()).await,

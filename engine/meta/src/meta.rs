@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, CacheRow, Change, DatasetIndexRow,
-    DecisionRow, EventRow, Index, MetaError, MetricPoint, ModelIndexRow, RunFilter, RunHead, RunRow, TaskRow,
+    DecisionRow, EventRow, Index, MetaError, MetricPoint, MetricSeries, ModelIndexRow, RunFilter, RunHead,
+    RunRow, TaskRow,
     connect::{Address, Pools},
     read::{artifacts, events, runs, tasks},
     write::{Batches, check_fence, index, lease},
@@ -205,6 +206,14 @@ impl Meta {
     /// As for every method.
     pub async fn metrics(&self, run: &str, task: Option<&str>) -> Result<Vec<MetricPoint>, MetaError> {
         tasks::metrics(&self.pools.reader, run, task).await
+    }
+
+    /// The curves and figures that a run's tasks reported, without their points, by task and name.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn metric_series(&self, run: &str) -> Result<Vec<MetricSeries>, MetaError> {
+        tasks::metric_series(&self.pools.reader, run).await
     }
 
     /// Events with a greater id, in order.

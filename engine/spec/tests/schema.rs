@@ -49,7 +49,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
     check(&dag, "Dag", Dag::KEYS);
     check(&pipeline, "Pipeline", Pipeline::KEYS);
     check!(pipeline: PipelineInput);
-    check!(dag: Step, Select, ParamSpec, Defaults, RetriesSpec, ResourcesSpec, ConcurrencySpec, On, Schedule);
+    check!(dag: Step, Select, Search, Range, Halving, ParamSpec, Defaults, RetriesSpec, ResourcesSpec, ConcurrencySpec, On, Schedule);
     check!(dag: DatasetGroup, DatasetFilter, ModelFilter, Bounds, RunTrigger, WebhookTrigger, QueueTrigger);
     let known = dag["$defs"]
         .as_object()
@@ -57,7 +57,7 @@ fn the_parser_and_the_schema_know_the_same_keys() {
         .values()
         .filter(|schema| schema["properties"].is_object())
         .count();
-    assert_eq!(known, 16, "a struct of the schema is not compared here");
+    assert_eq!(known, 19, "a struct of the schema is not compared here");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod dataset;
 pub mod decide;
+pub mod experiments;
 pub mod files;
 pub mod follow;
 pub mod init;

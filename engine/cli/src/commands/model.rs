@@ -1,10 +1,11 @@
 //! `twinloom model …`: versions, aliases, cards.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::json;
 use twinloom_meta::{AliasIndexRow, AuditRow, Change, NewEvent, event};
+use twinloom_runtime::reports;
 use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
 
 use crate::{app::App, args::ModelCommand, error::CliError, output};
@@ -25,6 +26,7 @@ pub async fn run(app: &App, command: &ModelCommand) -> Result<(), CliError> {
             output::line(&dir.display().to_string());
             Ok(())
         }
+        ModelCommand::Report { reference, out } => report(app, &store, reference, out.as_deref()).await,
         ModelCommand::Alias {
             reference,
             alias,
@@ -156,6 +158,38 @@ async fn show(app: &App, store: &FeatureStore, reference: &str) -> Result<(), Cl
     output::line("");
     output::table(&["file", "size"], &files);
     output::line(&format!("\n{}", data.card.trim_end()));
+    Ok(())
+}
+
+async fn report(
+    app: &App,
+    store: &FeatureStore,
+    reference: &str,
+    out: Option<&Path>,
+) -> Result<(), CliError> {
+    let manifest = store.model(&reference.parse()?).await?;
+    let missing = || {
+        CliError::not_found(
+            "report.not_found",
+            format!("there is no report on {}", manifest.id()),
+            "An `evaluate` step with this version as its `candidate` makes one.",
+        )
+    };
+    let id = reports::find(store, &manifest).await?.ok_or_else(missing)?;
+    let files = reports::read(store, &id).await?;
+    let of = |media_type: &str| files.iter().find(|file| file.media_type == media_type);
+    if app.global.json && out.is_none() {
+        let file = of("application/json").ok_or_else(missing)?;
+        return output::json(&serde_json::from_str::<serde_json::Value>(&file.content)?);
+    }
+    let page = of("text/html").ok_or_else(missing)?;
+    let named = format!("{}-{}.html", manifest.data.name, manifest.version);
+    let path = out.unwrap_or_else(|| Path::new(&named));
+    std::fs::write(path, &page.content)?;
+    if app.global.json {
+        return output::json(&json!({ "report": id, "file": path }));
+    }
+    output::line(&path.display().to_string());
     Ok(())
 }
 

@@ -188,6 +188,19 @@ pub struct MetricPoint {
     pub at: Timestamp,
 }
 
+/// The points of one name of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricSeries {
+    /// The task.
+    pub task: String,
+    /// `train_loss`.
+    pub name: String,
+    /// How many there are.
+    pub points: u64,
+    /// The last step; none where points have no step.
+    pub last_step: Option<i64>,
+}
+
 /// An earlier result that may stand in for an equal task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CacheRow {

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 
 use super::plain;
 use crate::{
-    ApprovalRow, AttemptRow, CacheRow, DecisionRow, MetaError, MetricPoint, TaskRow,
+    ApprovalRow, AttemptRow, CacheRow, DecisionRow, MetaError, MetricPoint, MetricSeries, TaskRow,
     entity::{approval, attempt, cache_entry, decision, metric_point, task},
 };
 
@@ -71,6 +71,31 @@ pub async fn metrics(
         query = query.filter(Column::Task.eq(task));
     }
     plain(query.order_by_asc(Column::Id).all(db).await?)
+}
+
+pub async fn metric_series(db: &DatabaseConnection, run: &str) -> Result<Vec<MetricSeries>, MetaError> {
+    use metric_point::{Column, Entity};
+    let rows: Vec<(String, String, i64, Option<i64>)> = Entity::find()
+        .filter(Column::Run.eq(run))
+        .select_only()
+        .column(Column::Task)
+        .column(Column::Name)
+        .column_as(Column::Id.count(), "points")
+        .column_as(Column::Step.max(), "last_step")
+        .group_by(Column::Task)
+        .group_by(Column::Name)
+        .order_by_asc(Column::Task)
+        .order_by_asc(Column::Name)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let series = |(task, name, points, last_step): (String, String, i64, Option<i64>)| MetricSeries {
+        task,
+        name,
+        points: u64::try_from(points).unwrap_or_default(),
+        last_step,
+    };
+    Ok(rows.into_iter().map(series).collect())
 }
 
 pub async fn caches(

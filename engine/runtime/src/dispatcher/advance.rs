@@ -9,6 +9,7 @@ use super::{
     Core, Run, TaskRef,
     inputs::{self, Flow},
     run::Phase,
+    search,
 };
 use crate::{
     failpoint,
@@ -164,6 +165,10 @@ impl Core {
     pub fn fail_for_good(&mut self, run: &mut Run, index: usize, error: &OperatorError) {
         let value = serde_json::to_value(error).ok();
         run.update(index, |row| row.error = value);
+        if search::can_do_without(run, index) {
+            let reason = format!("left out of the search: {}", error.message);
+            return self.end(run, index, TaskState::Skipped, Some(reason));
+        }
         self.end(run, index, TaskState::Failed, None);
     }
 }

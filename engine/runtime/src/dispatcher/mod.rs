@@ -11,6 +11,7 @@ mod lifecycle;
 mod message;
 mod poll;
 pub mod run;
+mod search;
 mod shared;
 mod slots;
 mod start;

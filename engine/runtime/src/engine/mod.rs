@@ -2,6 +2,7 @@
 
 mod ownership;
 mod preview;
+pub(crate) mod reuse;
 mod submit;
 mod why;
 

@@ -33,6 +33,9 @@ impl Engine {
     /// `run.unknown_operator`; what the store and the database say.
     pub async fn plan_preview(&self, plan: &Plan) -> Result<Vec<TaskPreview>, EngineError> {
         self.check_operators(plan)?;
+        let mut plan = plan.clone();
+        self.reuse_best(&mut plan).await?;
+        let plan = &plan;
         let mut known: HashMap<&str, Known> = HashMap::new();
         let mut previews = Vec::with_capacity(plan.tasks.len());
         for task in &plan.tasks {

@@ -24,11 +24,16 @@ impl Engine {
         let Submit {
             mut plan,
             dag_text,
-            trigger,
+            mut trigger,
             run_id,
         } = submit;
+        if let (Some(trigger), Some(revision)) = (trigger.as_object_mut(), &self.shared.config.code_revision)
+        {
+            trigger.insert("code_revision".to_owned(), revision.as_str().into());
+        }
         self.check_operators(&plan)?;
         self.pin(&mut plan).await?;
+        self.reuse_best(&mut plan).await?;
         let graph = Graph::of(&plan)?;
         let id = run_id.unwrap_or_else(|| self.shared.config.clock.id());
         let now = self.shared.now();

@@ -16,4 +16,5 @@ mod flow;
 mod operators;
 mod plans;
 mod runs;
+mod search;
 mod support;

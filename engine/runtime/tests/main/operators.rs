@@ -354,6 +354,8 @@ struct Fit;
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct FitConfig {
     rate: f64,
+    #[serde(default)]
+    steps: Option<u32>,
 }
 
 #[async_trait]
@@ -370,6 +372,13 @@ impl Operator for Fit {
 
     async fn run(&self, context: &Context, config: FitConfig) -> Result<Outcome, OperatorError> {
         let rows = context.dataset("rows").await?.data.rows;
+        if config.rate > 0.9 {
+            return Err(OperatorError::config(
+                "fit.diverged",
+                "the rate is too high",
+                "Lower it.",
+            ));
+        }
         let settings = serde_json::json!({ "rate": config.rate });
         let mut writer =
             context.stage_model("model", None, settings, "A card.".to_owned(), BTreeMap::new())?;
@@ -380,7 +389,7 @@ impl Operator for Fit {
         for step in 0..3_u32 {
             context.metric("loss", 1.0 / f64::from(step + 1), Some(u64::from(step)));
         }
-        let loss = (config.rate - 0.2).abs();
+        let loss = (config.rate - 0.2).abs() + config.steps.map_or(0.0, |steps| 1.0 / f64::from(steps));
         Ok(Done::new()
             .metric("loss", loss)
             .model("model", writer.finish().await?)

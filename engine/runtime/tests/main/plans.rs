@@ -34,6 +34,7 @@ pub fn task(id: &str, operator: &str, config: Value) -> PlannedTask {
         needs: Vec::new(),
         condition: None,
         variant: Map::new(),
+        trial: None,
         retries: Retries {
             max: 2,
             backoff: Backoff::Constant,

@@ -168,7 +168,7 @@ impl Context<'_, '_> {
         let allowed = self.allowed(site);
         let root = reference.root.as_str();
         if !allowed.contains(&root) {
-            let everywhere = ["params", "steps", "run", "matrix", "item"];
+            let everywhere = ["params", "steps", "run", "matrix", "search", "item"];
             let message = match (everywhere.contains(&root), site) {
                 (true, Site::Variants) => {
                     format!("`{root}` is not known yet where variants are made: only `params` is")
@@ -178,7 +178,11 @@ impl Context<'_, '_> {
                 }
                 (true, _) => format!(
                     "`{root}` is only known in a step with {}",
-                    if root == "item" { "`for_each`" } else { "`matrix`" }
+                    match root {
+                        "item" => "`for_each`",
+                        "search" => "`search`",
+                        _ => "`matrix`",
+                    }
                 ),
                 (false, _) => format!("`{root}` is not defined"),
             };
@@ -203,6 +207,7 @@ impl Context<'_, '_> {
                 }
             }
             "matrix" => self.check_dimension(span, reference),
+            "search" => self.check_drawn(span, reference),
             _ => {}
         }
     }
@@ -212,6 +217,9 @@ impl Context<'_, '_> {
         if site != Site::Variants {
             if self.step.matrix.is_some() {
                 allowed.push("matrix");
+            }
+            if self.step.search.is_some() {
+                allowed.push("search");
             }
             if self.step.for_each.is_some() {
                 allowed.push("item");
@@ -267,7 +275,7 @@ impl Context<'_, '_> {
                 Some("Read the metrics in the pipeline itself.".to_owned()),
             );
         }
-        let fanned = other.for_each.is_some() || (other.matrix.is_some() && other.select.is_none());
+        let fanned = super::ports::is_fanned(other);
         if let Some(part) = reference
             .name(1)
             .filter(|part| !STEP_FIELDS.contains(part) && !fanned)
@@ -275,6 +283,20 @@ impl Context<'_, '_> {
             let hint = did_you_mean(part, STEP_FIELDS.iter().copied())
                 .unwrap_or_else(|| format!("Read `steps.{name}.metrics.NAME`."));
             self.error(span, format!("a step has no `{part}`"), Some(hint));
+        }
+    }
+
+    fn check_drawn(&mut self, span: Span, reference: &expr::Reference) {
+        let (Some(search), Some(name)) = (&self.step.search, reference.name(0)) else {
+            return;
+        };
+        let budget = search
+            .halving
+            .as_ref()
+            .map(|halving| halving.budget.value.as_str());
+        if search.over.get(name).is_none() && !search.over.is_broken(name) && budget != Some(name) {
+            let hint = search.over.suggest(name, "values");
+            self.error(span, format!("the search draws no `{name}`"), Some(hint));
         }
     }
 

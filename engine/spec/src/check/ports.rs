@@ -32,7 +32,7 @@ pub(crate) struct NoPort<'a> {
 
 /// Whether a step stands for several tasks whose outputs all count.
 pub(crate) fn is_fanned(step: &Step) -> bool {
-    step.for_each.is_some() || (step.matrix.is_some() && step.select.is_none())
+    step.for_each.is_some() || (step.is_varied() && step.select.is_none())
 }
 
 /// An output of a step; `Ok(None)` where nothing is known of it.

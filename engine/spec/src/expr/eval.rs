@@ -40,6 +40,9 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
             .len()
             .ok_or_else(|| minijinja::Error::new(ErrorKind::InvalidOperation, "it has no length"))
     });
+    for (name, function) in super::search::functions() {
+        environment.add_global(name, function);
+    }
     environment
 });
 

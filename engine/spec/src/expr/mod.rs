@@ -8,6 +8,7 @@ mod error;
 mod eval;
 mod literal;
 mod scope;
+mod search;
 mod template;
 mod tokens;
 

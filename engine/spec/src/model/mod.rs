@@ -5,6 +5,7 @@ mod defaults;
 mod on;
 mod params;
 pub(crate) mod scalars;
+mod search;
 mod step;
 
 pub use dag::{ApiVersion, Dag, DagKind, Labels, Pipeline, PipelineInput, PipelineKind};
@@ -17,4 +18,5 @@ pub use params::{Boxed, ParamSpec, ParamType};
 pub use scalars::{
     ByteSize, CronExpression, Expression, Label, Moment, MomentAt, Period, SecretRef, Timezone,
 };
+pub use search::{Halving, Range, Reuse, Search};
 pub use step::{Condition, ForEach, Matrix, Select, Step};

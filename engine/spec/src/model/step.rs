@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{Expression, Label, Period, ResourcesSpec, RetriesSpec, defaults::ExecutorName};
+use super::{Expression, Label, Period, ResourcesSpec, RetriesSpec, Search, defaults::ExecutorName};
 use crate::{
     Goal,
     read::{FromNode, NameMap, OneOrMany, Reader, Spanned, spec_struct},
@@ -30,6 +30,8 @@ spec_struct! {
         "if" => condition: Option<Condition>,
         /// One task for each combination of these values, as `${{ matrix.NAME }}`.
         "matrix" => matrix: Option<Matrix>,
+        /// One task for each of some drawn configurations, as `${{ search.NAME }}`; needs `select`.
+        "search" => search: Option<Spanned<Search>>,
         /// Take the outputs of the best combination only.
         "select" => select: Option<Spanned<Select>>,
         /// One task for each entry, as `${{ item }}`.
@@ -51,8 +53,16 @@ spec_struct! {
     }
 }
 
+impl Step {
+    /// Whether it stands for tasks with different values, of which `select` takes the best.
+    #[must_use]
+    pub fn is_varied(&self) -> bool {
+        self.matrix.is_some() || self.search.is_some()
+    }
+}
+
 spec_struct! {
-    /// How the best combination of a matrix is found.
+    /// How the best combination of a matrix, or trial of a search, is found.
     pub struct Select: "`select`" {
         /// The metric to compare.
         "metric" => metric: Spanned<String>,

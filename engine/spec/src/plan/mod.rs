@@ -5,11 +5,13 @@ mod inputs;
 mod names;
 mod options;
 mod partial;
+mod search;
 mod types;
 mod variants;
 
 use serde_json::{Map, Value};
 
+pub(crate) use search::rungs;
 pub use types::*;
 
 use crate::{

@@ -65,6 +65,9 @@ pub struct PlannedTask {
     pub condition: Option<String>,
     /// The matrix variant or item, for display and templates.
     pub variant: Map<String, Value>,
+    /// Which trial of a search it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Box<Trial>>,
     /// What to do on a transient failure.
     pub retries: Retries,
     /// Wall-clock limit of one attempt.
@@ -77,6 +80,29 @@ pub struct PlannedTask {
     pub resources: Resources,
     /// Whether an earlier result with the same cache key may stand in.
     pub cache: bool,
+}
+
+/// A trial of a search, at one rung. A trial that fails is left out of the choice, as long as others stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The step that searches, as in [`PlannedTask::step`].
+    pub search: String,
+    /// From 0.
+    pub number: u32,
+    /// From 0; always 0 without `halving`.
+    pub rung: u32,
+    /// Tasks of the plan that belong to this search; 1 where the best of an earlier run stands in.
+    pub of: u32,
+    /// What was drawn, and the budget.
+    pub values: Map<String, Value>,
+    /// The task whose metric decides.
+    pub metric_task: String,
+    /// The metric.
+    pub metric: String,
+    /// Which way is better.
+    pub goal: Goal,
+    /// Whether the best of an earlier run may stand in for the search.
+    pub reuse: bool,
 }
 
 /// What flows into an input port.

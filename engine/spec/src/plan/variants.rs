@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::names::value_label;
+use super::{names::value_label, search};
 use crate::{
     expr::{self, ExprError, Scope},
-    model::{ForEach, Matrix, Step},
+    model::{ForEach, Matrix, Search, Step},
     yaml::Span,
 };
 
@@ -22,6 +22,17 @@ pub(super) struct Variant {
     pub(super) scope: Scope,
     /// For display.
     pub(super) values: Map<String, Value>,
+    /// Trial and rung of a search.
+    pub(super) place: Option<Place>,
+}
+
+/// A place in a search.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// From 0.
+    pub(super) trial: u32,
+    /// From 0.
+    pub(super) rung: u32,
 }
 
 /// Why there are no variants.
@@ -44,10 +55,14 @@ pub(super) fn variants(step: &Step, scope: &Scope) -> Result<Vec<Variant>, Amiss
     if let Some(matrix) = &step.matrix {
         return combinations(matrix, step.uses.span, scope);
     }
+    if let Some(search) = &step.search {
+        return Ok(trials(&search.value, scope));
+    }
     Ok(vec![Variant {
         label: String::new(),
         scope: scope.clone(),
         values: Map::new(),
+        place: None,
     }])
 }
 
@@ -62,7 +77,34 @@ fn each(index: usize, item: Value, alias: Option<&str>, scope: &Scope) -> Varian
         label: format!("[{index}]"),
         scope,
         values,
+        place: None,
     }
+}
+
+/// All trials of the first rung, then those that may reach the second, and so on.
+fn trials(search: &Search, scope: &Scope) -> Vec<Variant> {
+    let drawn = search::draw(search);
+    let rungs = search::rungs(search);
+    let mut variants = Vec::with_capacity(drawn.len() * rungs.len());
+    for (rung, budget) in (0..).zip(&rungs) {
+        for (trial, values) in (0..).zip(&drawn) {
+            let mut values = values.clone();
+            let mut label = format!("trial={trial}");
+            if let Some((name, budget)) = budget {
+                values.insert(name.clone(), Value::from(*budget));
+                label = format!("{label},{name}={budget}");
+            }
+            let mut scope = scope.clone();
+            scope.set("search", Value::Object(values.clone()));
+            variants.push(Variant {
+                label: format!("[{label}]"),
+                scope,
+                values,
+                place: Some(Place { trial, rung }),
+            });
+        }
+    }
+    variants
 }
 
 fn combinations(matrix: &Matrix, uses: Span, scope: &Scope) -> Result<Vec<Variant>, Amiss> {
@@ -106,6 +148,7 @@ fn combinations(matrix: &Matrix, uses: Span, scope: &Scope) -> Result<Vec<Varian
             label: format!("[{}]", parts.join(",")),
             scope,
             values,
+            place: None,
         });
     }
     Ok(variants)

@@ -1,6 +1,7 @@
 //! One step: what it uses, its configuration, inputs and outputs.
 
 mod inputs;
+mod search;
 mod variants;
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! `matrix`, `select`, `for_each` and `as`.
+//! `matrix`, `search`, `select`, `for_each` and `as`.
 
 use super::Context;
 use crate::{
@@ -21,11 +21,19 @@ impl Context<'_, '_> {
             )
             .hint = Some(hint.to_owned());
         }
+        if let Some(search) = &step.search {
+            if step.matrix.is_some() || step.for_each.is_some() {
+                let message = "a step has one of `search`, `matrix` and `for_each`".to_owned();
+                self.error(search.span, codes::CONFLICTING_KEYS, message);
+            }
+            self.check_search(search);
+        }
         if let Some(name) = &step.item_name {
             if step.for_each.is_none() {
                 self.error(name.span, codes::CONFLICTING_KEYS, "`as` needs `for_each`".into());
             }
-            let taken = ["params", "steps", "run", "matrix", "item", "inputs"].contains(&name.value.as_str());
+            let taken = ["params", "steps", "run", "matrix", "search", "item", "inputs"]
+                .contains(&name.value.as_str());
             if !identifier(name) || name.contains('-') || taken {
                 self.error(
                     name.span,
@@ -84,11 +92,11 @@ impl Context<'_, '_> {
 
     fn check_select(&mut self) {
         let Some(select) = &self.step.select else { return };
-        if self.step.matrix.is_none() {
+        if !self.step.is_varied() {
             self.error(
                 select.span,
                 codes::CONFLICTING_KEYS,
-                "`select` needs `matrix`".into(),
+                "`select` needs `matrix` or `search`".into(),
             );
         }
         match (self.world.target(self.step), &select.step) {
@@ -98,7 +106,7 @@ impl Context<'_, '_> {
                     let message = format!("the pipeline `{}` has no step `{}`", inner.name, step.value);
                     self.error(step.span, codes::UNKNOWN_STEP, message).hint = Some(hint);
                 } else if inner.steps.get(step).is_some_and(|inner| {
-                    inner.for_each.is_some() || inner.matrix.is_some() || inner.uses.starts_with("pipeline/")
+                    inner.for_each.is_some() || inner.is_varied() || inner.uses.starts_with("pipeline/")
                 }) {
                     let message = format!(
                         "the step `{}` of the pipeline is not a single task with metrics",

@@ -81,7 +81,7 @@ impl<'a> Expander<'a, '_> {
             }
             outputs.insert(port.to_owned(), name);
         }
-        let mut needs = common.needs.clone();
+        let mut needs = made.needs;
         for source in made.inputs.values().flatten() {
             inputs::tasks(source, &mut |task| {
                 needs.insert(task.to_owned());
@@ -112,6 +112,7 @@ impl<'a> Expander<'a, '_> {
             needs: needs.into_iter().collect(),
             condition: made.condition,
             variant: made.values,
+            trial: made.trial,
             retries: options.retries,
             timeout: options.timeout,
             pool: options.pool.clone(),
@@ -181,10 +182,11 @@ impl<'a> Expander<'a, '_> {
             deferred,
             inputs: made.inputs.into_iter().collect(),
             out_names,
-            needs: common.needs.iter().cloned().collect(),
+            needs: made.needs.into_iter().collect(),
             condition: made.condition,
             options: Options::with_step(&frame.options.with_defaults(inner.defaults), &common.entry.value),
             variant: made.values,
+            trial: made.trial,
         };
         let dones = self.frame(&used)?;
         let outline = self.outline(&inner)?;

@@ -12,9 +12,10 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
 use super::{
-    Concurrency, Plan, PlannedInput, PlannedTask, inputs,
+    Concurrency, Plan, PlannedInput, PlannedTask, Trial, inputs,
     options::Options,
     partial::{Failure, Partial},
+    search,
     variants::{self, Amiss, MAX_TASKS, Variant},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     },
     diagnostic::{Report, codes},
     expr::Scope,
-    model::{Condition, Step},
+    model::{Condition, Reuse, Step},
     read::{Entry, NameMap},
     yaml::{Node, Span},
 };
@@ -68,6 +69,7 @@ pub(crate) fn expand(
         condition: None,
         options: Options::default().with_defaults(graph.defaults),
         variant: Map::new(),
+        trial: None,
     };
     expander.frame(&frame)?;
     let tasks = expander.tasks;
@@ -129,6 +131,7 @@ struct Frame<'a> {
     condition: Option<String>,
     options: Options,
     variant: Map<String, Value>,
+    trial: Option<Box<Trial>>,
 }
 
 /// What is the same for every use of a graph.
@@ -270,14 +273,64 @@ impl<'a> Expander<'a, '_> {
             fanned: check::ports::is_fanned(step),
         };
         let errors = self.report.len();
+        // Tasks whose metrics decide on the next rung, by rung.
+        let mut rungs: Vec<Vec<String>> = Vec::new();
         for variant in &found {
-            if let Some(instance) = self.instance(frame, outline, &common, variant) {
+            let rung = self.rung(frame, &common, variant, found.len(), &rungs);
+            let place = variant.place.map_or(0, |place| place.rung as usize);
+            if let Some(instance) = self.instance(frame, outline, &common, variant, rung) {
+                rungs.resize(rungs.len().max(place + 1), Vec::new());
+                rungs[place].extend(instance.metric_task.clone());
                 done.instances.push(instance);
             } else if self.report.len() > errors + 10 || self.over_limits() {
                 break;
             }
         }
         (self.report.len() == errors).then_some(done)
+    }
+
+    /// What a variant waits for and belongs to as a trial of a search: from the second rung on, it runs where its trial
+    /// was among the best of the rung before.
+    fn rung(
+        &self,
+        frame: &Frame<'a>,
+        common: &Common<'_>,
+        variant: &Variant,
+        of: usize,
+        rungs: &[Vec<String>],
+    ) -> Rung {
+        let step = &common.entry.value;
+        let (Some(place), Some(search), Some(select)) = (variant.place, &step.search, &step.select) else {
+            return Rung::default();
+        };
+        let id = format!("{}{}{}", frame.id_prefix, common.name, variant.label);
+        let metric_task = match &select.step {
+            Some(step) => format!("{id}/{}", step.value),
+            None => id,
+        };
+        let trial = Trial {
+            search: format!("{}{}", frame.step_prefix, common.name),
+            number: place.trial,
+            rung: place.rung,
+            of: u32::try_from(of).unwrap_or(u32::MAX),
+            values: variant.values.clone(),
+            metric_task,
+            metric: select.metric.value.clone(),
+            goal: select.goal,
+            reuse: search.reuse == Some(Reuse::Best),
+        };
+        let before = rungs.get((place.rung as usize).wrapping_sub(1));
+        let condition = before.and_then(|before| {
+            let earlier = (place.rung as usize)
+                .checked_sub(2)
+                .and_then(|rung| rungs.get(rung));
+            search::goes_on(search, select, before.get(place.trial as usize)?, before, earlier)
+        });
+        Rung {
+            trial: Some(Box::new(trial)),
+            condition,
+            needs: before.cloned().unwrap_or_default(),
+        }
     }
 
     fn over_limits(&self) -> bool {
@@ -313,6 +366,7 @@ impl<'a> Expander<'a, '_> {
         outline: &Outline,
         common: &Common<'_>,
         variant: &Variant,
+        rung: Rung,
     ) -> Option<Instance> {
         let step = &common.entry.value;
         let id = format!("{}{}{}", frame.id_prefix, common.name, variant.label);
@@ -352,6 +406,11 @@ impl<'a> Expander<'a, '_> {
             frame.condition.clone(),
             condition.filter(|condition| condition != "true"),
         );
+        let condition = both(condition, rung.condition);
+        let mut needs = common.needs.clone();
+        self.edges += rung.needs.len();
+        needs.extend(rung.needs);
+        let trial = rung.trial.or_else(|| frame.trial.clone());
         let out = self.out_names(frame, common, &partial)?;
         let mut values = frame.variant.clone();
         values.extend(variant.values.clone());
@@ -361,9 +420,11 @@ impl<'a> Expander<'a, '_> {
                     id,
                     with,
                     condition,
+                    needs,
                     inputs,
                     out,
                     values,
+                    trial,
                 };
                 self.task(frame, outline, common, operator, made)
             }
@@ -372,9 +433,11 @@ impl<'a> Expander<'a, '_> {
                     id,
                     with,
                     condition,
+                    needs,
                     inputs,
                     out,
                     values,
+                    trial,
                 };
                 self.pipeline(frame, common, inner, made)
             }
@@ -426,7 +489,17 @@ struct Made {
     id: String,
     with: Option<Node>,
     condition: Option<String>,
+    needs: IndexSet<String>,
     inputs: IndexMap<String, Vec<PlannedInput>>,
     out: HashMap<String, String>,
     values: Map<String, Value>,
+    trial: Option<Box<Trial>>,
+}
+
+/// What a variant's place in a search adds.
+#[derive(Default)]
+struct Rung {
+    trial: Option<Box<Trial>>,
+    condition: Option<String>,
+    needs: Vec<String>,
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::{Common, Done, Expander, Frame, Instance};
 use crate::{
-    Goal, PlannedInput,
+    PlannedInput,
     check::graph::{Graph, Reference},
     diagnostic::codes,
     expr::Scope,
     model::{Select, scalars::is_label},
-    plan::{inputs, partial::Partial},
+    plan::{inputs, partial::Partial, search},
     read::NameMap,
     yaml::Span,
 };
@@ -123,7 +123,7 @@ pub(super) fn output(graph: &Graph<'_>, dones: &[Done], step: &str, port: &str) 
         }],
         None => instance.outputs.get(port).cloned().unwrap_or_default(),
     };
-    match spec.select.as_ref().filter(|_| spec.matrix.is_some()) {
+    match spec.select.as_ref().filter(|_| spec.is_varied()) {
         Some(select) if !done.fanned => {
             let Select { metric, goal, .. } = &select.value;
             let mut variants = Vec::new();
@@ -153,13 +153,12 @@ pub(super) fn step_expression(frame: &Frame<'_>, dones: &[Done], name: &str) -> 
     let list = || format!("[{}]", tasks.join(", "));
     match (&step.select, done.fanned) {
         (_, true) => Some(list()),
-        (Some(select), false) if step.matrix.is_some() => {
-            let attribute = Value::String(format!("metrics.{}", select.metric.value));
-            let reverse = matches!(select.goal, Goal::Maximize);
-            Some(format!(
-                "({} | sort(attribute={attribute}, reverse={reverse}) | first)",
-                list()
-            ))
+        (Some(select), false) if step.is_varied() => {
+            let ids = done
+                .instances
+                .iter()
+                .filter_map(|instance| instance.task.as_deref());
+            Some(search::best_of(ids, &select.metric.value, select.goal))
         }
         _ => tasks.into_iter().next(),
     }
