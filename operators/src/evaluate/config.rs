@@ -34,6 +34,13 @@ pub struct Config {
     pub memorisation: Memorisation,
     /// How near its writing is to the author's.
     pub style: Style,
+    /// Others' text, to tell what was learnt of the author from what was learnt of writing.
+    pub control: Control,
+    /// Everyday questions, to find what tuning has cost.
+    pub ability: Ability,
+    /// A language model that compares texts; none is asked without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeConfig>,
     /// What a candidate has to reach.
     pub gate: Gate,
 }
@@ -48,9 +55,67 @@ pub struct Leakage {
     /// A held-out row is leaked when this share of its n-grams occurs in training answers.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub row_overlap: f64,
+    /// A held-out row is leaked as well when it has this share of its runs of five words in common with one training
+    /// answer (estimated by MinHash).
+    #[schemars(range(min = 0.3, max = 1.0))]
+    pub similarity: f64,
     /// Share of held-out rows that may be leaked; leaked ones are not measured.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_share: f64,
+}
+
+/// The control: rows that the author did not write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    /// Texts that are measured, of the input `control` or of the set that is shipped; 0 leaves the control out.
+    #[schemars(range(max = 10_000))]
+    pub rows: usize,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { rows: 48 }
+    }
+}
+
+/// The ability check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ability {
+    /// Questions of the shipped set that are asked; 0 leaves the check out.
+    #[schemars(range(max = 1000))]
+    pub items: usize,
+}
+
+impl Default for Ability {
+    fn default() -> Self {
+        Self { items: 1000 }
+    }
+}
+
+/// A judge behind an OpenAI-compatible endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeConfig {
+    /// The base of the endpoint, such as `https://api.example.org/v1`.
+    pub url: String,
+    /// The model to ask.
+    pub model: String,
+    /// The key, as `secret:NAME`; none is sent without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Whether the endpoint may have an address of this machine or a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Seconds that an answer may take.
+    #[serde(default = "judge_seconds")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub seconds: u64,
+}
+
+fn judge_seconds() -> u64 {
+    60
 }
 
 /// The memorisation probe.
@@ -105,6 +170,20 @@ pub struct Gate {
     /// the probes.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_recited_share: f64,
+    /// Share of probes on which the candidate may go on with its training text word for word.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_extracted_share: f64,
+    /// Share of everyday questions that the candidate may get wrong beyond the base: refused where the interval lies
+    /// above as a whole.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_ability_drop: f64,
+    /// How far its style may lie beyond the author's own band; not asked for without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_style_excess: Option<f64>,
+    /// Win rate against the base that a judge has to give; not asked for without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub min_judge_wins: Option<f64>,
     /// Held-out documents that the comparison needs.
     pub min_documents: usize,
 }
@@ -122,6 +201,9 @@ impl Default for Config {
             leakage: Leakage::default(),
             memorisation: Memorisation::default(),
             style: Style::default(),
+            control: Control::default(),
+            ability: Ability::default(),
+            judge: None,
             gate: Gate::default(),
         }
     }
@@ -132,7 +214,8 @@ impl Default for Leakage {
         Self {
             ngram: 13,
             row_overlap: 0.5,
-            max_share: 0.5,
+            similarity: 0.7,
+            max_share: 0.25,
         }
     }
 }
@@ -153,6 +236,10 @@ impl Default for Gate {
             min_improvement: 0.0,
             max_regression: 0.05,
             max_recited_share: 0.5,
+            max_extracted_share: 0.25,
+            max_ability_drop: 0.15,
+            max_style_excess: None,
+            min_judge_wins: None,
             min_documents: 2,
         }
     }
@@ -165,7 +252,7 @@ impl Config {
     /// `evaluate.config`, naming the key.
     pub fn check(&self) -> Result<(), OperatorError> {
         let (leakage, probe, share) = (&self.leakage, &self.memorisation, 0.0..=1.0);
-        let bounds: [(&str, bool, &str); 15] = [
+        let bounds: [(&str, bool, &str); 19] = [
             ("threads", (1..=1024).contains(&self.threads), "1 to 1024"),
             ("context", (16..=131_072).contains(&self.context), "16 to 131072"),
             (
@@ -188,6 +275,20 @@ impl Config {
                 "leakage.row_overlap",
                 share.contains(&leakage.row_overlap),
                 "0 to 1",
+            ),
+            (
+                "leakage.similarity",
+                (0.3..=1.0).contains(&leakage.similarity),
+                "0.3 to 1",
+            ),
+            ("control.rows", self.control.rows <= 10_000, "0 to 10000"),
+            ("ability.items", self.ability.items <= 1000, "0 to 1000"),
+            (
+                "judge.seconds",
+                self.judge
+                    .as_ref()
+                    .is_none_or(|judge| (1..=3600).contains(&judge.seconds)),
+                "1 to 3600",
             ),
             ("leakage.max_share", share.contains(&leakage.max_share), "0 to 1"),
             ("memorisation.probes", probe.probes <= 10_000, "0 to 10000"),

@@ -1,19 +1,37 @@
 //! `evaluate`: a candidate against its base and the production model on held-out text. `twinloom-torch` runs it.
 
 mod config;
+pub mod judge;
+mod page;
+pub mod report;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Gate, Leakage, Memorisation, Style};
+pub use config::{Ability, Config, Control, Gate, JudgeConfig, Leakage, Memorisation, Style};
+pub use page::page;
 
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use twinloom_sdk::{OperatorInfo, Runs, records};
+
+/// `page`: key `name`; the report as files: `report.html` for people and `report.json` for programs.
+#[must_use]
+pub fn page_schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, false);
+    Arc::new(Schema::new(vec![
+        text("name"),
+        text("media_type"),
+        text("content"),
+    ]))
+}
 
 /// Name, ports, where it runs.
 #[must_use]
 pub fn info() -> OperatorInfo {
     OperatorInfo {
         name: "evaluate",
-        version: "1",
+        version: "2",
         summary: "Compares a candidate with its base and with production on held-out text, and passes the gate or not.",
         inputs: vec![
             records::model_port("candidate", "The model to judge"),
@@ -31,12 +49,21 @@ pub fn info() -> OperatorInfo {
                 &records::instruct(),
                 &["document_id", "instruction", "answer", "split"],
             ),
+            records::optional(records::dataset_in(
+                "control",
+                "Texts of others, in place of the shipped ones",
+                &records::cleaned_documents(),
+                &["id", "title", "text"],
+            )),
         ],
-        outputs: vec![records::dataset_out(
-            "report",
-            "Figures, intervals and the gate's verdict",
-            &records::report(),
-        )],
+        outputs: vec![
+            records::dataset_out(
+                "report",
+                "Figures, intervals and the gate's verdict",
+                &records::report(),
+            ),
+            records::dataset_out("page", "The report as HTML and as JSON", &page_schema()),
+        ],
         open_ports: false,
         runs: Runs::Torch,
         cacheable: true,

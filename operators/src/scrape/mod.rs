@@ -6,7 +6,7 @@ mod document;
 mod feed;
 mod folder;
 mod git;
-mod http;
+pub(crate) mod http;
 mod job;
 mod jsonl;
 mod page;

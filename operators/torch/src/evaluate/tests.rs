@@ -92,6 +92,7 @@ fn the_gate_decides_planted_cases() {
         max_regression: 0.05,
         max_recited_share: 0.5,
         min_documents: 3,
+        ..Gate::default()
     };
     let at = |low: f64, value: f64, high: f64| Interval { value, low, high };
     let good = Evidence {
