@@ -10,7 +10,7 @@ mod text;
 mod tests;
 
 pub use bpe::train_bpe;
-pub use chat::{ChatTemplate, Message};
+pub use chat::{ChatTemplate, Message, Rendered, Rendering};
 pub use files::{CHAT_TEMPLATE, TOKENIZER_FILES, write_files};
 pub use run::TokenizerOperator;
 pub use text::TextTokenizer;
