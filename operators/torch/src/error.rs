@@ -80,6 +80,16 @@ pub enum ModelError {
         /// Its type.
         found: String,
     },
+    /// A model cannot be had from the hub.
+    #[error("the model `{name}` cannot be had from the hub: {why}")]
+    Hub {
+        /// Its name.
+        name: String,
+        /// What kind of problem it is.
+        kind: HubProblem,
+        /// What happened, without addresses.
+        why: String,
+    },
     /// What is asked of a model does not suit it.
     #[error("{why}")]
     Input {
@@ -91,6 +101,17 @@ pub enum ModelError {
     /// libtorch failed.
     #[error("libtorch: {}", first_lines(.0))]
     Torch(#[from] TchError),
+}
+
+/// Why a model cannot be had from the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HubProblem {
+    /// There is no network, or it may not be used, or the hub does not answer as it should.
+    Unreachable,
+    /// The hub does not know the model, or not that revision.
+    NotFound,
+    /// The hub does not give it to everyone.
+    Denied,
 }
 
 impl ModelError {
@@ -114,6 +135,11 @@ impl ModelError {
             Self::TensorMissing { .. } => "model.tensor_missing",
             Self::TensorShape { .. } => "model.tensor_shape",
             Self::TensorKind { .. } => "model.tensor_kind",
+            Self::Hub { kind, .. } => match kind {
+                HubProblem::Unreachable => "model.hub_unreachable",
+                HubProblem::NotFound => "model.hub_not_found",
+                HubProblem::Denied => "model.hub_denied",
+            },
             Self::Input { .. } => "model.input",
             Self::Torch(error) if out_of_memory(error) => "torch.out_of_memory",
             Self::Torch(_) => "torch.failed",
@@ -135,6 +161,7 @@ impl ModelError {
             Self::Io { .. } => "Check that the file is there and that this user may read it.".to_owned(),
             Self::Damaged { .. } => "Download or convert the checkpoint again.".to_owned(),
             Self::Config { hint, .. } | Self::Input { hint, .. } => hint.clone(),
+            Self::Hub { name, kind, .. } => hub_hint(name, *kind),
             Self::TensorMissing {
                 similar: Some(similar),
                 ..
@@ -157,12 +184,31 @@ impl From<ModelError> for OperatorError {
     fn from(error: ModelError) -> Self {
         let (code, hint) = (error.code(), error.hint());
         match &error {
-            ModelError::Missing { .. } | ModelError::Config { .. } | ModelError::Input { .. } => {
-                Self::config(code, &error, hint)
-            }
+            ModelError::Hub {
+                kind: HubProblem::Unreachable,
+                ..
+            } => Self::retry(code, &error, hint),
+            ModelError::Missing { .. }
+            | ModelError::Config { .. }
+            | ModelError::Input { .. }
+            | ModelError::Hub { .. } => Self::config(code, &error, hint),
             ModelError::Torch(inner) if !out_of_memory(inner) => Self::bug(code, &error),
             ModelError::Torch(_) => Self::config(code, &error, hint),
             _ => Self::data(code, &error, hint),
+        }
+    }
+}
+
+fn hub_hint(name: &str, kind: HubProblem) -> String {
+    match kind {
+        HubProblem::Unreachable => format!(
+            "Where there is a network run `hf download {}`, copy its folder of the cache to this machine's (HF_HOME), or \
+             give the folder of the checkpoint instead of a name.",
+            name.replace('@', " --revision ")
+        ),
+        HubProblem::NotFound => "Check the name and the revision: `owner/name@revision`.".to_owned(),
+        HubProblem::Denied => {
+            "Check the name; accept the model's terms on its page and set HF_TOKEN to a token that may read it.".to_owned()
         }
     }
 }

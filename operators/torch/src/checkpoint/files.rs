@@ -10,7 +10,7 @@ use crate::ModelError;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-const PICKLES: [&str; 4] = ["bin", "pt", "pth", "ckpt"];
+const PICKLES: [&str; 6] = ["bin", "pt", "pth", "ckpt", "pkl", "pickle"];
 
 /// The one file, or the shards that the index names.
 pub fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
@@ -63,14 +63,16 @@ fn shards(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
 
+/// Whether it is a file that runs code when it is read.
+pub fn is_pickle(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ext| PICKLES.iter().any(|pickle| ext.eq_ignore_ascii_case(pickle)))
+}
+
 fn pickle(dir: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(dir).ok()?;
-    let is_pickle = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|ext| PICKLES.iter().any(|pickle| ext.eq_ignore_ascii_case(pickle)))
-    };
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(is_pickle)
+        .filter(|path| is_pickle(path))
         .min()
 }

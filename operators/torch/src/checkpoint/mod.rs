@@ -5,6 +5,7 @@
 
 mod files;
 mod header;
+pub mod hub;
 mod kinds;
 mod llama2c;
 mod write;
