@@ -99,7 +99,8 @@ impl Projection {
 pub struct Config {
     /// `pretrain` or `lora`.
     pub method: Method,
-    /// lora: folder of a Hugging Face checkpoint to fine-tune, instead of the input `base`.
+    /// lora: what to fine-tune instead of the input `base`: the folder of a Hugging Face checkpoint, or a name on the
+    /// hub, `owner/name` or `owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_path: Option<String>,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.

@@ -67,7 +67,7 @@ pub async fn own_base(
         return Base::checked_out(context, &base, folder).await;
     }
     match manifest.data.config.get("base_path").and_then(Value::as_str) {
-        Some(path) => Base::folder(path),
+        Some(path) => Base::named(path).await,
         None => Err(OperatorError::config(
             "evaluate.no_base",
             format!(

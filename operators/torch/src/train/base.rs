@@ -1,4 +1,4 @@
-//! Where a model's files are: a model of the registry, checked out, or a folder.
+//! Where a model's files are: a model of the registry, checked out, a folder, or a model of the hub.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,14 @@ use tch::{Device, Kind};
 use twinloom_sdk::{Context, OperatorError};
 use twinloom_store::{ModelManifest, VersionId};
 
-use crate::{ModelError, checkpoint::Checkpoint, nn::Decoder};
+use crate::{
+    ModelError,
+    checkpoint::{
+        Checkpoint,
+        hub::{self, HubName},
+    },
+    nn::Decoder,
+};
 
 /// The weights of an adapter; a model that has this file needs a base.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
@@ -18,13 +25,16 @@ pub struct Base {
     pub dir: PathBuf,
     /// Its version, when it comes from the registry.
     pub id: Option<VersionId>,
+    /// Its name with the commit, when it comes from the hub.
+    pub hub: Option<HubName>,
 }
 
 impl Base {
-    /// The model at an input port or, where that is not connected, of the folder `path`; `None` without either.
+    /// The model at an input port or, where that is not connected, of `path`: a folder, or a name on the hub; `None`
+    /// without either.
     ///
     /// # Errors
-    /// `train.base_path` when the folder is not there, `train.base_is_adapter`, or what the store says.
+    /// `train.base_path` when it is neither, `model.hub_*` when the hub does not give it, `train.base_is_adapter`, or what the store says.
     pub async fn find(
         context: &Context,
         port: &str,
@@ -34,23 +44,33 @@ impl Base {
             let manifest = context.store().model_exact(&input.id).await?;
             return Self::checked_out(context, &manifest, port).await.map(Some);
         }
-        path.map(Self::folder).transpose()
+        match path {
+            Some(path) => Self::named(path).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// A folder with a checkpoint.
+    /// A folder with a checkpoint, or a model of the hub by name; what is not in its cache is downloaded.
     ///
     /// # Errors
-    /// `train.base_path` when it is not there.
-    pub fn folder(path: &str) -> Result<Self, OperatorError> {
-        let dir = PathBuf::from(path);
-        if dir.is_dir() {
-            return Ok(Self { dir, id: None });
+    /// `train.base_path` when it is neither, `model.hub_*` when the hub does not give it.
+    pub async fn named(path: &str) -> Result<Self, OperatorError> {
+        let reference = path.to_owned();
+        let found = tokio::task::spawn_blocking(move || hub::locate(&reference)).await?;
+        match found {
+            Ok(found) => Ok(Self {
+                dir: found.dir,
+                id: None,
+                hub: found.hub,
+            }),
+            Err(error @ ModelError::Input { .. }) => Err(OperatorError::config(
+                "train.base_path",
+                error,
+                "Give the folder of a Hugging Face checkpoint or a name on the hub (`owner/name@revision`), or connect \
+                 the input `base`.",
+            )),
+            Err(error) => Err(error.into()),
         }
-        Err(OperatorError::config(
-            "train.base_path",
-            format!("there is no folder {path}"),
-            "Give the folder of a Hugging Face checkpoint, or connect the input `base`.",
-        ))
     }
 
     /// A model of the registry, in a folder of the attempt.
@@ -74,15 +94,22 @@ impl Base {
         Ok(Self {
             dir,
             id: Some(manifest.id()),
+            hub: None,
         })
     }
 
-    /// `name@version`, or the folder.
+    /// `name@version`, `owner/name@commit`, or the folder.
     #[must_use]
     pub fn name(&self) -> String {
-        self.id
-            .as_ref()
-            .map_or_else(|| self.dir.display().to_string(), ToString::to_string)
+        let id = self.id.as_ref().map(ToString::to_string);
+        id.or_else(|| self.hub.as_ref().map(ToString::to_string))
+            .unwrap_or_else(|| self.dir.display().to_string())
+    }
+
+    /// The same as other tools take it: a model of the hub without its commit.
+    #[must_use]
+    pub fn plain_name(&self) -> String {
+        self.hub.as_ref().map_or_else(|| self.name(), HubName::plain)
     }
 
     /// Reads it.

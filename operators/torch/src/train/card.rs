@@ -35,7 +35,7 @@ pub fn card(context: &Context, config: &Config, base: Option<&Base>, about: &Val
         );
     }
     if let Some(base) = base.filter(|base| base.id.is_none()) {
-        let _ = writeln!(text, "- base: the folder `{}`", base.name());
+        let _ = writeln!(text, "- base: `{}`", base.name());
     }
     let _ = write!(
         text,

@@ -29,7 +29,7 @@ pub async fn run(context: &Context, config: Config) -> Result<Outcome, OperatorE
             OperatorError::config(
                 "train.no_base",
                 "there is no base model to fine-tune",
-                "Connect the input `base`, or set `base_path` to the folder of a Hugging Face checkpoint.",
+                "Connect the input `base`, or set `base_path` to the folder of a Hugging Face checkpoint or a name on the hub.",
             )
         })?;
     let tokenizer = TextTokenizer::load(&base.dir)?;
@@ -109,7 +109,7 @@ fn fit(
             .map(|target| target.as_str().to_owned())
             .collect(),
         use_rslora: false,
-        base_model_name_or_path: Some(base.name()),
+        base_model_name_or_path: Some(base.plain_name()),
     };
     let adapter = Adapter::new(&model, wanted, config.seed)?;
     model.attach(&adapter)?;
@@ -134,7 +134,7 @@ fn fit(
         "r": config.rank,
         "lora_alpha": config.alpha(),
         "target_modules": targets,
-        "base_model_name_or_path": base.name(),
+        "base_model_name_or_path": base.plain_name(),
     });
     Ok((curve, about))
 }
