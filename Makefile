@@ -1,7 +1,7 @@
 # Two commands for users: `make demo` and `make test`. For a developer's day: `make check`. Figures: `make bench`.
 # Everything that they fetch or build goes into ignored folders (.cache, target, .twinloom); all are safe to repeat.
 
-.PHONY: help demo test check bench build setup fmt parity clean
+.PHONY: help demo test check bench build setup ui fmt parity clean
 
 help: ## What there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ build: setup ## Release binaries: target/release/twinloom and twinloom-torch.
 
 setup: ## libtorch and the embedder's weights, into .cache.
 	@infra/setup/all.sh
+
+ui: ## The web UI, into engine/server/ui/dist (needs Node.js 20.19 or later).
+	@infra/setup/node.sh
 
 fmt: ## Format Rust and the DAG files.
 	@cargo fmt

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that a build needs beside crates: tools checked, libtorch and the embedder's weights into .cache.
+# Everything that a build needs beside crates: tools checked, libtorch and the embedder's weights into .cache,
+# the web UI into engine/server/ui/dist.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/setup/common.sh
@@ -15,3 +16,4 @@ have=$(rustc --version | awk '{print $2}')
   die "Rust $have is too old, 1.95 is needed" "rustup update stable"
 "$here/libtorch.sh"
 "$here/embedder.sh"
+"$here/node.sh"

@@ -1,0 +1,63 @@
+import { Link } from "wouter";
+import { api, type Schemas } from "../api/client";
+import { to, useParam } from "../lib/address";
+import { Segmented } from "../ui/Bits";
+import { Code, Id } from "../ui/Copy";
+import { Empty, Loaded } from "../ui/Notes";
+import { Status } from "../ui/Status";
+import { Table, type Column } from "../ui/Table";
+import { Time } from "../ui/Time";
+
+type Item = Schemas["ApprovalItem"];
+
+/** How a question ended, in the shapes of states. */
+export function Outcome({ outcome }: { outcome: string | null | undefined }) {
+  if (!outcome) return <Status state="waiting" word="waiting" />;
+  const state = { approved: "succeeded", rejected: "failed", timed_out: "failed", cancelled: "cancelled" }[outcome] ?? "pending";
+  return <Status state={state} word={outcome.replace("_", " ")} />;
+}
+
+const columns: Column<Item>[] = [
+  { key: "state", head: "State", cell: (item) => <Outcome outcome={item.outcome} />, width: 110 },
+  { key: "question", head: "Question", cell: (item) => <Link href={to.approval(item.run, item.task)}>{item.question || item.task}</Link> },
+  { key: "run", head: "Run", cell: (item) => <Id id={item.run} to={to.run(item.run)} what="run id" /> },
+  { key: "approvers", head: "Asked", cell: (item) => item.approvers.join(", ") || "anyone" },
+  { key: "required", head: "Needs", num: true, cell: (item) => `${item.required} yes` },
+  { key: "opened", head: "Since", num: true, cell: (item) => <Time at={item.opened_at} /> },
+  { key: "expires", head: "By itself", num: true, cell: (item) => (item.closed_at ? <Time at={item.closed_at} /> : item.expires_at ? <>{item.on_timeout} <Time at={item.expires_at} /></> : "never") },
+];
+
+export default function Approvals() {
+  const [state, setState] = useParam("state", "open");
+  const approvals = api.useQuery("get", "/api/v1/approvals", { params: { query: { state, limit: 200 } } });
+  return (
+    <>
+      <div className="page-head">
+        <h1>Approvals</h1>
+      </div>
+      <Segmented
+        label="which"
+        value={state}
+        options={[
+          ["open", "Waiting"],
+          ["all", "All"],
+        ]}
+        onChange={setState}
+      />
+      <Loaded of={approvals} rows={5}>
+        {({ items }) =>
+          items.length > 0 ? (
+            <Table label="approvals" rows={items} columns={columns} rowKey={(item) => `${item.run} ${item.task}`} />
+          ) : state === "open" ? (
+            <Empty title="Nothing waits for you">
+              <p>A DAG asks a person where it has an approve step. It holds no worker while it waits:</p>
+              <Code text={"approve:\n  uses: approve\n  in: {report: evaluate.report}\n  with: {approvers: [role:approver], timeout: 7d, on_timeout: reject}\n"} label="an approve step" />
+            </Empty>
+          ) : (
+            <Empty title="Nobody has been asked yet" />
+          )
+        }
+      </Loaded>
+    </>
+  );
+}

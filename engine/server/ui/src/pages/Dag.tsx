@@ -1,0 +1,107 @@
+import { lazy } from "react";
+import { Link, useParams } from "wouter";
+import { api, client, type Schemas } from "../api/client";
+import { to } from "../lib/address";
+import { plural } from "../lib/format";
+import { LastRuns } from "../parts/RunBits";
+import { ActButton, useAct } from "../ui/Act";
+import { Facts, Tabs } from "../ui/Bits";
+import { Icon } from "../ui/Icon";
+import { Loaded, Problem } from "../ui/Notes";
+import { Time } from "../ui/Time";
+import { DagState } from "./Dags";
+
+const TABS: [string, string][] = [
+  ["grid", "Grid"],
+  ["graph", "Graph"],
+  ["schedule", "Schedule and triggers"],
+  ["yaml", "YAML"],
+  ["run", "Run"],
+  ["backfill", "Backfill"],
+];
+
+const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType<{ dag: Schemas["DagDetail"] }>>> = {
+  grid: lazy(() => import("./dag/GridTab")),
+  graph: lazy(() => import("./dag/GraphTab")),
+  schedule: lazy(() => import("./dag/ScheduleTab")),
+  yaml: lazy(() => import("./dag/YamlTab")),
+  run: lazy(() => import("./dag/RunTab")),
+  backfill: lazy(() => import("./dag/BackfillTab")),
+};
+const NewDag = lazy(() => import("./dag/NewDag"));
+
+export default function Dag() {
+  const { name = "", tab = "grid" } = useParams<{ name: string; tab?: string }>();
+  if (name === "new" && new URLSearchParams(location.search).has("new")) return <NewDag />;
+  return <Known name={name} tab={tab} />;
+}
+
+function Known({ name, tab }: { name: string; tab: string }) {
+  const dag = api.useQuery("get", "/api/v1/dags/{dag}", { params: { path: { dag: name } } });
+  const Part = PARTS[tab] ?? PARTS.grid;
+  return (
+    <Loaded of={dag} rows={8}>
+      {(data) => (
+        <>
+          <Header dag={data} />
+          <Tabs base={to.dag(name)} tabs={TABS} current={tab in PARTS ? tab : "grid"} />
+          {Part && <Part dag={data} />}
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function Header({ dag }: { dag: Schemas["DagDetail"] }) {
+  const { act, busy, error } = useAct();
+  const path = { params: { path: { dag: dag.name } } };
+  return (
+    <>
+      <div className="page-head">
+        <h1>{dag.name}</h1>
+        <DagState dag={dag} />
+        <LastRuns runs={dag.last_runs} />
+        <div className="actions">
+          {dag.paused ? (
+            <ActButton need="operate" disabled={busy} onClick={() => void act(() => client.POST("/api/v1/dags/{dag}/resume", path), `${dag.name} starts by itself again.`)}>
+              <Icon name="play" size={13} /> Resume
+            </ActButton>
+          ) : (
+            <ActButton need="operate" disabled={busy} title="Its triggers start nothing until it is resumed; people still can." onClick={() => void act(() => client.POST("/api/v1/dags/{dag}/pause", path), `${dag.name} is paused: its triggers start nothing.`)}>
+              <Icon name="pause" size={13} /> Pause
+            </ActButton>
+          )}
+          <Link className="btn primary" href={to.dag(dag.name, "run")}>
+            <Icon name="play" size={13} /> Run
+          </Link>
+        </div>
+      </div>
+      {dag.description && <p className="soft">{dag.description}</p>}
+      <Facts
+        items={[
+          ["File", <code key="f">{dag.path}</code>],
+          ["Owner", dag.owner],
+          ["Started by", dag.triggers.join(", ") || "people only"],
+          ["Next", dag.next_fire && <Time at={dag.next_fire} />],
+          ["At a time", dag.max_runs && `${plural(dag.max_runs, "run")}${dag.when_busy ? `, one more is ${{ queue: "queued", skip: "skipped", cancel: "started and cancels the old" }[dag.when_busy] ?? dag.when_busy}` : ""}`],
+        ]}
+      />
+      {error !== undefined && <Problem error={error} />}
+      {!dag.valid && (
+        <div className="note tone-red" role="group" aria-label="errors in the file">
+          <div className="title">
+            {plural(dag.diagnostics.length, "error")} in {dag.path}; what was loaded before stays in force
+          </div>
+          {dag.diagnostics.slice(0, 3).map((one, index) => (
+            <div key={index}>
+              <Link href={`${to.dag(dag.name, "yaml")}?line=${one.line}`}>
+                line {one.line}, column {one.column}
+              </Link>
+              : {one.message} <span className="mono soft">{one.code}</span>
+            </div>
+          ))}
+        </div>
+      )}
+    </>
+  );
+}

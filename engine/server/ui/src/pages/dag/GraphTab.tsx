@@ -1,0 +1,14 @@
+import { lazy } from "react";
+import { api, type Schemas } from "../../api/client";
+import { Loaded } from "../../ui/Notes";
+
+const TaskGraph = lazy(() => import("../../parts/graph/TaskGraph"));
+
+export default function GraphTab({ dag }: { dag: Schemas["DagDetail"] }) {
+  const graph = api.useQuery("get", "/api/v1/dags/{dag}/graph", { params: { path: { dag: dag.name } } });
+  return (
+    <Loaded of={graph} rows={10}>
+      {(picture) => <TaskGraph label={`graph of ${dag.name}`} picture={picture} />}
+    </Loaded>
+  );
+}

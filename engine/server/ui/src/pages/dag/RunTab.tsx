@@ -1,0 +1,61 @@
+import { lazy, useMemo, useState } from "react";
+import { useLocation } from "wouter";
+import type { RJSFSchema } from "@rjsf/utils";
+import { client, type Schemas } from "../../api/client";
+import { to } from "../../lib/address";
+import { runCommand } from "../../lib/command";
+import { ActButton, useAct } from "../../ui/Act";
+import { Section } from "../../ui/Bits";
+import { Code } from "../../ui/Copy";
+import { Problem } from "../../ui/Notes";
+
+const ParamsForm = lazy(() => import("../../parts/ParamsForm"));
+
+/** The defaults that a schema states. */
+export function defaultsOf(schema: RJSFSchema): Record<string, unknown> {
+  const entries = Object.entries(schema.properties ?? {}).flatMap(([name, one]) => (typeof one === "object" && one.default !== undefined ? [[name, one.default] as const] : []));
+  return Object.fromEntries(entries);
+}
+
+export default function RunTab({ dag }: { dag: Schemas["DagDetail"] }) {
+  const schema = dag.params_schema as RJSFSchema;
+  const defaults = useMemo(() => defaultsOf(schema), [schema]);
+  const [params, setParams] = useState<Record<string, unknown>>(defaults);
+  const [valid, setValid] = useState(true);
+  const [, go] = useLocation();
+  const { act, busy, error } = useAct();
+  const empty = Object.keys(schema.properties ?? {}).length === 0;
+  const start = () =>
+    void act(async () => {
+      const { data } = await client.POST("/api/v1/dags/{dag}/runs", { params: { path: { dag: dag.name } }, body: { params } });
+      if (data) go(to.run(data.run));
+    }, `${dag.name} is started.`);
+  return (
+    <div className="split">
+      <Section title="Parameters">
+        {empty ? (
+          <p className="soft">This DAG has no parameters.</p>
+        ) : (
+          <ParamsForm
+            schema={schema}
+            value={params}
+            onChange={(value, ok) => {
+              setParams(value);
+              setValid(ok);
+            }}
+          />
+        )}
+        {error !== undefined && <Problem error={error} />}
+        <div className="bar">
+          <ActButton need="operate" className="primary" disabled={busy || !valid || !dag.valid} title={dag.valid ? undefined : "The file has errors."} onClick={start}>
+            {busy ? "Starting…" : `Run ${dag.name}`}
+          </ActButton>
+          {!valid && <span className="status tone-red">Mend the fields that are marked.</span>}
+        </div>
+      </Section>
+      <Section title="The same from a shell">
+        <Code text={runCommand(dag.path, params, defaults, location.origin)} label="command" />
+      </Section>
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+import { Link } from "wouter";
+import { to } from "../../lib/address";
+import { oneLine } from "../../lib/format";
+import { Section } from "../../ui/Bits";
+import { Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
+import { Made } from "../Datasets";
+import type { PartProps } from "../Model";
+import { Figures } from "../Models";
+import { MoveAlias } from "./MoveAlias";
+
+export default function VersionsTab({ model, version }: PartProps) {
+  return (
+    <>
+      <Section title="Aliases">
+        {model.aliases.length > 0 ? (
+          <Table
+            label="aliases"
+            rows={model.aliases}
+            rowKey={(alias) => alias.label}
+            columns={[
+              { key: "label", head: "Alias", cell: (alias) => <strong>{alias.label}</strong> },
+              { key: "version", head: "Version", num: true, cell: (alias) => <Link href={to.model(model.name, alias.version)}>{alias.version}</Link> },
+              { key: "by", head: "Moved by", cell: (alias) => alias.by },
+              { key: "at", head: "When", cell: (alias) => <Time at={alias.moved_at} /> },
+              { key: "why", head: "Why", cell: (alias) => <span className="break">{alias.reason}</span> },
+              { key: "back", head: <span className="visually-hidden">Roll back</span>, cell: (alias) => (alias.previous ? <MoveAlias model={model} version={alias.previous} alias={alias.label} word={`Roll back to ${alias.previous}`} /> : null) },
+            ]}
+          />
+        ) : (
+          <p className="soft">No alias points at this model. A promote step moves one once a person has approved, or point one by hand above.</p>
+        )}
+      </Section>
+      <Section title="Versions">
+        <Table
+          label="versions"
+          rows={model.versions}
+          rowKey={(one) => String(one.version)}
+          selected={String(version.version)}
+          columns={[
+            { key: "version", head: "Version", num: true, width: 70, cell: (one) => <Link href={to.model(model.name, one.version)}>{one.version}</Link> },
+            { key: "aliases", head: "Aliases", cell: (one) => one.aliases.map((alias) => <span key={alias} className="chip tone-green">{alias}</span>) },
+            { key: "base", head: "On", cell: (one) => one.base ?? "–" },
+            { key: "metrics", head: "Figures", cell: (one) => <Figures values={one.metrics} most={4} /> },
+            { key: "at", head: "Registered", num: true, cell: (one) => <Time at={one.created_at} /> },
+            { key: "by", head: "Made by", cell: (one) => <Made run={one.run} task={one.task} /> },
+          ]}
+        />
+      </Section>
+      {model.history.length > 0 && (
+        <Section title="History of the aliases">
+          <ul className="list">
+            {model.history.map((event) => (
+              <li key={event.id}>
+                <Time at={event.at} />
+                <span>
+                  {event.subject} → {oneLine(event.payload.version)}
+                </span>
+                <span className="soft break">
+                  {typeof event.payload.by === "string" ? `by ${event.payload.by}` : ""}
+                  {typeof event.payload.reason === "string" ? `: ${event.payload.reason}` : ""}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,129 @@
+// The form of a DAG's parameters, made of their JSON Schema.
+// Not from the package itself: its index also loads a validator that makes code at run time.
+import Form from "@rjsf/core/lib/components/Form.js";
+import type { FieldTemplateProps, ObjectFieldTemplateProps, RJSFSchema, WidgetProps } from "@rjsf/utils";
+import { useState } from "react";
+import { validator } from "./validator";
+
+interface Props {
+  schema: RJSFSchema;
+  value: Record<string, unknown>;
+  onChange: (value: Record<string, unknown>, valid: boolean) => void;
+  children?: React.ReactNode;
+}
+
+export default function ParamsForm({ schema, value, onChange, children }: Props) {
+  return (
+    <Form
+      className="rjsf"
+      schema={schema}
+      formData={value}
+      validator={validator}
+      liveValidate
+      noHtml5Validate
+      showErrorList={false}
+      tagName="div"
+      uiSchema={hints(schema)}
+      templates={{ FieldTemplate: Field, ObjectFieldTemplate: Fields }}
+      widgets={{ TextWidget: Text, json: Json }}
+      fields={{}}
+      onChange={({ formData, errors }) => onChange((formData ?? {}) as Record<string, unknown>, errors.length === 0)}
+    >
+      {children ?? <></>}
+    </Form>
+  );
+}
+
+/** Lists and objects of any shape are typed as JSON. */
+function hints(schema: RJSFSchema): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    if (typeof property !== "object") continue;
+    const type = Array.isArray(property.type) ? property.type[0] : property.type;
+    const shaped = type === "array" ? property.items !== undefined && typeof property.items === "object" && "type" in property.items && property.items.type !== "object" : type === "object" ? property.properties !== undefined : true;
+    if (!shaped || type === undefined) found[name] = { "ui:field": JsonField };
+  }
+  return found;
+}
+
+function JsonField({ formData, onChange, schema, name, fieldPathId }: { formData?: unknown; onChange: (value: unknown, path: never) => void; schema: RJSFSchema; name: string; fieldPathId: { $id: string; path: unknown } }) {
+  return (
+    <div className="field">
+      <label htmlFor={fieldPathId.$id}>
+        {schema.title ?? name} <span className="soft">{String(schema.type ?? "any")}, as JSON</span>
+      </label>
+      <Json id={fieldPathId.$id} value={formData} onChange={(value) => onChange(value, fieldPathId.path as never)} />
+      {schema.description && <span className="soft small">{schema.description}</span>}
+    </div>
+  );
+}
+
+function Json({ id, value, onChange }: Pick<WidgetProps, "id" | "value" | "onChange">) {
+  const [text, setText] = useState(() => (value === undefined ? "" : JSON.stringify(value, null, 1)));
+  const [wrong, setWrong] = useState("");
+  return (
+    <>
+      <textarea
+        id={id}
+        className="input mono"
+        rows={Math.min(10, Math.max(2, text.split("\n").length))}
+        value={text}
+        spellCheck={false}
+        aria-invalid={wrong !== ""}
+        onChange={(event) => {
+          setText(event.target.value);
+          try {
+            onChange(event.target.value.trim() === "" ? undefined : (JSON.parse(event.target.value) as unknown));
+            setWrong("");
+          } catch (error) {
+            setWrong(error instanceof Error ? error.message : "no JSON");
+          }
+        }}
+      />
+      {wrong && <span className="status tone-red small">{wrong}</span>}
+    </>
+  );
+}
+
+function Text({ id, value, onChange, schema, required, rawErrors, options }: WidgetProps) {
+  const numeric = schema.type === "number" || schema.type === "integer";
+  return (
+    <input
+      id={id}
+      className="input"
+      value={(value as string | number | undefined) ?? ""}
+      required={required}
+      inputMode={numeric ? "decimal" : undefined}
+      aria-invalid={(rawErrors?.length ?? 0) > 0}
+      aria-describedby={`${id}__error`}
+      onChange={(event) => onChange(event.target.value === "" ? options.emptyValue : event.target.value)}
+    />
+  );
+}
+
+function Field({ id, label, children, rawErrors, rawDescription, schema, required, hidden, displayLabel }: FieldTemplateProps) {
+  if (hidden) return <div hidden>{children}</div>;
+  const errors = [...new Set(rawErrors ?? [])];
+  if (schema.type === "object") return <>{children}</>;
+  return (
+    <div className="field">
+      {displayLabel && (
+        <label htmlFor={id}>
+          {label}
+          {required && <span title="required"> *</span>} <span className="soft">{Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type}</span>
+        </label>
+      )}
+      {children}
+      {errors.length > 0 && (
+        <span className="status tone-red small" id={`${id}__error`}>
+          {errors.join(", ")}
+        </span>
+      )}
+      {displayLabel && rawDescription && <span className="soft small">{rawDescription}</span>}
+    </div>
+  );
+}
+
+function Fields({ properties }: ObjectFieldTemplateProps) {
+  return <fieldset>{properties.map((one) => <div key={one.name}>{one.content}</div>)}</fieldset>;
+}

@@ -1,0 +1,170 @@
+import { Background, BackgroundVariant, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, type Edge, type Node, type NodeProps } from "@xyflow/react";
+import "@xyflow/react/dist/style.css";
+import { memo, useCallback, useEffect, useMemo, type KeyboardEvent } from "react";
+import { useTheme } from "../../app/theme";
+import { look } from "../../lib/states";
+import { Icon } from "../../ui/Icon";
+import { Loading } from "../../ui/Notes";
+import { StateShape } from "../../ui/Status";
+import type { View, ViewGroup, ViewNode } from "./fold";
+import { step } from "./move";
+import { useLayout } from "./useLayout";
+import "./graph.css";
+
+interface Props {
+  label: string;
+  view: View;
+  selected?: string;
+  onSelect: (id: string) => void;
+  onFold?: (id: string) => void;
+  /** Ids of nodes on the critical path. */
+  path?: ReadonlySet<string> | undefined;
+  height?: number | string;
+}
+
+type Data = { node: ViewNode; selected: boolean; critical: boolean; onSelect: (id: string) => void; onFold?: ((id: string) => void) | undefined };
+type GroupData = { group: ViewGroup; onFold?: ((id: string) => void) | undefined };
+
+/** The minimap appears from so many nodes on. */
+const MINIMAP_FROM = 40;
+/** Edge labels are left out of larger pictures until one zooms in. */
+const LABELS_UNTIL = 80;
+
+const nodeTypes = { task: memo(TaskNode), frame: memo(Frame) };
+
+export default function Graph(props: Props) {
+  return (
+    <ReactFlowProvider>
+      <Canvas {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 520 }: Props) {
+  const layout = useLayout(view);
+  const theme = useTheme();
+  const flow = useReactFlow();
+  const near = useStore((state) => state.transform[2] > 0.85);
+  const labels = view.edges.length <= LABELS_UNTIL || near;
+
+  const nodes = useMemo<Node[]>(() => {
+    if (!layout) return [];
+    const frames = view.groups.flatMap((group): Node[] => {
+      const box = layout[group.id];
+      if (!box) return [];
+      const size = { width: box.width, height: box.height };
+      return [{ id: group.id, type: "frame", position: { x: box.x, y: box.y }, ...size, data: { group, onFold } satisfies GroupData, selectable: false, focusable: false, zIndex: -1 }];
+    });
+    const tasks = view.nodes.flatMap((node): Node[] => {
+      const box = layout[node.id];
+      if (!box) return [];
+      const data: Data = { node, selected: node.id === selected, critical: path?.has(node.id) ?? false, onSelect, onFold };
+      return [{ id: node.id, type: "task", position: { x: box.x, y: box.y }, width: box.width, height: box.height, data, focusable: false }];
+    });
+    return [...frames, ...tasks];
+  }, [layout, view, selected, path, onSelect, onFold]);
+
+  const edges = useMemo<Edge[]>(
+    () =>
+      view.edges.map(({ id, from, to, label }) => {
+        const lit = from === selected || to === selected;
+        const critical = (path?.has(from) && path.has(to)) ?? false;
+        return {
+          id,
+          source: from,
+          target: to,
+          label: labels || lit ? label : undefined,
+          className: critical ? "critical" : lit ? "lit" : "",
+          markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
+          focusable: false,
+        };
+      }),
+    [view.edges, selected, path, labels],
+  );
+
+  const shape = layout ? Object.keys(layout).join() : "";
+  useEffect(() => {
+    if (shape) requestAnimationFrame(() => void flow.fitView({ maxZoom: 1, minZoom: 0.15, padding: 0.06 }));
+  }, [flow, shape]);
+
+  const onKeyDown = useCallback(
+    (event: KeyboardEvent) => {
+      if (!layout) return;
+      const next = step(event.key, selected, view, layout);
+      if (next) {
+        event.preventDefault();
+        onSelect(next);
+        const box = layout[next];
+        if (box) void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom: Math.max(flow.getZoom(), 0.6), duration: 0 });
+      } else if (event.key === "Escape") onSelect("");
+    },
+    [layout, selected, view, onSelect, flow],
+  );
+
+  if (!layout) return <Loading rows={1} height={typeof height === "number" ? height : 420} />;
+  const chosen = view.nodes.find((node) => node.id === selected);
+  return (
+    <div className="graph" style={{ height }} role="application" aria-label={`${label}; arrow keys move between ${view.nodes.length} nodes`} tabIndex={0} onKeyDown={onKeyDown} data-testid="graph">
+      <ReactFlow
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={nodeTypes}
+        colorMode={theme}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        edgesFocusable={false}
+        nodesFocusable={false}
+        disableKeyboardA11y
+        onlyRenderVisibleElements={view.nodes.length > 120}
+        minZoom={0.08}
+        maxZoom={2}
+        fitView
+        fitViewOptions={{ maxZoom: 1, padding: 0.06 }}
+        onPaneClick={() => onSelect("")}
+        zoomOnScroll={false}
+        panOnScroll={false}
+        preventScrolling={false}
+        proOptions={{ hideAttribution: true }}
+      >
+        <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
+        <Controls showInteractive={false} />
+        {view.nodes.length >= MINIMAP_FROM && <MiniMap pannable zoomable nodeClassName={(node) => `tone-${look((node.data as Partial<Data>).node?.state ?? "").tone}`} />}
+      </ReactFlow>
+      <span className="visually-hidden" role="status">
+        {chosen ? `${chosen.label}${chosen.state ? `, ${look(chosen.state).word}` : ""}` : ""}
+      </span>
+    </div>
+  );
+}
+
+function TaskNode({ data }: NodeProps<Node<Data>>) {
+  const { node, selected, critical, onSelect, onFold } = data;
+  const { tone, word } = look(node.state ?? "");
+  return (
+    <div
+      className={`task-node ${node.state ? `tone-${tone}` : ""} ${selected ? "selected" : ""} ${critical ? "critical" : ""} kind-${node.kind}`}
+      onClick={() => (node.kind === "group" && onFold ? onFold(node.id) : onSelect(node.id))}
+      title={`${node.label}${node.state ? `: ${word}` : ""}`}
+      data-task={node.id}
+      data-state={node.state}
+    >
+      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <span className="shape">{node.state ? <StateShape state={node.state} /> : <Icon name={node.kind === "dataset" ? "datasets" : node.kind === "model" ? "models" : node.kind === "group" ? "right" : "runs"} size={14} />}</span>
+      <span className="clip">
+        <span className="clip name">{node.label}</span>
+        <span className="clip soft small">{node.state ? `${word} · ${node.detail}` : node.detail}</span>
+      </span>
+      <Handle type="source" position={Position.Right} isConnectable={false} />
+    </div>
+  );
+}
+
+function Frame({ data }: NodeProps<Node<GroupData>>) {
+  return (
+    <div className="frame-node">
+      <button type="button" className="nodrag nopan" tabIndex={-1} onClick={() => data.onFold?.(data.group.id)} title={`fold ${data.group.label}`}>
+        <Icon name="down" size={12} /> {data.group.label}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,42 @@
+// Left to right, in layers. Runs in a worker: 500 tasks take longer than a frame.
+import dagre from "@dagrejs/dagre";
+import type { View } from "./fold";
+
+export const NODE = { width: 190, height: 46 };
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export type Layout = Record<string, Box>;
+
+export interface Question {
+  id: number;
+  view: View;
+}
+
+/** Top-left corners, in the picture's own coordinates. */
+export function layout({ nodes, edges, groups }: View): Layout {
+  const graph = new dagre.graphlib.Graph({ compound: true });
+  // Larger pictures are laid out with the quicker ranker: the layers are the same, edges are a little longer.
+  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 80, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "longest-path" : "network-simplex" });
+  graph.setDefaultEdgeLabel(() => ({}));
+  const known = new Set(groups.map(({ id }) => id));
+  for (const group of groups) graph.setNode(group.id, {});
+  for (const group of groups) if (group.parent && known.has(group.parent)) graph.setParent(group.id, group.parent);
+  for (const node of nodes) {
+    graph.setNode(node.id, { ...NODE });
+    if (node.parent && known.has(node.parent)) graph.setParent(node.id, node.parent);
+  }
+  for (const edge of edges) graph.setEdge(edge.from, edge.to);
+  dagre.layout(graph);
+  const found: Layout = {};
+  for (const id of graph.nodes()) {
+    const { x, y, width, height } = graph.node(id) as Box;
+    if (Number.isFinite(x)) found[id] = { x: x - width / 2, y: y - height / 2, width, height };
+  }
+  return found;
+}
