@@ -1,5 +1,8 @@
 //! The handle.
 
+mod accounts;
+mod pages;
+
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;

@@ -216,6 +216,17 @@ pub struct LogLine {
     pub message: String,
 }
 
+/// Part of a task's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPage {
+    /// The lines, each with the place after it.
+    pub lines: Vec<(u64, LogLine)>,
+    /// Where to go on.
+    pub next: u64,
+    /// Whether the file ends there for now.
+    pub end: bool,
+}
+
 /// What a task would do, were the plan run now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskPreview {

@@ -23,8 +23,8 @@ mod summary;
 mod writer;
 
 pub use api::{
-    Decision, EngineEvent, LogLine, OpenQuestion, OutputSummary, RunId, RunSummary, Submit, TaskPreview,
-    TaskSummary, WaitFor, Why, Would,
+    Decision, EngineEvent, LogLine, LogPage, OpenQuestion, OutputSummary, RunId, RunSummary, Submit,
+    TaskPreview, TaskSummary, WaitFor, Why, Would,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;

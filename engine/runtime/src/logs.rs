@@ -2,14 +2,17 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-use crate::{EngineError, LogLine};
+use crate::{EngineError, LogLine, LogPage};
 
 /// A task's file grows no further, however much its operator has to say.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// Bytes that one page of a log is read from. Far above the longest line, so that a page always gets on.
+const MOST_PAGE: u64 = 4 << 20;
 
 /// A longer line is cut.
 const LONGEST_MESSAGE: usize = 64 << 10;
@@ -92,6 +95,44 @@ pub fn read(home: &Path, run: &str, task: &str) -> Result<Vec<LogLine>, EngineEr
     Ok(lines)
 }
 
+/// Reads lines from a place in the file on: each with the place after it, which is what to go on from. A line that is
+/// not whole yet is left for the next time.
+pub fn read_from(home: &Path, run: &str, task: &str, from: u64, most: u64) -> Result<LogPage, EngineError> {
+    let path = path_of(home, run, task);
+    let failed = |source| EngineError::Home {
+        what: path.display().to_string(),
+        source,
+    };
+    let mut page = LogPage {
+        lines: Vec::new(),
+        next: from,
+        end: true,
+    };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(page),
+        Err(error) => return Err(failed(error)),
+    };
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let mut reader = BufReader::new(file.take(MOST_PAGE));
+    let mut text = Vec::new();
+    while (page.lines.len() as u64) < most {
+        text.clear();
+        reader.read_until(b'\n', &mut text).map_err(failed)?;
+        if text.last() != Some(&b'\n') {
+            // The end of the file, or of what is read at once.
+            page.end = text.len() as u64 + page.next - from < MOST_PAGE;
+            return Ok(page);
+        }
+        page.next += text.len() as u64;
+        if let Ok(line) = serde_json::from_slice(&text) {
+            page.lines.push((page.next, line));
+        }
+    }
+    page.end = false;
+    Ok(page)
+}
+
 /// A file name for a task: readable, and never two tasks under one.
 pub fn slug(task: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -158,6 +199,50 @@ mod tests {
             ["one", "two\nlines", "three"]
         );
         assert_eq!(read(home.path(), "run", "absent").unwrap(), []);
+    }
+
+    #[test]
+    fn a_log_is_read_in_pages_that_meet() {
+        let home = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(home.path(), "run", "t");
+        (0..10).for_each(|n| log.write(&mut line(&n.to_string())).unwrap());
+        log.flush().unwrap();
+        let (mut from, mut seen) = (0, Vec::new());
+        loop {
+            let page = read_from(home.path(), "run", "t", from, 3).unwrap();
+            seen.extend(page.lines.iter().map(|(_, line)| line.message.clone()));
+            from = page.next;
+            if page.end {
+                break;
+            }
+        }
+        assert_eq!(seen, (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+        let half = read_from(home.path(), "run", "t", 0, 4).unwrap();
+        let rest = read_from(home.path(), "run", "t", half.lines[1].0, 100).unwrap();
+        assert_eq!(rest.lines[0].1.message, "2");
+        assert!(
+            read_from(home.path(), "run", "absent", 0, 9)
+                .unwrap()
+                .lines
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_not_whole_waits() {
+        let home = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(home.path(), "run", "t");
+        log.write(&mut line("whole")).unwrap();
+        log.flush().unwrap();
+        let path = path_of(home.path(), "run", "t");
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"time\"").unwrap();
+        let page = read_from(home.path(), "run", "t", 0, 9).unwrap();
+        assert_eq!((page.lines.len(), page.end), (1, true));
+        assert_eq!(
+            read_from(home.path(), "run", "t", page.next, 9).unwrap().next,
+            page.next
+        );
     }
 
     #[test]

@@ -1,1 +1,16 @@
 //! The scheduler as a server: REST API under `/api/v1`, live events, accounts, metrics, and the web UI.
+
+mod api;
+mod auth;
+mod error;
+mod http;
+mod live;
+mod metrics;
+pub mod openapi;
+mod secrets;
+mod serve;
+mod state;
+mod ui;
+
+pub use error::ServerError;
+pub use serve::{Server, ServerConfig};

@@ -1,5 +1,6 @@
 //! The tables as sea-orm sees them, and how their rows become plain ones.
 
+pub mod accounts;
 pub mod alias;
 pub mod approval;
 pub mod artifact;
@@ -17,4 +18,4 @@ pub mod task;
 
 mod convert;
 
-pub use convert::{json, micros};
+pub use convert::{json, json_opt, micros, number, time, time_opt, word};

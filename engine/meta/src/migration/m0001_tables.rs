@@ -232,16 +232,16 @@ fn indexes() -> Vec<IndexCreateStatement> {
     ]
 }
 
-fn text(name: &'static str) -> ColumnDef {
+pub(super) fn text(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).text().take()
 }
 
-fn int(name: &'static str) -> ColumnDef {
+pub(super) fn int(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().take()
 }
 
 /// A table with these key columns, all of `required` NOT NULL.
-fn table(
+pub(super) fn table(
     name: &'static str,
     key: &[&'static str],
     required: &[ColumnDef],
@@ -281,7 +281,11 @@ fn columns(name: &'static str, required: &[ColumnDef], optional: &[ColumnDef]) -
     table
 }
 
-fn index(name: &'static str, table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
+pub(super) fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
     let mut index = Index::create();
     index.name(name).table(table);
     for column in columns {

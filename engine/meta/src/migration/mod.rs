@@ -1,6 +1,7 @@
 //! The tables and how they came to be. A migration is never changed once it is released; a new one follows it.
 
 mod m0001_tables;
+mod m0003_accounts;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_tables::First)]
+        vec![Box::new(m0001_tables::First), Box::new(m0003_accounts::Third)]
     }
 }

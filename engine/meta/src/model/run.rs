@@ -125,6 +125,12 @@ pub struct RunFilter {
     pub dag: Option<String>,
     /// Owned by this process.
     pub owner: Option<String>,
+    /// Whose id, DAG, parameters, trigger or error holds this text.
+    pub text: Option<String>,
+    /// Created at this time or later.
+    pub since: Option<Timestamp>,
+    /// Created before this time.
+    pub until: Option<Timestamp>,
     /// Created before this run (its id): the cursor of the next page.
     pub before: Option<String>,
     /// At most so many; 0 is 100.

@@ -9,7 +9,7 @@ use super::plain;
 use crate::{
     MetaError, RunFilter, RunHead, RunRow,
     entity::{
-        json,
+        json, micros,
         run::{Column, Entity, Model},
         run_document,
     },
@@ -62,6 +62,23 @@ pub async fn list(db: &DatabaseConnection, filter: &RunFilter) -> Result<Vec<Run
     }
     if let Some(owner) = &filter.owner {
         query = query.filter(Column::Owner.eq(owner));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(Column::CreatedAt.gte(micros(since)));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(Column::CreatedAt.lt(micros(until)));
+    }
+    if let Some(text) = &filter.text {
+        let columns = [
+            Column::Id,
+            Column::Dag,
+            Column::Params,
+            Column::Trigger,
+            Column::Error,
+        ];
+        let holds = |all: Condition, column: Column| all.add(column.contains(text));
+        query = query.filter(columns.into_iter().fold(Condition::any(), holds));
     }
     if let Some(before) = &filter.before {
         let last = find(db, before).await?;

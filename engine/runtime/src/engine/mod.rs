@@ -16,7 +16,8 @@ use twinloom_meta::{AuditRow, Change, DecisionRow, NewEvent, RunState, event};
 use twinloom_sdk::ApprovalRequest;
 
 use crate::{
-    Decision, EngineConfig, EngineError, EngineEvent, LogLine, OpenQuestion, RunId, RunSummary, WaitFor,
+    Decision, EngineConfig, EngineError, EngineEvent, LogLine, LogPage, OpenQuestion, RunId, RunSummary,
+    WaitFor,
     dispatcher::{Dispatcher, Input, Shared},
     failpoint, logs,
     owner::Owner,
@@ -249,6 +250,24 @@ impl Engine {
     pub async fn logs(&self, run: &str, task: &str) -> Result<Vec<LogLine>, EngineError> {
         let (home, run, task) = (self.shared.config.home.clone(), run.to_owned(), task.to_owned());
         let read = tokio::task::spawn_blocking(move || logs::read(&home, &run, &task));
+        read.await.map_err(|error| EngineError::Stopped {
+            reason: Some(error.to_string()),
+        })?
+    }
+
+    /// Part of a task's log: at most `most` lines from the place `from` on (0, or one that an earlier page gave).
+    ///
+    /// # Errors
+    /// `run.home` when the file cannot be read.
+    pub async fn log_page(
+        &self,
+        run: &str,
+        task: &str,
+        from: u64,
+        most: u64,
+    ) -> Result<LogPage, EngineError> {
+        let (home, run, task) = (self.shared.config.home.clone(), run.to_owned(), task.to_owned());
+        let read = tokio::task::spawn_blocking(move || logs::read_from(&home, &run, &task, from, most));
         read.await.map_err(|error| EngineError::Stopped {
             reason: Some(error.to_string()),
         })?

@@ -1,0 +1,488 @@
+//! Users, tokens, sessions, kept answers, sealed secrets, destinations.
+
+use jiff::Timestamp;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::OnConflict,
+};
+
+use super::Meta;
+use crate::{
+    DestinationRow, KeptAnswer, MetaError, SecretRow, SessionRow, TokenRow, UserRow,
+    entity::{
+        accounts::{destination, kept_answer, secret, session, token, user},
+        json, micros, number, time, time_opt,
+    },
+};
+
+/// Users.
+impl Meta {
+    /// Users by name.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn users(&self) -> Result<Vec<UserRow>, MetaError> {
+        let found = user::Entity::find()
+            .order_by_asc(user::Column::Name)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(user_row).collect()
+    }
+
+    /// Whether there is a user.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn has_users(&self) -> Result<bool, MetaError> {
+        Ok(user::Entity::find().count(&self.pools.reader).await? > 0)
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// `meta.not_found`.
+    pub async fn user(&self, name: &str) -> Result<UserRow, MetaError> {
+        let found = user::Entity::find_by_id(name).one(&self.pools.reader).await?;
+        let none = || MetaError::NotFound {
+            what: "user",
+            id: name.chars().take(64).collect(),
+        };
+        user_row(found.ok_or_else(none)?)
+    }
+
+    /// Makes a user, who must not be there yet.
+    ///
+    /// # Errors
+    /// `meta.exists`, `meta.not_writable`.
+    pub async fn insert_user(&self, row: &UserRow) -> Result<(), MetaError> {
+        let transaction = self.pools.begin().await?;
+        user::Entity::insert(user_model(row)?)
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Changes a user, or makes one.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn put_user(&self, row: &UserRow) -> Result<(), MetaError> {
+        use user::Column;
+        let transaction = self.pools.begin().await?;
+        let columns = [
+            Column::Password,
+            Column::Roles,
+            Column::Disabled,
+            Column::LastLoginAt,
+        ];
+        user::Entity::insert(user_model(row)?)
+            .on_conflict(
+                OnConflict::column(Column::Name)
+                    .update_columns(columns)
+                    .to_owned(),
+            )
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes a user with sessions and tokens.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_user(&self, name: &str) -> Result<(), MetaError> {
+        let transaction = self.pools.begin().await?;
+        session::Entity::delete_many()
+            .filter(session::Column::User.eq(name))
+            .exec(&transaction)
+            .await?;
+        token::Entity::delete_many()
+            .filter(token::Column::User.eq(name))
+            .exec(&transaction)
+            .await?;
+        user::Entity::delete_by_id(name).exec(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Tokens and sessions.
+impl Meta {
+    /// All tokens, newest first.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn tokens(&self) -> Result<Vec<TokenRow>, MetaError> {
+        let found = token::Entity::find()
+            .order_by_desc(token::Column::Id)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(token_row).collect()
+    }
+
+    /// The token with this hash.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn token(&self, hash: &str) -> Result<Option<TokenRow>, MetaError> {
+        let found = token::Entity::find()
+            .filter(token::Column::Hash.eq(hash))
+            .one(&self.pools.reader)
+            .await?;
+        found.map(token_row).transpose()
+    }
+
+    /// Makes a token, or notes its use.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn put_token(&self, row: &TokenRow) -> Result<(), MetaError> {
+        let model = token::Model {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            user: row.user.clone(),
+            hash: row.hash.clone(),
+            scopes: words(&row.scopes)?,
+            created_at: micros(row.created_at),
+            expires_at: micros(row.expires_at),
+            last_used_at: row.last_used_at.map(micros),
+        };
+        let transaction = self.pools.begin().await?;
+        let conflict = OnConflict::column(token::Column::Id)
+            .update_column(token::Column::LastUsedAt)
+            .to_owned();
+        token::Entity::insert(model.into_active_model())
+            .on_conflict(conflict)
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes a token.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_token(&self, id: &str) -> Result<(), MetaError> {
+        let transaction = self.pools.begin().await?;
+        token::Entity::delete_by_id(id).exec(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// The session with this hash.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn session(&self, hash: &str) -> Result<Option<SessionRow>, MetaError> {
+        let found = session::Entity::find_by_id(hash).one(&self.pools.reader).await?;
+        found
+            .map(|row| {
+                Ok(SessionRow {
+                    created_at: time("sessions.created_at", row.created_at)?,
+                    expires_at: time("sessions.expires_at", row.expires_at)?,
+                    hash: row.hash,
+                    user: row.user,
+                    csrf: row.csrf,
+                })
+            })
+            .transpose()
+    }
+
+    /// Makes a session; those that ended before `now` go.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn insert_session(&self, row: &SessionRow, now: Timestamp) -> Result<(), MetaError> {
+        let model = session::Model {
+            hash: row.hash.clone(),
+            user: row.user.clone(),
+            csrf: row.csrf.clone(),
+            created_at: micros(row.created_at),
+            expires_at: micros(row.expires_at),
+        };
+        let transaction = self.pools.begin().await?;
+        session::Entity::delete_many()
+            .filter(session::Column::ExpiresAt.lt(micros(now)))
+            .exec(&transaction)
+            .await?;
+        session::Entity::insert(model.into_active_model())
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_session(&self, hash: &str) -> Result<(), MetaError> {
+        let transaction = self.pools.begin().await?;
+        session::Entity::delete_by_id(hash).exec(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Ends all sessions of a user.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_sessions_of(&self, user: &str) -> Result<(), MetaError> {
+        let transaction = self.pools.begin().await?;
+        session::Entity::delete_many()
+            .filter(session::Column::User.eq(user))
+            .exec(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Kept answers.
+impl Meta {
+    /// Takes a key for a request: none where it was free, else what stands under it. Answers from before `since` go.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn claim_answer(
+        &self,
+        row: &KeptAnswer,
+        since: Timestamp,
+    ) -> Result<Option<KeptAnswer>, MetaError> {
+        use kept_answer::{Column, Entity, Model};
+        let transaction = self.pools.begin().await?;
+        Entity::delete_many()
+            .filter(Column::At.lt(micros(since)))
+            .exec(&transaction)
+            .await?;
+        if let Some(found) = Entity::find_by_id(&row.key).one(&transaction).await? {
+            transaction.commit().await?;
+            return Ok(Some(KeptAnswer {
+                at: time("kept_answers.at", found.at)?,
+                status: found
+                    .status
+                    .map(|status| number("kept_answers.status", status))
+                    .transpose()?,
+                key: found.key,
+                fingerprint: found.fingerprint,
+                content_type: found.content_type,
+                body: found.body,
+            }));
+        }
+        let model = Model {
+            key: row.key.clone(),
+            fingerprint: row.fingerprint.clone(),
+            at: micros(row.at),
+            status: None,
+            content_type: None,
+            body: None,
+        };
+        Entity::insert(model.into_active_model())
+            .exec_without_returning(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(None)
+    }
+
+    /// Keeps the answer to a request whose key was taken; without one the key is free again.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn keep_answer(
+        &self,
+        key: &str,
+        answer: Option<(u16, String, String)>,
+    ) -> Result<(), MetaError> {
+        use kept_answer::{ActiveModel, Entity};
+        let transaction = self.pools.begin().await?;
+        match answer {
+            Some((status, content_type, body)) => {
+                let model = ActiveModel {
+                    key: Set(key.to_owned()),
+                    status: Set(Some(i64::from(status))),
+                    content_type: Set(Some(content_type)),
+                    body: Set(Some(body)),
+                    ..ActiveModel::default()
+                };
+                Entity::update(model).exec(&transaction).await?;
+            }
+            None => {
+                Entity::delete_by_id(key).exec(&transaction).await?;
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Secrets and destinations.
+impl Meta {
+    /// Sealed secrets by name.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn secrets(&self) -> Result<Vec<SecretRow>, MetaError> {
+        let found = secret::Entity::find()
+            .order_by_asc(secret::Column::Name)
+            .all(&self.pools.reader)
+            .await?;
+        let row = |row: secret::Model| {
+            Ok(SecretRow {
+                updated_at: time("secrets.updated_at", row.updated_at)?,
+                name: row.name,
+                sealed: row.sealed,
+                by: row.by,
+            })
+        };
+        found.into_iter().map(row).collect()
+    }
+
+    /// Sets a secret.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn put_secret(&self, row: &SecretRow) -> Result<(), MetaError> {
+        use secret::Column;
+        let model = secret::Model {
+            name: row.name.clone(),
+            sealed: row.sealed.clone(),
+            by: row.by.clone(),
+            updated_at: micros(row.updated_at),
+        };
+        let transaction = self.pools.begin().await?;
+        let columns = [Column::Sealed, Column::By, Column::UpdatedAt];
+        secret::Entity::insert(model.into_active_model())
+            .on_conflict(
+                OnConflict::column(Column::Name)
+                    .update_columns(columns)
+                    .to_owned(),
+            )
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes a secret; whether there was one.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_secret(&self, name: &str) -> Result<bool, MetaError> {
+        let transaction = self.pools.begin().await?;
+        let deleted = secret::Entity::delete_by_id(name).exec(&transaction).await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected > 0)
+    }
+
+    /// Where notifications go, by name.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn destinations(&self) -> Result<Vec<DestinationRow>, MetaError> {
+        let found = destination::Entity::find()
+            .order_by_asc(destination::Column::Name)
+            .all(&self.pools.reader)
+            .await?;
+        let row = |row: destination::Model| {
+            Ok(DestinationRow {
+                config: json("destinations.config", &row.config)?,
+                tries: number("destinations.tries", row.tries)?,
+                next_at: time_opt("destinations.next_at", row.next_at)?,
+                updated_at: time("destinations.updated_at", row.updated_at)?,
+                cursor: row.cursor,
+                last_error: row.last_error,
+                name: row.name,
+            })
+        };
+        found.into_iter().map(row).collect()
+    }
+
+    /// Sets a destination, or how far it has got.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn put_destination(&self, row: &DestinationRow) -> Result<(), MetaError> {
+        use destination::Column;
+        let model = destination::Model {
+            name: row.name.clone(),
+            config: row.config.to_string(),
+            cursor: row.cursor,
+            tries: i64::from(row.tries),
+            updated_at: micros(row.updated_at),
+            last_error: row.last_error.clone(),
+            next_at: row.next_at.map(micros),
+        };
+        let transaction = self.pools.begin().await?;
+        let columns = [
+            Column::Config,
+            Column::Cursor,
+            Column::Tries,
+            Column::UpdatedAt,
+            Column::LastError,
+            Column::NextAt,
+        ];
+        destination::Entity::insert(model.into_active_model())
+            .on_conflict(
+                OnConflict::column(Column::Name)
+                    .update_columns(columns)
+                    .to_owned(),
+            )
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes a destination; whether there was one.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn delete_destination(&self, name: &str) -> Result<bool, MetaError> {
+        let transaction = self.pools.begin().await?;
+        let deleted = destination::Entity::delete_by_id(name).exec(&transaction).await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected > 0)
+    }
+}
+
+fn words(words: &[String]) -> Result<String, MetaError> {
+    serde_json::to_string(words).map_err(|error| MetaError::Corrupt {
+        place: "words".to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn word_list(place: &str, text: &str) -> Result<Vec<String>, MetaError> {
+    serde_json::from_str(text).map_err(|error| MetaError::Corrupt {
+        place: place.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn user_model(row: &UserRow) -> Result<user::ActiveModel, MetaError> {
+    Ok(user::Model {
+        name: row.name.clone(),
+        password: row.password.clone(),
+        roles: words(&row.roles)?,
+        disabled: row.disabled,
+        created_at: micros(row.created_at),
+        last_login_at: row.last_login_at.map(micros),
+    }
+    .into_active_model())
+}
+
+fn user_row(row: user::Model) -> Result<UserRow, MetaError> {
+    Ok(UserRow {
+        roles: word_list("users.roles", &row.roles)?,
+        created_at: time("users.created_at", row.created_at)?,
+        last_login_at: time_opt("users.last_login_at", row.last_login_at)?,
+        name: row.name,
+        password: row.password,
+        disabled: row.disabled,
+    })
+}
+
+fn token_row(row: token::Model) -> Result<TokenRow, MetaError> {
+    Ok(TokenRow {
+        scopes: word_list("tokens.scopes", &row.scopes)?,
+        created_at: time("tokens.created_at", row.created_at)?,
+        expires_at: time("tokens.expires_at", row.expires_at)?,
+        last_used_at: time_opt("tokens.last_used_at", row.last_used_at)?,
+        id: row.id,
+        name: row.name,
+        user: row.user,
+        hash: row.hash,
+    })
+}

@@ -1,0 +1,359 @@
+//! Lists for people: in pages, newest first, each by an index.
+
+use jiff::Timestamp;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+
+use super::Meta;
+use crate::{
+    ApprovalRow, ArtifactKind, ArtifactRow, AuditRow, DatasetIndexRow, EventFilter, EventRow, MetaError,
+    RunFilter, RunHead, RunState, TaskCell,
+    entity::{
+        approval, artifact, audit, dataset_version, event, json_opt, micros, number, run, task, time_opt,
+        word,
+    },
+};
+
+/// Keys in one query: well below either database's limit on parameters.
+const KEYS: usize = 500;
+/// Failed runs that are looked through for the newest of their DAG.
+const FAILED: u64 = 500;
+
+impl Meta {
+    /// Questions, answered ones too, newest first; `before` is the microsecond of the last one of the page before.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn approvals(&self, before: Option<i64>, limit: u64) -> Result<Vec<ApprovalRow>, MetaError> {
+        use approval::{Column, Entity};
+        let mut query = Entity::find();
+        if let Some(before) = before {
+            query = query.filter(Column::OpenedAt.lt(before));
+        }
+        let found = query
+            .order_by_desc(Column::OpenedAt)
+            .limit(limit)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The question of a task, answered or not.
+    ///
+    /// # Errors
+    /// `meta.not_found`.
+    pub async fn approval(&self, run: &str, task: &str) -> Result<ApprovalRow, MetaError> {
+        let key = (run.to_owned(), task.to_owned());
+        let found = approval::Entity::find_by_id(key).one(&self.pools.reader).await?;
+        let none = || MetaError::NotFound {
+            what: "approval",
+            id: format!("{run}/{task}"),
+        };
+        found.ok_or_else(none)?.try_into()
+    }
+
+    /// Events, newest first.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Vec<EventRow>, MetaError> {
+        use event::{Column, Entity};
+        let mut query = Entity::find();
+        if let Some(kind) = &filter.kind {
+            query = match kind.strip_suffix('*') {
+                Some(start) => query.filter(Column::Kind.starts_with(start)),
+                None => query.filter(Column::Kind.eq(kind)),
+            };
+        }
+        if let Some(subject) = &filter.subject {
+            query = query.filter(Column::Subject.starts_with(subject));
+        }
+        if let Some(before) = filter.before {
+            query = query.filter(Column::Id.lt(before));
+        }
+        let found = query
+            .order_by_desc(Column::Id)
+            .limit(filter.limit)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The audit log with its ids, newest first, before an id.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn audit_page(
+        &self,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<(i64, AuditRow)>, MetaError> {
+        use audit::{Column, Entity};
+        let mut query = Entity::find();
+        if let Some(before) = before {
+            query = query.filter(Column::Id.lt(before));
+        }
+        let found = query
+            .order_by_desc(Column::Id)
+            .limit(limit)
+            .all(&self.pools.reader)
+            .await?;
+        found
+            .into_iter()
+            .map(|row| Ok((row.id, row.try_into()?)))
+            .collect()
+    }
+
+    /// Tasks of many runs at once, in no particular order.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn task_cells(&self, runs: &[String]) -> Result<Vec<TaskCell>, MetaError> {
+        use task::{Column, Entity};
+        type Row = (
+            String,
+            String,
+            i64,
+            String,
+            String,
+            String,
+            i64,
+            Option<String>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+        );
+        let mut cells = Vec::new();
+        for runs in runs.chunks(KEYS) {
+            let rows: Vec<Row> = Entity::find()
+                .select_only()
+                .columns([
+                    Column::Run,
+                    Column::Id,
+                    Column::Position,
+                    Column::Step,
+                    Column::Operator,
+                    Column::State,
+                    Column::Attempt,
+                    Column::Metrics,
+                    Column::QueuedAt,
+                    Column::StartedAt,
+                    Column::EndedAt,
+                ])
+                .filter(Column::Run.is_in(runs.iter().map(String::as_str)))
+                .into_tuple()
+                .all(&self.pools.reader)
+                .await?;
+            for (run, id, position, step, operator, state, attempt, metrics, queued, started, ended) in rows {
+                cells.push(TaskCell {
+                    run,
+                    id,
+                    position,
+                    step,
+                    operator,
+                    state: word("tasks.state", &state)?,
+                    attempt: number("tasks.attempt", attempt)?,
+                    metrics: json_opt("tasks.metrics", metrics.as_deref())?,
+                    queued_at: time_opt("tasks.queued_at", queued)?,
+                    started_at: time_opt("tasks.started_at", started)?,
+                    ended_at: time_opt("tasks.ended_at", ended)?,
+                });
+            }
+        }
+        Ok(cells)
+    }
+
+    /// What many runs published.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn artifacts_of(&self, runs: &[String]) -> Result<Vec<ArtifactRow>, MetaError> {
+        use artifact::{Column, Entity};
+        let mut found = Vec::new();
+        for runs in runs.chunks(KEYS) {
+            let rows = Entity::find()
+                .filter(Column::Run.is_in(runs.iter().map(String::as_str)))
+                .order_by_asc(Column::Task)
+                .order_by_asc(Column::Port)
+                .all(&self.pools.reader)
+                .await?;
+            for row in rows {
+                found.push(row.try_into()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tasks that have a version as a result, newest runs first.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn artifact_uses(
+        &self,
+        kind: ArtifactKind,
+        name: &str,
+        version: u64,
+        limit: u64,
+    ) -> Result<Vec<ArtifactRow>, MetaError> {
+        use artifact::{Column, Entity};
+        let found = Entity::find()
+            .filter(Column::Kind.eq(kind.as_str()))
+            .filter(Column::Name.eq(name))
+            .filter(Column::Version.eq(i64::try_from(version).unwrap_or(i64::MAX)))
+            .order_by_desc(Column::Run)
+            .limit(limit)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// How many runs are in each state: those created since a time and those that have not ended, or all.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn run_counts(&self, since: Option<Timestamp>) -> Result<Vec<(RunState, u64)>, MetaError> {
+        use run::{Column, Entity};
+        let mut query = Entity::find()
+            .select_only()
+            .column(Column::State)
+            .column_as(Expr::col(Column::Id).count(), "count");
+        if let Some(since) = since {
+            let open = RunState::ALL
+                .iter()
+                .filter(|state| !state.ended())
+                .map(|state| state.as_str());
+            query = query.filter(
+                Condition::any()
+                    .add(Column::CreatedAt.gte(micros(since)))
+                    .add(Column::State.is_in(open)),
+            );
+        }
+        let rows: Vec<(String, i64)> = query
+            .group_by(Column::State)
+            .into_tuple()
+            .all(&self.pools.reader)
+            .await?;
+        rows.into_iter()
+            .map(|(state, count)| {
+                Ok((
+                    word("runs.state", &state)?,
+                    u64::try_from(count).unwrap_or_default(),
+                ))
+            })
+            .collect()
+    }
+
+    /// The newest run of each DAG whose newest run has failed since a time.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn failing_dags(&self, since: Timestamp, limit: u64) -> Result<Vec<RunHead>, MetaError> {
+        let filter = RunFilter {
+            states: vec![RunState::Failed],
+            since: Some(since),
+            limit: FAILED,
+            ..RunFilter::default()
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        let mut failing = Vec::new();
+        for failed in self.runs(&filter).await? {
+            if failing.len() as u64 >= limit {
+                break;
+            }
+            if !seen.insert(failed.dag.clone()) {
+                continue;
+            }
+            let newest = RunFilter {
+                dag: Some(failed.dag.clone()),
+                limit: 1,
+                ..RunFilter::default()
+            };
+            if self
+                .runs(&newest)
+                .await?
+                .first()
+                .is_some_and(|newest| newest.id == failed.id)
+            {
+                failing.push(failed);
+            }
+        }
+        Ok(failing)
+    }
+
+    /// The newest version of each dataset with the number of its versions, by name, after a name.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn latest_datasets(
+        &self,
+        text: Option<&str>,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<(DatasetIndexRow, u64)>, MetaError> {
+        use dataset_version::{Column, Entity};
+        let mut query = Entity::find()
+            .select_only()
+            .column(Column::Name)
+            .column_as(Expr::col(Column::Version).max(), "newest")
+            .column_as(Expr::col(Column::Version).count(), "versions");
+        if let Some(text) = text {
+            query = query.filter(Column::Name.contains(text));
+        }
+        if let Some(after) = after {
+            query = query.filter(Column::Name.gt(after));
+        }
+        let newest: Vec<(String, i64, i64)> = query
+            .group_by(Column::Name)
+            .order_by_asc(Column::Name)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.pools.reader)
+            .await?;
+        let mut found = Vec::with_capacity(newest.len());
+        for newest in newest.chunks(KEYS / 2) {
+            let keys = newest.iter().map(|(name, version, _)| (name.clone(), *version));
+            let mut condition = Condition::any();
+            for (name, version) in keys {
+                condition = condition.add(Column::Name.eq(name).and(Column::Version.eq(version)));
+            }
+            let rows = Entity::find()
+                .filter(condition)
+                .order_by_asc(Column::Name)
+                .all(&self.pools.reader)
+                .await?;
+            for row in rows {
+                let versions = newest
+                    .iter()
+                    .find(|(name, ..)| *name == row.name)
+                    .map_or(0, |(.., count)| *count);
+                found.push((row.try_into()?, u64::try_from(versions).unwrap_or_default()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Versions of a dataset, newest first, before a version.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn dataset_versions(
+        &self,
+        name: &str,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<DatasetIndexRow>, MetaError> {
+        use dataset_version::{Column, Entity};
+        let mut query = Entity::find().filter(Column::Name.eq(name));
+        if let Some(before) = before {
+            query = query.filter(Column::Version.lt(before));
+        }
+        let found = query
+            .order_by_desc(Column::Version)
+            .limit(limit)
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(TryInto::try_into).collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! What starts a DAG: triggers, fire times, decisions, backfills.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    auth::principal::Principal,
+    http::{
+        extract::{Json, Path, Query},
+        page::{self, Page},
+        problem::Answer,
+    },
+    state::Shared,
+};
+
+/// A time at which a DAG runs.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FireItem {
+    /// When.
+    pub at: Timestamp,
+    /// By what.
+    pub why: String,
+}
+
+/// How many.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FiresQuery {
+    /// How many times; 10 unless given.
+    #[param(minimum = 1, maximum = 500)]
+    pub count: Option<u64>,
+}
+
+/// The next times at which a DAG runs by its schedules.
+#[utoipa::path(get, path = "/dags/{dag}/fires", tag = "dags", operation_id = "dag_fires",
+    params(("dag" = String, Path), FiresQuery), responses((status = 200, body = Page<FireItem>)),
+    extensions(("x-permission" = json!("read"))))]
+pub async fn fires(
+    State(_app): State<Shared>,
+    Path(_dag): Path<String>,
+    Query(query): Query<FiresQuery>,
+) -> Answer<Json<Page<FireItem>>> {
+    page::limit(query.count, 10, 500)?;
+    Err(super::soon())
+}
+
+/// A trigger and how far it is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TriggerItem {
+    /// Unique in the DAG.
+    pub id: String,
+    /// `schedule`, `datasets`, `models`, `runs`, `webhook`, `queue`.
+    pub kind: String,
+    /// In words.
+    pub description: String,
+    /// As the file states it.
+    #[schema(value_type = Object)]
+    pub condition: Value,
+    /// What it has and what it waits for.
+    #[schema(value_type = Object)]
+    pub state: Value,
+    /// When it last fired.
+    pub last_fired_at: Option<Timestamp>,
+    /// The run that it last started.
+    pub last_run: Option<String>,
+    /// What it would take to fire, in words.
+    pub would_take: String,
+}
+
+/// A DAG's triggers.
+#[utoipa::path(get, path = "/dags/{dag}/triggers", tag = "dags", operation_id = "dag_triggers",
+    params(("dag" = String, Path)), responses((status = 200, body = Page<TriggerItem>)),
+    extensions(("x-permission" = json!("read"))))]
+pub async fn list(State(_app): State<Shared>, Path(_dag): Path<String>) -> Answer<Json<Page<TriggerItem>>> {
+    Err(super::soon())
+}
+
+/// What a trigger made of an event.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionEntry {
+    /// The event's cursor, where it was one of the log.
+    pub event: Option<i64>,
+    /// The trigger.
+    pub trigger: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it fired.
+    pub fired: bool,
+    /// The run that it started.
+    pub run: Option<String>,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// What a DAG's triggers decided lately, newest first.
+#[utoipa::path(get, path = "/dags/{dag}/decisions", tag = "dags", operation_id = "dag_decisions",
+    params(("dag" = String, Path)), responses((status = 200, body = Page<DecisionEntry>)),
+    extensions(("x-permission" = json!("read"))))]
+pub async fn decisions(
+    State(_app): State<Shared>,
+    Path(_dag): Path<String>,
+) -> Answer<Json<Page<DecisionEntry>>> {
+    Err(super::soon())
+}
+
+/// A range of schedule times to run.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BackfillRequest {
+    /// From this time on.
+    pub from: Timestamp,
+    /// Before this time.
+    pub to: Timestamp,
+    /// Only say which times these are.
+    #[serde(default)]
+    pub preview: bool,
+}
+
+/// A backfill.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BackfillAnswer {
+    /// The times.
+    pub fires: Vec<FireItem>,
+    /// The runs that were started; empty in a preview.
+    pub runs: Vec<String>,
+}
+
+/// Runs a DAG for schedule times of the past, or previews that.
+#[utoipa::path(post, path = "/dags/{dag}/backfill", tag = "dags", operation_id = "backfill_dag",
+    params(("dag" = String, Path)), request_body = BackfillRequest,
+    responses((status = 200, body = BackfillAnswer)),
+    extensions(("x-permission" = json!("operate"))))]
+pub async fn backfill(
+    State(_app): State<Shared>,
+    _who: Principal,
+    Path(_dag): Path<String>,
+    Json(_body): Json<BackfillRequest>,
+) -> Answer<Json<BackfillAnswer>> {
+    Err(super::soon())
+}

@@ -1,0 +1,194 @@
+//! The gate before every route: who is it, may they, and does the request come from where it says.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde_json::json;
+use twinloom_meta::{AuditRow, Change};
+
+use super::{
+    accounts::unauthorized,
+    policy::Rule,
+    principal::{Means, Principal},
+    token,
+};
+use crate::{
+    http::problem::{Answer, Problem},
+    state::Shared,
+};
+
+/// The session cookie's name.
+const COOKIE: &str = "twinloom_session";
+/// What carries the CSRF token.
+const CSRF: &str = "x-csrf-token";
+
+/// Lets a request through to its route, or answers it.
+pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let Some(path) = path else {
+        // Nothing is there: the router's fallback says so.
+        return next.run(request).await;
+    };
+    let method = request.method().clone();
+    let Some((rule, name)) = app.policy.rule(&method, &path) else {
+        return match method {
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+                if app.policy.knows(&path) =>
+            {
+                // The router answers with 405 and what is allowed.
+                next.run(request).await
+            }
+            _ => Problem::forbidden("auth.no_rule", "no rule allows this", "Please report this.")
+                .into_response(),
+        };
+    };
+    let name = name.to_owned();
+    let writes = !matches!(method, Method::GET | Method::HEAD);
+    let who = match admit(&app, request.headers(), rule, writes).await {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    let subject = request.uri().path().chars().take(500).collect::<String>();
+    let read_only = matches!(name.as_str(), "validate");
+    request.extensions_mut().insert(who.clone());
+    let response = next.run(request).await;
+    if writes && !read_only {
+        audit(&app, &who, &name, subject, response.status().as_u16()).await;
+    }
+    response
+}
+
+async fn admit(app: &Shared, headers: &HeaderMap, rule: Rule, writes: bool) -> Answer<Principal> {
+    let who = identify(app, headers, rule == Rule::Public).await?;
+    if writes && let Means::Session { csrf, .. } = &who.means {
+        let given = headers.get(CSRF).and_then(|value| value.to_str().ok());
+        // A login replaces a session and cannot know its token.
+        if rule != Rule::Public && !given.is_some_and(|given| token::same(given, csrf)) {
+            return Err(Problem::forbidden(
+                "auth.csrf",
+                "the request carries no CSRF token of this session",
+                "Send `csrf` of GET /api/v1/me as X-CSRF-Token.",
+            ));
+        }
+    }
+    match rule {
+        Rule::Public => Ok(who),
+        _ if who.means == Means::Nobody => Err(unauthorized(
+            "auth.required",
+            "this server asks for a login",
+            "POST /api/v1/session, or send `Authorization: Bearer TOKEN`.",
+        )),
+        Rule::SignedIn => Ok(who),
+        Rule::Needs(permission) if who.may(permission) => Ok(who),
+        Rule::Needs(permission) => Err(Problem::forbidden(
+            "auth.denied",
+            format!("`{}` may not `{permission}`", who.name),
+            "Ask an admin for a role (or a token with a scope) that may.",
+        )),
+    }
+}
+
+async fn identify(app: &Shared, headers: &HeaderMap, lenient: bool) -> Answer<Principal> {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    if let Some(bearer) = bearer {
+        return match app.accounts.by_token(bearer).await {
+            Err(problem) if lenient && problem.status == 401 => Ok(Principal::nobody()),
+            result => result,
+        };
+    }
+    if !app.accounts.login_required().await? {
+        return Ok(Principal::local());
+    }
+    if let Some(value) = cookie_of(headers)
+        && let Some(who) = app.accounts.by_session(value).await?
+    {
+        return Ok(who);
+    }
+    Ok(Principal::nobody())
+}
+
+async fn audit(app: &Shared, who: &Principal, name: &str, subject: String, status: u16) {
+    let row = AuditRow {
+        at: Timestamp::now(),
+        by: who.name.clone(),
+        action: format!("api.{name}"),
+        subject,
+        detail: json!({ "status": status, "means": means(&who.means) }),
+    };
+    if let Err(error) = app.meta.apply(vec![Change::Audit(row)], &[]).await {
+        tracing::error!(%error, "a write could not be noted in the audit log");
+    }
+}
+
+fn means(means: &Means) -> &str {
+    match means {
+        Means::Loopback => "loopback",
+        Means::Session { .. } => "session",
+        Means::Token(_) => "token",
+        Means::Nobody => "nobody",
+    }
+}
+
+fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, value)| value)
+}
+
+/// The header that starts a session.
+pub fn cookie(value: &str, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200{secure}")
+}
+
+/// The header that ends a session.
+pub fn no_cookie(secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}")
+}
+
+/// Where a request comes from.
+pub struct Client {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Whether the browser came by HTTPS, as the page's own origin tells.
+    pub secure: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let origin = parts
+            .headers
+            .get(header::ORIGIN)
+            .and_then(|value| value.to_str().ok());
+        Ok(Self {
+            address: info.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| {
+                address.ip()
+            }),
+            secure: origin.is_some_and(|origin| origin.starts_with("https://")),
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! Errors as RFC 9457 problem documents, with the command line's codes and hints.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use twinloom_meta::MetaError;
+use twinloom_runtime::EngineError;
+use twinloom_spec::Diagnostics;
+use twinloom_store::StoreError;
+use utoipa::ToSchema;
+
+/// What a handler returns.
+pub type Answer<T> = Result<T, Problem>;
+
+/// An error: RFC 9457 with a stable code and a hint.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `urn:twinloom:error:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, one sentence.
+    pub detail: String,
+    /// Stable and dotted, as in the command line: `store.not_found`.
+    pub code: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+    /// More places, such as the diagnostics of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub errors: Option<Vec<Value>>,
+}
+
+impl Problem {
+    /// A problem of that status.
+    pub fn new(status: StatusCode, code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self {
+            kind: format!("urn:twinloom:error:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.to_string(),
+            code: code.to_owned(),
+            hint: hint.to_string(),
+            errors: None,
+        }
+    }
+
+    /// 400: the request cannot be read.
+    pub fn bad_request(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail, hint)
+    }
+
+    /// 403.
+    pub fn forbidden(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail, hint)
+    }
+
+    /// 404.
+    pub fn not_found(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail, hint)
+    }
+
+    /// 409: it does not fit what stands.
+    pub fn conflict(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail, hint)
+    }
+
+    /// 422: it can be read and is wrong.
+    pub fn invalid(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail, hint)
+    }
+
+    /// 500: a defect. What the cause says goes to the log, not to the caller.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server.internal",
+            "the server failed on this request",
+            "Look at the server's log; if it happens again, please report it.",
+        )
+    }
+
+    fn by_code(code: &str, detail: impl ToString, hint: impl ToString) -> Self {
+        let status = status_of(code);
+        if status.is_server_error() {
+            tracing::error!(code, detail = detail.to_string(), "a request failed");
+        }
+        Self::new(status, code, detail, hint)
+    }
+}
+
+/// The HTTP status of an error code, the same for every route.
+pub fn status_of(code: &str) -> StatusCode {
+    match code {
+        "meta.ambiguous" | "store.invalid_name" | "store.invalid_path" | "run.ambiguous_task" => {
+            StatusCode::BAD_REQUEST
+        }
+        "store.denied" => StatusCode::BAD_GATEWAY,
+        "run.ended"
+        | "run.not_ended"
+        | "run.owned"
+        | "run.nothing_to_retry"
+        | "run.not_waiting"
+        | "meta.exists"
+        | "meta.fenced"
+        | "store.contended" => StatusCode::CONFLICT,
+        "run.input"
+        | "run.bad_plan"
+        | "run.unknown_operator"
+        | "store.key_column"
+        | "store.schema_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
+        "meta.busy" | "meta.connect" | "store.unavailable" | "run.stopped" => StatusCode::SERVICE_UNAVAILABLE,
+        "store.disk_full" => StatusCode::INSUFFICIENT_STORAGE,
+        "run.unknown_task" | "dag.not_found" => StatusCode::NOT_FOUND,
+        code if code.ends_with("not_found") => StatusCode::NOT_FOUND,
+        code if code.starts_with("approve.") => StatusCode::FORBIDDEN,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<MetaError> for Problem {
+    fn from(error: MetaError) -> Self {
+        Self::by_code(error.code(), &error, error.hint())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::by_code(error.code(), &error, error.hint())
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        Self::by_code(error.code(), &error, error.hint())
+    }
+}
+
+impl From<Diagnostics> for Problem {
+    fn from(found: Diagnostics) -> Self {
+        let noun = if found.0.len() == 1 { "error" } else { "errors" };
+        let errors = found.0.iter().filter_map(|one| serde_json::to_value(one).ok());
+        Self {
+            errors: Some(errors.collect()),
+            ..Self::invalid(
+                "spec.invalid",
+                format!("{} {noun} in the file", found.0.len()),
+                "Mend the places in `errors`.",
+            )
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The server: binding, layers, graceful end.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    timeout::TimeoutLayer,
+};
+use twinloom_runtime::Engine;
+
+use crate::{
+    auth::{accounts::Accounts, gate, policy::Policy},
+    error::ServerError,
+    http::{guard, idempotency, problem::Problem, rate},
+    live::hub::Hub,
+    metrics::Metrics,
+    openapi,
+    secrets::Vault,
+    state::{App, Shared},
+    ui,
+};
+
+/// Largest body of a request, in bytes: a DAG file is at most 1 MiB.
+pub const MOST_BODY: usize = 2 << 20;
+/// A request that takes longer than this is given up; streams are not affected.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Open answers get this long when the server stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes any.
+    pub address: SocketAddr,
+    /// Names under which it may be asked for, beside those of loopback.
+    pub host_names: Vec<String>,
+    /// Requests a second that one address may make, ten times that in a burst.
+    pub requests_per_second: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7878)),
+            host_names: Vec::new(),
+            requests_per_second: 500,
+        }
+    }
+}
+
+/// A server that listens.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds and serves. The engine stays the caller's: it outlives the server.
+    ///
+    /// # Errors
+    /// `server.bind`, `server.needs_login` (an address that is not loopback, without users), `server.database`.
+    pub async fn start(engine: Engine, config: ServerConfig) -> Result<Self, ServerError> {
+        let meta = engine.config().meta.clone();
+        if !config.address.ip().is_loopback() && !meta.has_users().await? {
+            return Err(ServerError::NeedsLogin {
+                address: config.address,
+            });
+        }
+        let bind = |source| ServerError::Bind {
+            address: config.address,
+            source,
+        };
+        let listener = TcpListener::bind(config.address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let metrics = Metrics::new();
+        let (live, hub) = Hub::start(meta.clone(), &engine);
+        let (routes, document) = openapi::routes();
+        let text =
+            serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
+        let helpers = vec![hub, metrics.watch(&engine, meta.clone())];
+        let app: Shared = Arc::new(App {
+            store: engine.config().store.clone(),
+            registry: Arc::clone(&engine.config().registry),
+            home: engine.config().home.clone(),
+            accounts: Accounts::new(meta.clone()),
+            policy: Policy::of(&document),
+            secrets: Vault::new(meta.clone(), &engine.config().home),
+            rates: rate::Rates::new(config.requests_per_second.max(1)),
+            document: text.into(),
+            host_names: config.host_names,
+            engine,
+            meta,
+            live,
+            metrics,
+            address,
+        });
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, router(routes, app), stop.clone()));
+        Ok(Self {
+            address,
+            stop,
+            serving,
+            helpers,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening, gives open answers a moment, and ends.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if tokio::time::timeout(GRACE, &mut self.serving).await.is_err() {
+            // Streams have no end of their own.
+            self.serving.abort();
+        }
+        for helper in &self.helpers {
+            helper.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the server ended");
+    }
+}
+
+fn router(routes: Router<Shared>, app: Shared) -> Router {
+    let api = routes
+        .method_not_allowed_fallback(not_allowed)
+        .route_layer(middleware::from_fn_with_state(app.clone(), idempotency::once))
+        .route_layer(middleware::from_fn_with_state(app.clone(), gate::gate))
+        .layer(middleware::from_fn_with_state(app.clone(), timed));
+    Router::new()
+        .merge(api)
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(figures))
+        .fallback(ui::serve)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            LONGEST,
+        ))
+        .layer(RequestBodyLimitLayer::new(MOST_BODY))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(app.clone(), rate::limit))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(guard::secure))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+async fn not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "request.method",
+        "this address does not take that method",
+        "GET /api/v1/openapi.json lists what there is.",
+    )
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Problem::internal(text.unwrap_or("a handler panicked")).into_response()
+}
+
+/// Whether the database and the scheduler answer.
+async fn ready(State(app): State<Shared>) -> Response {
+    match app.meta.last_event().await {
+        Ok(_) => "ready".into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+async fn figures(State(app): State<Shared>) -> Response {
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    match app.metrics.render(&app.meta).await {
+        Ok(figures) => (text, figures).into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// Times and counts requests by route.
+fn timed(State(app): State<Shared>, request: Request, next: Next) -> impl Future<Output = Response> + Send {
+    async move {
+        let started = Instant::now();
+        let path = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map(|path| path.as_str().to_owned());
+        let method = request.method().clone();
+        let response = next.run(request).await;
+        let path = path.as_deref().unwrap_or("other");
+        let (status, took) = (response.status(), started.elapsed());
+        let labels = [
+            ("route", path),
+            ("method", method.as_str()),
+            ("status", status.as_str()),
+        ];
+        app.metrics.count("twinloom_http_requests_total", &labels);
+        app.metrics
+            .time("twinloom_http_request_seconds", &labels[..1], took.as_secs_f64());
+        tracing::debug!(%method, path, status = status.as_u16(), ms = took.as_millis(), "request");
+        response
+    }
+}

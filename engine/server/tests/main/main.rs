@@ -1,0 +1,4 @@
+//! The server as its callers see it: real requests to a real server over a real home.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod document;
