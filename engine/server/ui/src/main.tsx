@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/parts.css";
 import "./styles/overlays.css";
+import "./styles/pieces.css";
 
 const root = document.getElementById("root");
 if (root) {

@@ -1,6 +1,7 @@
 // Live state by server-sent events: what changes is asked for again, at most every so often; when the connection is lost
 // the page says so, and everything is read again once it is back.
 import { useSyncExternalStore } from "react";
+import { partsOf } from "../lib/touched";
 import { queries } from "./client";
 
 export type Connection = { state: "connecting" | "live" } | { state: "lost"; since: number };
@@ -18,6 +19,7 @@ interface Passing {
 
 /** Changes are gathered for so long before they are asked for. */
 const GATHER_MS = 350;
+const ASLEEP_AFTER_MS = 20_000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 
 let connection: Connection = { state: "connecting" };
@@ -25,6 +27,7 @@ let source: EventSource | undefined;
 let wanted = false;
 let tries = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
+let asleep: ReturnType<typeof setTimeout> | undefined;
 let gather: ReturnType<typeof setTimeout> | undefined;
 const touched = { all: false, runs: new Set<string>(), lists: false, parts: new Set<string>() };
 const progress = new Map<string, Progress>();
@@ -46,22 +49,6 @@ export function useConnection(): Connection {
 /** How far a running task is. */
 export function useProgress(run: string, task: string): Progress | undefined {
   return useSyncExternalStore(subscribe, () => progress.get(`${run} ${task}`));
-}
-
-/** Which parts of the API an event of the log touches. */
-export function partsOf(kind: string): string[] {
-  const head = kind.split(".")[0];
-  const parts: Record<string, string[]> = {
-    dataset: ["datasets", "lineage", "triggers"],
-    model: ["models", "lineage"],
-    alias: ["models", "datasets"],
-    tag: ["datasets"],
-    run: ["runs", "dags", "experiments"],
-    approval: ["approvals", "audit"],
-    dag: ["dags"],
-    freshness: ["datasets"],
-  };
-  return [...(parts[head ?? ""] ?? []), "events", "overview"];
 }
 
 function touch(change: () => void) {
@@ -146,15 +133,33 @@ function open() {
   };
 }
 
+/** A browser has six connections to a server for all its tabs: one that nobody looks at gives its own back. */
+function onVisibility() {
+  clearTimeout(asleep);
+  if (document.hidden) {
+    asleep = setTimeout(() => {
+      source?.close();
+      source = undefined;
+      clearTimeout(retry);
+    }, ASLEEP_AFTER_MS);
+  } else if (wanted && !source) {
+    touch(() => (touched.all = true));
+    open();
+  }
+}
+
 /** Opens the stream; the answer closes it. */
 export function listen(): () => void {
   wanted = true;
   open();
   const again = () => connection.state === "lost" && open();
   window.addEventListener("online", again);
+  document.addEventListener("visibilitychange", onVisibility);
   return () => {
     wanted = false;
     window.removeEventListener("online", again);
+    document.removeEventListener("visibilitychange", onVisibility);
+    clearTimeout(asleep);
     clearTimeout(retry);
     source?.close();
     source = undefined;

@@ -3,6 +3,7 @@ import { Link, useLocation } from "wouter";
 import { api, client, queries } from "../api/client";
 import { reconnect, useConnection } from "../api/live";
 import { useMe } from "../api/me";
+import { shortId } from "../lib/format";
 import { Icon } from "../ui/Icon";
 import { Loading, Problem } from "../ui/Notes";
 import { Time } from "../ui/Time";
@@ -32,7 +33,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <Icon name="menu" />
           </button>
           <Crumbs path={path} />
-          <button type="button" className="btn search-open" onClick={() => setOpen("palette")} aria-label="search and commands">
+          <button type="button" className="btn search-open" onClick={() => setOpen("palette")}>
             <Icon name="search" />
             <span>Search</span>
             <kbd>Ctrl K</kbd>
@@ -155,7 +156,7 @@ function ThemeButton() {
 function Crumbs({ path }: { path: string }) {
   const parts = path.split("/").filter(Boolean);
   const home = PAGES.find((page) => page.path === `/${parts[0] ?? ""}`);
-  const words = [home?.word ?? parts[0] ?? "", ...parts.slice(1).map((part) => decodeURIComponent(part))];
+  const words = [home?.word ?? parts[0] ?? "", ...parts.slice(1).map((part) => decodeURIComponent(part)).map((part) => (/^[0-9A-Z]{26}$/.test(part) ? shortId(part) : part))];
   useEffect(() => {
     document.title = [...words].reverse().concat("Twinloom").join(" · ");
   });

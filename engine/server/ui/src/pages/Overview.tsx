@@ -6,7 +6,7 @@ import { count, duration, plural } from "../lib/format";
 import { look } from "../lib/states";
 import { Cause } from "../parts/RunBits";
 import { ActButton, useAct } from "../ui/Act";
-import { Section } from "../ui/Bits";
+import { Section, Words } from "../ui/Bits";
 import { Code, Id } from "../ui/Copy";
 import { Empty, Loaded } from "../ui/Notes";
 import { Status } from "../ui/Status";
@@ -82,7 +82,10 @@ function Bad({ data: { failed, late } }: { data: Data }) {
             </span>
             <span className="break" style={{ flex: "1 1 260px" }}>
               {run.error?.task && <strong>{run.error.task}: </strong>}
-              {run.error?.message ?? "It failed."} <span className="soft">{run.error?.hint}</span>
+              <Words text={run.error?.message ?? "It failed."} />{" "}
+              <span className="soft">
+                <Words text={run.error?.hint ?? ""} />
+              </span>
             </span>
             <span className="bar push">
               {run.error?.task && (

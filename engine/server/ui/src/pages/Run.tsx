@@ -116,16 +116,12 @@ function Header({ run }: { run: RunDetail }) {
       {run.tasks
         .filter((task) => task.state === "waiting")
         .map((task) => (
-          <div key={task.id} className="note tone-amber">
-            <div className="title">
-              <Status state="waiting" /> {task.id}
-            </div>
-            <div className="bar">
-              <span>{task.reason}</span>
-              <Link className="btn primary" href={to.approval(run.id, task.id)}>
-                Look at the evidence
-              </Link>
-            </div>
+          <div key={task.id} className="note row tone-amber">
+            <Status state="waiting" /> <strong>{task.id}</strong>
+            <span>{task.reason}</span>
+            <Link className="btn primary push" href={to.approval(run.id, task.id)}>
+              Look at the evidence
+            </Link>
           </div>
         ))}
       {asking && (

@@ -34,14 +34,13 @@ export default function ParamsForm({ schema, value, onChange, children }: Props)
   );
 }
 
-/** Lists and objects of any shape are typed as JSON. */
+/** Lists and objects are typed as JSON, as `--param` takes them. */
 function hints(schema: RJSFSchema): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     if (typeof property !== "object") continue;
     const type = Array.isArray(property.type) ? property.type[0] : property.type;
-    const shaped = type === "array" ? property.items !== undefined && typeof property.items === "object" && "type" in property.items && property.items.type !== "object" : type === "object" ? property.properties !== undefined : true;
-    if (!shaped || type === undefined) found[name] = { "ui:field": JsonField };
+    if (type === undefined || type === "array" || type === "object") found[name] = { "ui:field": JsonField };
   }
   return found;
 }

@@ -1,12 +1,17 @@
-import type { ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { Link } from "wouter";
+
+/** A sentence of the server, with what stands in backticks as code. */
+export function Words({ text }: { text: string }) {
+  return <>{text.split("`").map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
+}
 
 /** Name and value pairs; those without a value are left out. */
 export function Facts({ items, stack }: { items: [string, ReactNode][]; stack?: boolean }) {
   return (
     <dl className={stack ? "facts stack" : "facts"}>
       {items
-        .filter(([, value]) => value !== null && value !== undefined && value !== "")
+        .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
         .map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
@@ -31,8 +36,14 @@ export function Section({ title, aside, children }: { title: ReactNode; aside?: 
 
 /** Tabs are links: the address says which one is open. */
 export function Tabs({ base, tabs, current, query = "" }: { base: string; tabs: [string, string][]; current: string; query?: string }) {
+  const nav = useRef<HTMLElement>(null);
+  // On a phone not all tabs are in view.
+  useEffect(() => {
+    const [row, open] = [nav.current, nav.current?.querySelector<HTMLElement>("[aria-current]")];
+    if (row && open) row.scrollLeft = open.offsetLeft - row.offsetLeft - 40;
+  }, [current]);
   return (
-    <nav className="tabs" aria-label="parts of this page">
+    <nav ref={nav} className="tabs" aria-label="parts of this page">
       {tabs.map(([key, word], index) => (
         <Link key={key} href={`${index === 0 ? base : `${base}/${key}`}${query}`} aria-current={current === key ? "page" : undefined}>
           {word}

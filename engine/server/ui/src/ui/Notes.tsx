@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { ApiError } from "../api/problem";
+import { Words } from "./Bits";
 import { CopyButton } from "./Copy";
 import { StateShape } from "./Status";
 
@@ -17,8 +18,16 @@ export function Failure({ failure, title, children }: { failure: { code?: string
           </span>
         )}
       </div>
-      {failure.message && <div className="break">{failure.message}</div>}
-      {failure.hint && <div className="soft">{failure.hint}</div>}
+      {failure.message && (
+        <div className="break">
+          <Words text={failure.message} />
+        </div>
+      )}
+      {failure.hint && (
+        <div className="soft">
+          <Words text={failure.hint} />
+        </div>
+      )}
       {children && <div className="bar">{children}</div>}
     </div>
   );

@@ -58,7 +58,7 @@ export default function RowsTab({ version }: PartProps) {
                     ),
                     num: kindOf(column.data_type) === "number",
                     cell: ({ values, index }) => (
-                      <button type="button" className={values[column.name] === null ? "soft" : `type-${kindOf(column.data_type)}`} onClick={() => setOpen({ row: index, column: column.name })} aria-label={`${column.name} of row ${data.offset + index + 1}`}>
+                      <button type="button" className={values[column.name] === null ? "soft" : `type-${kindOf(column.data_type)}`} onClick={() => setOpen({ row: index, column: column.name })} title="show the whole value">
                         {values[column.name] === null ? "null" : oneLine(values[column.name]).slice(0, SHOWN)}
                       </button>
                     ),

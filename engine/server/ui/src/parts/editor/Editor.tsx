@@ -94,7 +94,7 @@ export default function Editor({ label, value, onChange, onSave, marks, knowledg
           hoverTooltip(hover(() => now.current.knowledge)),
           EditorState.readOnly.of(readOnly),
           EditorState.tabSize.of(2),
-          EditorView.contentAttributes.of({ "aria-label": label, ...(readOnly ? { tabindex: "0" } : {}) }),
+          EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) now.current.onChange?.(update.state.doc.toString());
           }),

@@ -3,7 +3,7 @@ import { lazy, useEffect, useMemo, useRef, type ReactNode } from "react";
 import { api } from "../../api/client";
 import { plural } from "../../lib/format";
 import { useChecked } from "../../pages/dag/useChecked";
-import { Section } from "../../ui/Bits";
+import { Section, Words } from "../../ui/Bits";
 import { Loading, Problem } from "../../ui/Notes";
 import { Status } from "../../ui/Status";
 import type { EditorHandle } from "./Editor";
@@ -55,8 +55,14 @@ export function Workbench({ name, text, onChange, onSave, line, above }: Props) 
                     {one.file === name || one.file === "" ? "" : `${one.file}, `}line {one.line}, column {one.column}
                   </button>
                   <span className="mono soft"> {one.code}</span>
-                  <div className="break">{one.message}</div>
-                  {one.hint && <div className="soft break">{one.hint}</div>}
+                  <div className="break">
+                    <Words text={one.message} />
+                  </div>
+                  {one.hint && (
+                    <div className="soft break">
+                      <Words text={one.hint} />
+                    </div>
+                  )}
                 </li>
               ))}
             </ul>

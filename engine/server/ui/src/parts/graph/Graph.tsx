@@ -1,6 +1,6 @@
 import { Background, BackgroundVariant, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, type Edge, type Node, type NodeProps } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
-import { memo, useCallback, useEffect, useMemo, type KeyboardEvent } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, type KeyboardEvent } from "react";
 import { useTheme } from "../../app/theme";
 import { look } from "../../lib/states";
 import { Icon } from "../../ui/Icon";
@@ -8,6 +8,7 @@ import { Loading } from "../../ui/Notes";
 import { StateShape } from "../../ui/Status";
 import type { View, ViewGroup, ViewNode } from "./fold";
 import { step } from "./move";
+import { LABELS_UNTIL, type Layout } from "./layout";
 import { useLayout } from "./useLayout";
 import "./graph.css";
 
@@ -27,8 +28,19 @@ type GroupData = { group: ViewGroup; onFold?: ((id: string) => void) | undefined
 
 /** The minimap appears from so many nodes on. */
 const MINIMAP_FROM = 40;
-/** Edge labels are left out of larger pictures until one zooms in. */
-const LABELS_UNTIL = 80;
+/** Below this zoom names cannot be read. */
+const READABLE = 0.7;
+
+function bounds(layout: Layout | undefined): { width: number; height: number } {
+  const boxes = Object.values(layout ?? {});
+  return { width: Math.max(1, ...boxes.map((box) => box.x + box.width)) + 16, height: Math.max(1, ...boxes.map((box) => box.y + box.height)) + 16 };
+}
+
+/** What one wants to see first: what failed, waits or runs. */
+function firstOfInterest({ nodes }: View): string {
+  const find = (state: string) => nodes.find((node) => node.state === state)?.id;
+  return find("failed") ?? find("waiting") ?? find("running") ?? nodes[0]?.id ?? "";
+}
 
 const nodeTypes = { task: memo(TaskNode), frame: memo(Frame) };
 
@@ -44,6 +56,7 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
   const layout = useLayout(view);
   const theme = useTheme();
   const flow = useReactFlow();
+  const element = useRef<HTMLDivElement>(null);
   const near = useStore((state) => state.transform[2] > 0.85);
   const labels = view.edges.length <= LABELS_UNTIL || near;
 
@@ -83,8 +96,24 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
   );
 
   const shape = layout ? Object.keys(layout).join() : "";
+  const box = useMemo(() => bounds(layout), [layout]);
+  const anchor = useRef("");
+  anchor.current = selected || firstOfInterest(view);
   useEffect(() => {
-    if (shape) requestAnimationFrame(() => void flow.fitView({ maxZoom: 1, minZoom: 0.15, padding: 0.06 }));
+    if (!shape || !layout) return;
+    const frame = requestAnimationFrame(() => {
+      const host = element.current;
+      if (!host) return;
+      const fit = Math.min(host.clientWidth / box.width, host.clientHeight / box.height);
+      // What does not fit and stay readable starts where something is to be seen; the rest is a drag away.
+      const at = layout[anchor.current];
+      if (fit < READABLE && at) void flow.setCenter(at.x + at.width / 2, at.y + at.height / 2, { zoom: READABLE });
+      else void flow.fitView({ maxZoom: 1, padding: 0.04 });
+      if (fit < READABLE && at && at.x < host.clientWidth / 2) void flow.setViewport({ x: 12, y: host.clientHeight / 2 - (at.y + at.height / 2) * READABLE, zoom: READABLE });
+    });
+    return () => cancelAnimationFrame(frame);
+    // Only a new shape moves the view.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [flow, shape]);
 
   const onKeyDown = useCallback(
@@ -104,7 +133,7 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
   if (!layout) return <Loading rows={1} height={typeof height === "number" ? height : 420} />;
   const chosen = view.nodes.find((node) => node.id === selected);
   return (
-    <div className="graph" style={{ height }} role="application" aria-label={`${label}; arrow keys move between ${view.nodes.length} nodes`} tabIndex={0} onKeyDown={onKeyDown} data-testid="graph">
+    <div className="graph" ref={element} style={{ height: `min(${typeof height === "number" ? `${height}px` : height}, ${Math.max(240, Math.round(box.height) + 90)}px)` }} role="application" aria-label={`${label}; arrow keys move between ${view.nodes.length} nodes`} tabIndex={0} onKeyDown={onKeyDown} data-testid="graph">
       <ReactFlow
         nodes={nodes}
         edges={edges}
@@ -118,8 +147,6 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
         onlyRenderVisibleElements={view.nodes.length > 120}
         minZoom={0.08}
         maxZoom={2}
-        fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.06 }}
         onPaneClick={() => onSelect("")}
         zoomOnScroll={false}
         panOnScroll={false}
