@@ -8,7 +8,7 @@ use twinloom_sdk::OperatorError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of a BERT-type embedder in the Hugging Face layout; without it the folder that the environment variable
+    /// Folder of a BERT-type embedder in the Hugging Face layout, or its name on the hub; without it the folder that the environment variable
     /// TWINLOOM_EMBEDDER names, or all-MiniLM-L6-v2 as set-up puts it into the repository's .cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

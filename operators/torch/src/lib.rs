@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod generate;
 pub mod nn;
 mod registry;
+pub mod rerank;
 pub mod retrieve;
 pub mod serve;
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! A sentence embedder: tokenizer, encoder, pooling.
 
-use std::path::{Path, PathBuf};
+use std::{borrow::Cow, path::Path};
 
 use tch::{Device, Kind, Tensor};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{Encoding, Tokenizer};
 
+use super::{
+    batches::{Batches, by_length, encode, tokenizer},
+    pooling::Pooling,
+    published::Published,
+};
 use crate::{
     ModelError,
-    checkpoint::{Checkpoint, read_json},
+    checkpoint::Checkpoint,
     nn::bert::{Bert, Packed},
 };
 
@@ -16,23 +21,42 @@ use crate::{
 pub struct EmbedderOptions {
     /// Where the model runs.
     pub device: Device,
+    /// The type that it computes in.
+    pub kind: Kind,
     /// Tokens of a batch.
     pub batch_tokens: usize,
     /// Tokens of a text that count; `None` is what the model was published with.
     pub max_length: Option<usize>,
     /// Whether vectors get the length 1.
     pub normalise: bool,
+    /// What the texts are.
+    pub role: Role,
 }
 
 impl Default for EmbedderOptions {
     fn default() -> Self {
         Self {
             device: Device::Cpu,
+            kind: Kind::Float,
             batch_tokens: 2048,
             max_length: None,
             normalise: true,
+            role: Role::Text,
         }
     }
+}
+
+/// What texts are: some embedders were trained with a prompt before questions and another before documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Neither: the embedder's default prompt, where it has one.
+    #[default]
+    Text,
+    /// What is looked for.
+    Query,
+    /// What is looked through.
+    Document,
 }
 
 /// Vectors of some texts.
@@ -48,17 +72,11 @@ pub struct Embedded {
     pub tokens: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Pooling {
-    Mean,
-    First,
-}
-
 /// A loaded embedder. It is [`Send`] but not [`Sync`]: one thread at a time.
 pub struct Embedder {
     bert: Bert,
     tokenizer: Tokenizer,
-    pooling: Pooling,
+    published: Published,
     options: EmbedderOptions,
     max_length: usize,
 }
@@ -69,18 +87,18 @@ impl Embedder {
     /// # Errors
     /// What is missing or wrong in the folder, naming the file or tensor.
     pub fn open(dir: &Path, options: EmbedderOptions) -> Result<Self, ModelError> {
-        let checkpoint = Checkpoint::open(dir)?;
-        let bert = Bert::load(&checkpoint, options.device, Kind::Float)?;
+        let published = Published::read(dir)?;
+        let checkpoint = Checkpoint::open(&published.model)?;
+        let bert = Bert::load(&checkpoint, options.device, options.kind)?;
         let max_length = options
             .max_length
-            .or(published_length(dir)?)
+            .or(published.max_length)
             .unwrap_or(usize::MAX)
             .min(bert.max_length());
-        let tokenizer = tokenizer(dir, max_length)?;
         Ok(Self {
+            tokenizer: tokenizer(&published.model, max_length)?,
             bert,
-            tokenizer,
-            pooling: pooling(dir)?,
+            published,
             options,
             max_length,
         })
@@ -89,7 +107,7 @@ impl Embedder {
     /// Values of a vector.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        usize::try_from(self.bert.hidden_size()).unwrap_or_default()
+        usize::try_from(self.bert.hidden_size()).unwrap_or_default() * self.published.pooling.width()
     }
 
     /// Tokens of a text that count.
@@ -103,42 +121,34 @@ impl Embedder {
     /// # Errors
     /// What the tokenizer or libtorch says.
     pub fn embed(&self, texts: &[&str]) -> Result<Embedded, ModelError> {
-        let dimension = self.dimension();
-        let encodings = self
-            .tokenizer
-            .encode_batch_fast(texts.to_vec(), true)
-            .map_err(|error| {
-                ModelError::input(
-                    format!("a text cannot be tokenized: {error}"),
-                    "Check the embedder's tokenizer.json.",
-                )
-            })?;
-        let truncated = encodings
-            .iter()
-            .filter(|encoding| !encoding.get_overflowing().is_empty())
-            .count();
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        let length = |index: usize| encodings.get(index).map_or(0, tokenizers::Encoding::len);
-        order.sort_by_key(|&index| std::cmp::Reverse(length(index)));
+        self.embed_as(texts, self.options.role)
+    }
 
+    /// The same for texts that are something else than the options say.
+    ///
+    /// # Errors
+    /// What the tokenizer or libtorch says.
+    pub fn embed_as(&self, texts: &[&str], role: Role) -> Result<Embedded, ModelError> {
+        let dimension = self.dimension();
+        let prompt = self.prompt(role);
+        let inputs: Vec<Cow<'_, str>> = texts.iter().map(|text| self.input(prompt, text)).collect();
+        let encodings = encode(&self.tokenizer, inputs)?;
+        let truncated = encodings.iter().filter(|encoding| is_cut(encoding)).count();
+        let left_out = self.left_out(prompt)?;
         let mut vectors = vec![0_f32; texts.len() * dimension];
-        let (mut rest, mut tokens) = (order.as_slice(), 0);
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(self.fitting(rest, length));
-            let mut packed = Packed::default();
-            batch
-                .iter()
-                .filter_map(|&index| encodings.get(index))
-                .for_each(|encoding| packed.push(encoding.get_ids()));
-            tokens += packed.tokens();
-            let values = self.forward(&packed)?;
-            for (&index, vector) in batch.iter().zip(values.chunks_exact(dimension)) {
+        let batches = Batches {
+            tokens: self.options.batch_tokens,
+            pairs: false,
+        };
+        let tokens = by_length(&encodings, batches, |packed, indices| {
+            let values = self.forward(packed, left_out)?;
+            for (&index, vector) in indices.iter().zip(values.chunks_exact(dimension)) {
                 if let Some(place) = vectors.get_mut(index * dimension..(index + 1) * dimension) {
                     place.copy_from_slice(vector);
                 }
             }
-            rest = later;
-        }
+            Ok(())
+        })?;
         Ok(Embedded {
             vectors,
             dimension,
@@ -147,113 +157,76 @@ impl Embedder {
         })
     }
 
-    /// How many of these go into a batch; at least one.
-    fn fitting(&self, order: &[usize], length: impl Fn(usize) -> usize) -> usize {
-        let mut tokens = 0;
-        let fits = |&&index: &&usize| {
-            tokens += length(index);
-            tokens <= self.options.batch_tokens
+    /// The text that goes before others: by the names that sentence-transformers looks for.
+    fn prompt(&self, role: Role) -> &str {
+        let Published {
+            prompts,
+            default_prompt,
+            ..
+        } = &self.published;
+        let names: &[&str] = match role {
+            Role::Text => &[],
+            Role::Query => &["query"],
+            Role::Document => &["document", "passage", "corpus"],
         };
-        order.iter().take_while(fits).count().max(1)
+        let named = names.iter().find_map(|name| prompts.get(*name));
+        named
+            .or_else(|| prompts.get(default_prompt.as_deref()?))
+            .map_or("", String::as_str)
     }
 
-    fn forward(&self, batch: &Packed) -> Result<Vec<f32>, ModelError> {
+    fn input<'t>(&self, prompt: &str, text: &'t str) -> Cow<'t, str> {
+        match (prompt, self.published.lowercase) {
+            ("", false) => Cow::Borrowed(text),
+            (_, false) => Cow::Owned(format!("{prompt}{text}")),
+            (_, true) => Cow::Owned(format!("{prompt}{text}").to_lowercase()),
+        }
+    }
+
+    /// Tokens at the start that pooling leaves out: the prompt's, where it does not count.
+    fn left_out(&self, prompt: &str) -> Result<i64, ModelError> {
+        if prompt.is_empty() || self.published.pooling.include_prompt {
+            return Ok(0);
+        }
+        let encodings = encode(&self.tokenizer, vec![self.input(prompt, "")])?;
+        let special = |encoding: &Encoding| encoding.get_special_tokens_mask().last() == Some(&1);
+        // The token that ends a text stands after the text, not after the prompt.
+        let count = |encoding: &Encoding| encoding.len() - usize::from(special(encoding));
+        Ok(encodings.first().map_or(0, count) as i64)
+    }
+
+    fn forward(&self, batch: &Packed, left_out: i64) -> Result<Vec<f32>, ModelError> {
         let _guard = tch::no_grad_guard();
         let hidden = self.bert.forward(batch)?;
-        let mut vectors = match self.pooling {
-            Pooling::Mean => self.bert.mean(&hidden, batch)?,
-            Pooling::First => self.bert.first(&hidden, batch)?,
-        };
+        let pooling: &Pooling = &self.published.pooling;
+        let mut vectors = pooling.apply(&hidden, batch, left_out)?;
         if self.options.normalise {
-            let lengths = vectors
+            let vectors_in = vectors.f_to_kind(Kind::Float)?;
+            let lengths = vectors_in
                 .f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?
                 .f_clamp_min(1e-12)?;
-            vectors = vectors.f_div(&lengths)?;
+            vectors = vectors_in.f_div(&lengths)?;
         }
         copy_out(&vectors)
     }
 }
 
-fn copy_out(vectors: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let vectors = vectors
+/// Whether the text was longer than the model reads.
+pub fn is_cut(encoding: &Encoding) -> bool {
+    !encoding.get_overflowing().is_empty()
+}
+
+/// The values of a tensor, in order.
+///
+/// # Errors
+/// What libtorch says.
+pub fn copy_out(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
+    let tensor = tensor
         .f_to_device(Device::Cpu)?
         .f_to_kind(Kind::Float)?
         .f_contiguous()?;
-    let mut values = vec![0_f32; vectors.numel()];
+    let mut values = vec![0_f32; tensor.numel()];
     let count = values.len();
-    vectors.f_copy_data(&mut values, count)?;
+    tensor.f_copy_data(&mut values, count)?;
     Ok(values)
-}
-
-/// The tokenizer, with its own settings for length and padding replaced: sequences are not padded here.
-fn tokenizer(dir: &Path, max_length: usize) -> Result<Tokenizer, ModelError> {
-    let path = dir.join("tokenizer.json");
-    if !path.is_file() {
-        return Err(ModelError::Missing {
-            dir: dir.to_owned(),
-            what: "tokenizer.json".to_owned(),
-        });
-    }
-    let damaged = |error: tokenizers::Error| ModelError::Damaged {
-        path: path.clone(),
-        why: error.to_string(),
-    };
-    let mut tokenizer = Tokenizer::from_file(&path).map_err(damaged)?;
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(Some(TruncationParams {
-            max_length,
-            ..TruncationParams::default()
-        }))
-        .map_err(damaged)?;
-    Ok(tokenizer)
-}
-
-/// `max_seq_length` of sentence_bert_config.json.
-fn published_length(dir: &Path) -> Result<Option<usize>, ModelError> {
-    let Some(config) = optional_json(dir, "sentence_bert_config.json")? else {
-        return Ok(None);
-    };
-    Ok(config
-        .get("max_seq_length")
-        .and_then(serde_json::Value::as_u64)
-        .and_then(|length| usize::try_from(length).ok()))
-}
-
-fn pooling(dir: &Path) -> Result<Pooling, ModelError> {
-    const NAME: &str = "1_Pooling/config.json";
-    let Some(config) = optional_json(dir, NAME)? else {
-        return Ok(Pooling::Mean);
-    };
-    let old = |name: &str| {
-        config
-            .get(name)
-            .and_then(serde_json::Value::as_bool)
-            .unwrap_or(false)
-    };
-    let mode = config
-        .get("pooling_mode")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
-    match (
-        old("pooling_mode_mean_tokens") || mode == "mean",
-        old("pooling_mode_cls_token") || mode == "cls",
-    ) {
-        (true, false) => Ok(Pooling::Mean),
-        (false, true) => Ok(Pooling::First),
-        _ => Err(ModelError::Config {
-            path: dir.join(NAME),
-            why: "its pooling is neither mean nor cls".to_owned(),
-            hint: "Use an embedder with mean or cls pooling.".to_owned(),
-        }),
-    }
-}
-
-fn optional_json(dir: &Path, name: &str) -> Result<Option<serde_json::Value>, ModelError> {
-    let path: PathBuf = dir.join(name);
-    if path.is_file() {
-        read_json(&path, dir).map(Some)
-    } else {
-        Ok(None)
-    }
 }

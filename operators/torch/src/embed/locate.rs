@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::ModelError;
+use crate::{
+    ModelError,
+    checkpoint::hub::{self, HubName},
+};
 
 /// Names the embedder's folder where the configuration does not.
 const EMBEDDER: &str = "TWINLOOM_EMBEDDER";
@@ -13,12 +16,17 @@ const EMBEDDER: &str = "TWINLOOM_EMBEDDER";
 /// Where set-up puts the default embedder, below the repository that the program was built in.
 const SET_UP: &str = ".cache/minilm";
 
-/// The embedder's folder: the configured one, the one that `TWINLOOM_EMBEDDER` names, or the one that
+/// The embedder's folder: the configured one (a folder, or a name on the hub), the one that `TWINLOOM_EMBEDDER` names, or the one that
 /// `infra/setup/embedder.sh` made above this program.
 ///
 /// # Errors
 /// `model.input` when there is none.
 pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
+    // A name on the hub is found in its cache, or downloaded.
+    if let Some(name) = configured.filter(|name| HubName::parse(name).is_some() && !Path::new(name).exists())
+    {
+        return Ok(hub::locate(name)?.dir);
+    }
     let named = configured
         .map(PathBuf::from)
         .or_else(|| env::var_os(EMBEDDER).map(PathBuf::from));

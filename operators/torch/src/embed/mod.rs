@@ -1,12 +1,19 @@
 //! `embed`: sentence vectors, as an operator and for the server.
+//!
+//! `published` reads what an embedder came with, `batches` turns texts into packed tokens (for rerankers too),
+//! `pooling` makes one vector of a text's hidden states.
 
+pub(crate) mod batches;
 mod embedder;
 mod locate;
 mod operator;
+mod pooling;
+mod published;
 
 #[cfg(test)]
 mod tests;
 
-pub use embedder::{Embedded, Embedder, EmbedderOptions};
+pub use embedder::{Embedded, Embedder, EmbedderOptions, Role};
+pub(crate) use embedder::{copy_out, is_cut};
 pub use locate::{above, embedder_dir};
 pub use operator::Embed;

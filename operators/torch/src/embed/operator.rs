@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use twinloom_operators::embed::{Config, info};
 use twinloom_sdk::{Context, OperatorError, OperatorInfo, RowOperator, records};
 
-use super::{Embedder, EmbedderOptions, embedder_dir};
+use super::{Embedder, EmbedderOptions, Role, embedder_dir};
 use crate::device;
 
 /// The operator.
@@ -57,14 +57,18 @@ impl RowOperator for Embed {
 
     async fn open(&self, context: &Context, config: Config) -> Result<State, OperatorError> {
         config.check()?;
-        let dir = embedder_dir(config.model.as_deref())?;
         let options = EmbedderOptions {
             device: device::parse(&config.device)?,
             batch_tokens: config.batch_tokens,
             max_length: config.max_length,
             normalise: config.normalise,
+            role: Role::Document,
+            ..EmbedderOptions::default()
         };
-        let embedder = tokio::task::spawn_blocking(move || Embedder::open(&dir, options)).await??;
+        let model = config.model.clone();
+        let embedder =
+            tokio::task::spawn_blocking(move || Embedder::open(&embedder_dir(model.as_deref())?, options))
+                .await??;
         context.info(format!(
             "embedder: {} values, {} tokens a chunk, on {:?}",
             embedder.dimension(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind};
 
-use super::{Embedded, Embedder, EmbedderOptions};
+use super::{Embedded, Embedder, EmbedderOptions, Role};
 use crate::checkpoint::Checkpoint;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -187,4 +187,74 @@ fn a_folder_that_is_no_embedder_is_refused() {
         super::embedder_dir(Some("/nowhere/at/all")).unwrap_err().code(),
         "model.input"
     );
+}
+
+fn encoder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/encoders")
+        .join(name)
+}
+
+/// Against sentence-transformers (`infra/golden/encoders.py`): pooling, prompts, lengths.
+#[test]
+fn poolings_and_prompts_are_those_of_sentence_transformers() {
+    for name in ["bert-mean", "bert-many", "roberta-cls"] {
+        let dir = encoder(name);
+        let golden: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.join("golden.json")).unwrap()).unwrap();
+        let texts: Vec<&str> = golden["texts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let embedder = Embedder::open(&dir, EmbedderOptions::default()).unwrap();
+        assert_eq!(embedder.max_length(), 48);
+        let mut difference = 0_f64;
+        for (role, key) in [
+            (Role::Text, "text"),
+            (Role::Query, "query"),
+            (Role::Document, "document"),
+        ] {
+            let rows = golden[key].as_array().unwrap();
+            let found = embedder.embed_as(&texts[..rows.len()], role).unwrap();
+            for (vector, row) in found.vectors.chunks_exact(embedder.dimension()).zip(rows) {
+                let row = row.as_array().unwrap();
+                assert_eq!(row.len(), vector.len());
+                for (a, b) in vector.iter().zip(row) {
+                    difference = difference.max((f64::from(*a) - b.as_f64().unwrap()).abs());
+                }
+            }
+        }
+        eprintln!("{name}: {difference:.1e}");
+        assert!(difference < 1e-5, "{name}: {difference}");
+    }
+}
+
+#[test]
+fn modules_without_code_and_paths_that_lead_away_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(encoder("bert-mean").join(name), dir.path().join(name)).unwrap();
+    }
+    let open = |modules: &str| {
+        std::fs::write(dir.path().join("modules.json"), modules).unwrap();
+        let error = Embedder::open(dir.path(), EmbedderOptions::default()).err();
+        error.map(|error| (error.code(), error.to_string()))
+    };
+    assert_eq!(open("[]"), None, "mean pooling where nothing is said");
+    let (code, text) =
+        open(r#"[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]"#).unwrap();
+    assert_eq!(code, "model.config");
+    assert!(text.contains("Dense"), "{text}");
+    let (code, text) = open(r#"[{"path": "../other", "type": "x.Transformer"}]"#).unwrap();
+    assert_eq!(code, "model.damaged");
+    assert!(text.contains("leads out"), "{text}");
+    std::fs::create_dir(dir.path().join("1_Pooling")).unwrap();
+    std::fs::write(
+        dir.path().join("1_Pooling/config.json"),
+        r#"{"pooling_mode": "best"}"#,
+    )
+    .unwrap();
+    assert!(open("[]").unwrap().1.contains("best"));
 }

@@ -10,7 +10,7 @@ use twinloom_sdk::{Context, Done, Operator, OperatorError, OperatorInfo, Outcome
 use super::{Found, Query, collection, exact, queries::queries};
 use crate::{
     device,
-    embed::{Embedder, EmbedderOptions, embedder_dir},
+    embed::{Embedder, EmbedderOptions, Role, embedder_dir},
 };
 
 /// Searches.
@@ -71,14 +71,15 @@ impl Operator for RetrieveOperator {
 }
 
 async fn embed(config: &Config, queries: &[Query]) -> Result<Vec<Vec<f32>>, OperatorError> {
-    let dir = embedder_dir(config.model.as_deref())?;
     let options = EmbedderOptions {
         device: device::parse(&config.device)?,
+        role: Role::Query,
         ..EmbedderOptions::default()
     };
     let texts: Vec<String> = queries.iter().map(|query| query.text.clone()).collect();
+    let model = config.model.clone();
     tokio::task::spawn_blocking(move || {
-        let embedder = Embedder::open(&dir, options)?;
+        let embedder = Embedder::open(&embedder_dir(model.as_deref())?, options)?;
         let embedded = embedder.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(embedded
             .vectors
