@@ -27,6 +27,9 @@ setup: ## libtorch and the embedder's weights, into .cache.
 ui: ## The web UI, into engine/server/ui/dist (needs Node.js 20.19 or later).
 	@infra/setup/node.sh
 
+parity: ## Make the golden files again with the peers (PEERS_PYTHON=…), compare, and run the tests against them.
+	@infra/golden/parity.sh
+
 fmt: ## Format Rust and the DAG files.
 	@cargo fmt
 

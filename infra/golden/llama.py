@@ -1,8 +1,9 @@
 """A tiny random Llama with transformers' and PEFT's numbers for it: logits, greedy tokens, loss, LoRA gradients.
 
-    python infra/golden/llama.py
+    PEERS_PYTHON infra/golden/llama.py [OUT_DIR]
 """
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-OUT = Path(__file__).resolve().parents[2] / "operators/torch/tests/golden/tiny-llama"
+COMMITTED = Path(__file__).resolve().parents[2] / "operators/torch/tests/golden/tiny-llama"
 
 
 def spread(model: torch.nn.Module, size: float) -> None:
@@ -20,9 +21,9 @@ def spread(model: torch.nn.Module, size: float) -> None:
             parameter.add_(torch.randn_like(parameter) * size)
 
 
-def main() -> None:
+def main(out: Path) -> None:
     torch.manual_seed(7)
-    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)
     config = LlamaConfig(
         hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
         vocab_size=256, max_position_embeddings=128, rope_theta=20000.0, rms_norm_eps=1e-5, tie_word_embeddings=True,
@@ -30,8 +31,8 @@ def main() -> None:
     config.attn_implementation = "eager"
     model = LlamaForCausalLM(config).eval()
     spread(model, 0.15)
-    model.save_pretrained(OUT)
-    (OUT / "generation_config.json").unlink(missing_ok=True)
+    model.save_pretrained(out)
+    (out / "generation_config.json").unlink(missing_ok=True)
 
     golden = {"ids": torch.randint(3, 256, (2, 24))}
     ids = golden["ids"]
@@ -55,8 +56,8 @@ def main() -> None:
         for name, parameter in peft.named_parameters():
             if "lora_" in name:
                 parameter.copy_(torch.randn_like(parameter) * 0.2)
-    peft.save_pretrained(OUT / "adapter")
-    (OUT / "adapter/README.md").unlink(missing_ok=True)
+    peft.save_pretrained(out / "adapter")
+    (out / "adapter/README.md").unlink(missing_ok=True)
     out = peft(ids, labels=labels)
     out.loss.backward()
     golden["lora_logits"] = out.logits[:, -2:].detach().contiguous()
@@ -65,11 +66,11 @@ def main() -> None:
         if parameter.grad is not None:
             golden["grad." + name.replace(".default", "")] = parameter.grad.contiguous()
     # Integers fit into fp32 exactly; the reader knows floats only.
-    save_file({name: value.float().contiguous() for name, value in golden.items()}, OUT / "golden.safetensors")
-    for path in sorted(OUT.rglob("*")):
+    save_file({name: value.float().contiguous() for name, value in golden.items()}, out / "golden.safetensors")
+    for path in sorted(out.rglob("*")):
         if path.is_file():
-            print(path.relative_to(OUT), path.stat().st_size)
+            print(path.relative_to(out), path.stat().st_size)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else COMMITTED)

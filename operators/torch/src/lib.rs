@@ -11,6 +11,7 @@ pub mod embed;
 mod error;
 pub mod evaluate;
 pub mod generate;
+pub mod inspect;
 pub mod nn;
 mod registry;
 pub mod rerank;

@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
-use twinloom_torch::{ModelError, bench, checkpoint, device, registry, serve};
+use twinloom_torch::{ModelError, bench, checkpoint, device, inspect, registry, serve};
 
 /// The libtorch worker of Twinloom. Without a command: reads one task from stdin and runs it.
 #[derive(Parser)]
@@ -30,6 +30,14 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Finds a model by folder or name (and downloads it), loads it, and tells what it is and what loading takes.
+    Inspect {
+        /// A folder, or `owner/name` or `owner/name@revision` on the hub.
+        model: String,
+        /// float32, float16 or bfloat16; without it the model's own type.
+        #[arg(long)]
+        dtype: Option<String>,
     },
     /// Converts a llama2.c checkpoint (version 0) and its tokenizer to a Hugging Face folder.
     ConvertLlama2c {
@@ -61,6 +69,7 @@ fn main() -> ExitCode {
         None => return twinloom_sdk::worker::serve(&registry()),
         Some(Command::Info { json }) => info(json, cuda_problem),
         Some(Command::Serve { device }) => answer(&device),
+        Some(Command::Inspect { model, dtype }) => show(&model, dtype.as_deref()),
         Some(Command::ConvertLlama2c {
             weights,
             tokenizer,
@@ -91,6 +100,11 @@ fn info(json: bool, cuda_problem: Option<String>) -> Result<(), ModelError> {
         _ => print_line(&value.to_string()),
     }
     Ok(())
+}
+
+fn show(model: &str, dtype: Option<&str>) -> Result<(), ModelError> {
+    let kind = dtype.map(checkpoint::kind_named).transpose()?;
+    inspect::inspect(model, kind).map(|found| print_line(&found.to_string()))
 }
 
 fn print(rows: &[Value]) {

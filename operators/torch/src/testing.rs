@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -21,6 +21,13 @@ use twinloom_store::{
     ArtifactKind, Commit, DatasetManifest, FeatureStore, Name, Producer, ReadOptions, StageDataset,
     StoreLocation, VersionId,
 };
+
+/// The golden files of that name: the committed ones, or those that `make parity` has just made.
+pub fn golden(name: &str) -> PathBuf {
+    let made = std::env::var_os("TWINLOOM_GOLDEN").map(PathBuf::from);
+    made.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"))
+        .join(name)
+}
 
 /// A store of its own, and everything that operators reported.
 pub struct Bench {

@@ -3,6 +3,8 @@
 use safetensors::Dtype;
 use tch::Kind;
 
+use crate::ModelError;
+
 /// libtorch's name of a type that weights may have.
 pub fn weight_kind(dtype: Dtype) -> Option<Kind> {
     match dtype {
@@ -26,14 +28,27 @@ pub fn dtype(kind: Kind) -> Option<Dtype> {
 /// The type that config.json says the weights were made in: `dtype`, formerly `torch_dtype`.
 #[must_use]
 pub fn kind_of_config(config: &serde_json::Value) -> Option<Kind> {
-    match config
-        .get("dtype")
-        .or_else(|| config.get("torch_dtype"))?
-        .as_str()?
-    {
-        "float32" => Some(Kind::Float),
-        "float16" => Some(Kind::Half),
-        "bfloat16" => Some(Kind::BFloat16),
-        _ => None,
+    kind_named(
+        config
+            .get("dtype")
+            .or_else(|| config.get("torch_dtype"))?
+            .as_str()?,
+    )
+    .ok()
+}
+
+/// A type by the name that config.json has for it.
+///
+/// # Errors
+/// `model.input` for another name.
+pub fn kind_named(name: &str) -> Result<Kind, ModelError> {
+    match name {
+        "float32" => Ok(Kind::Float),
+        "float16" => Ok(Kind::Half),
+        "bfloat16" => Ok(Kind::BFloat16),
+        other => Err(ModelError::input(
+            format!("there is no type `{other}`"),
+            "Use float32, float16 or bfloat16.",
+        )),
     }
 }

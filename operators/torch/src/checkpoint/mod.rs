@@ -1,13 +1,14 @@
 //! Hugging Face checkpoint folders: config.json, sharded safetensors, read through a memory map.
 //!
 //! A tensor of the wanted type is a view of the mapped file, which libtorch keeps open as long as a view lives; another
-//! type is converted tensor by tensor. So a checkpoint is never twice in memory.
+//! type is converted tensor by tensor, and what was converted leaves the memory. So a checkpoint is never twice in memory.
 
 mod files;
 mod header;
 pub mod hub;
 mod kinds;
 mod llama2c;
+mod pages;
 mod write;
 
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
-pub use kinds::kind_of_config;
+pub use kinds::{kind_named, kind_of_config};
 pub use llama2c::convert_llama2c;
 pub use write::{write_config, write_safetensors};
 
@@ -96,6 +97,19 @@ impl Checkpoint {
         })
     }
 
+    /// Bytes of its weight files.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.files.iter().map(|(_, map)| map.numel()).sum()
+    }
+
+    /// Values in all tensors.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let values = |entry: &Entry| usize::try_from(entry.shape.iter().product::<i64>()).unwrap_or(0);
+        self.entries.values().map(|(_, entry)| values(entry)).sum()
+    }
+
     /// Names of all tensors.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
@@ -152,11 +166,12 @@ impl Checkpoint {
         } else {
             map.f_narrow_copy(0, start, length)?
         };
-        Ok(bytes
-            .f_view_dtype(found)?
-            .f_view(shape)?
-            .f_to_device(device)?
-            .f_to_kind(kind)?)
+        let mapped = bytes.f_view_dtype(found)?.f_view(shape)?;
+        let tensor = mapped.f_to_device(device)?.f_to_kind(kind)?;
+        if aligned && tensor.data_ptr() != mapped.data_ptr() {
+            pages::release(&bytes);
+        }
+        Ok(tensor)
     }
 
     fn missing(&self, name: &str) -> ModelError {

@@ -190,9 +190,7 @@ fn a_folder_that_is_no_embedder_is_refused() {
 }
 
 fn encoder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/encoders")
-        .join(name)
+    crate::testing::golden("encoders").join(name)
 }
 
 /// Against sentence-transformers (`infra/golden/encoders.py`): pooling, prompts, lengths.

@@ -3,4 +3,5 @@
 
 mod commands;
 mod embed;
+mod memory;
 mod support;

@@ -27,6 +27,11 @@ pub struct BertConfig {
 /// Families that start their positions after the padding's, and name their parts `roberta`.
 const ROBERTA: [&str; 3] = ["roberta", "xlm-roberta", "camembert"];
 
+/// Whether there is code for that `model_type`.
+pub fn is_known(model_type: &str) -> bool {
+    model_type == "bert" || ROBERTA.contains(&model_type)
+}
+
 fn two() -> i64 {
     2
 }
@@ -77,7 +82,7 @@ impl BertConfig {
     /// Whether the numbers can be those of an encoder that there is code for.
     pub fn check(&self) -> Result<(), String> {
         let kind = &self.model_type;
-        if kind != "bert" && !self.is_roberta() {
+        if !is_known(kind) {
             return Err(format!(
                 "model_type is `{kind}`, known are bert, {}",
                 ROBERTA.join(", ")

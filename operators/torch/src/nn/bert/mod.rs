@@ -37,6 +37,12 @@ impl Bert {
         load::load(checkpoint, device, kind)
     }
 
+    /// Whether there is code for encoders of that `model_type`.
+    #[must_use]
+    pub fn is_encoder(model_type: &str) -> bool {
+        config::is_known(model_type)
+    }
+
     /// Values of a hidden state.
     #[must_use]
     pub fn hidden_size(&self) -> i64 {

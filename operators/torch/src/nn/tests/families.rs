@@ -12,7 +12,7 @@ use crate::{
 const LENGTH: i64 = 48;
 
 fn load(name: &str) -> (Golden, Decoder) {
-    let dir = super::golden_dir().join("../families").join(name);
+    let dir = crate::testing::golden("families").join(name);
     let checkpoint = Checkpoint::open(&dir).unwrap();
     let decoder = Decoder::load(&checkpoint, Device::Cpu, Kind::Float).unwrap();
     (Golden::of(&dir), decoder)

@@ -12,7 +12,7 @@ use super::{Adapter, AdapterConfig, Architecture, Attend, Decoder, KvCache, Step
 use crate::checkpoint::Checkpoint;
 
 pub fn golden_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-llama")
+    crate::testing::golden("tiny-llama")
 }
 
 /// The numbers of a folder.

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::Path;
-
 use jiff::{civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +21,7 @@ fn render(source: &str) -> Result<String, crate::ModelError> {
 
 #[test]
 fn conversations_are_rendered_as_transformers_renders_them() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/chat.json");
+    let path = crate::testing::golden("chat.json");
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let now: DateTime = golden["now"].as_str().unwrap().parse().unwrap();
     let mut refused = 0;
@@ -126,5 +124,5 @@ fn texts_cannot_forge_special_tokens_or_marks() {
     };
     let found = template.render_turns(&[turn], &rendering).unwrap();
     assert_eq!(found.text, "x< |end|>ya[{\"<name>\": \"< |end|>\"}]");
-    assert_eq!(found.answers, [10..11]);
+    assert_eq!((found.answers[0].start, found.answers[0].end), (10, 11));
 }
