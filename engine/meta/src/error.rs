@@ -34,6 +34,14 @@ pub enum MetaError {
         /// The run.
         run: String,
     },
+    /// What was read before a change has changed meanwhile.
+    #[error("{what} `{id}` has changed meanwhile")]
+    Superseded {
+        /// `trigger`, `approval`.
+        what: &'static str,
+        /// Which: `dag/trigger`, `run/task`.
+        id: String,
+    },
     /// There is no such thing.
     #[error("there is no {what} `{id}`")]
     NotFound {
@@ -95,6 +103,7 @@ impl MetaError {
             Self::Connect { .. } => "meta.connect",
             Self::TooNew { .. } => "meta.too_new",
             Self::Fenced { .. } => "meta.fenced",
+            Self::Superseded { .. } => "meta.superseded",
             Self::NotFound { .. } => "meta.not_found",
             Self::Ambiguous { .. } => "meta.ambiguous",
             Self::Exists { .. } => "meta.exists",
@@ -115,6 +124,7 @@ impl MetaError {
             }
             Self::TooNew { .. } => "Use the newer Twinloom, or another `--home`.",
             Self::Fenced { .. } => "The new owner goes on with the run; nothing is to be done here.",
+            Self::Superseded { .. } => "Read it again; if the change still makes sense, repeat it.",
             Self::NotFound { .. } => "List what there is with `twinloom runs`.",
             Self::Ambiguous { .. } => "Give more letters of the id.",
             Self::Exists { .. } => "Use another id.",

@@ -6,14 +6,15 @@ mod pages;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::{
-    AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, CacheRow, Change, DatasetIndexRow,
-    DecisionRow, EventRow, Index, MetaError, MetricPoint, MetricSeries, ModelIndexRow, RunFilter, RunHead,
-    RunRow, TaskRow,
+    AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, CacheRow, Change, DagStateRow,
+    DatasetIndexRow, DecisionRow, EventRow, Index, MetaError, MetricPoint, MetricSeries, ModelIndexRow,
+    RunFilter, RunHead, RunRow, TaskRow, TriggerDecisionRow, TriggerRow,
     connect::{Address, Pools},
-    read::{artifacts, events, runs, tasks},
-    write::{Batches, check_fence, index, lease},
+    read::{artifacts, events, runs, tasks, triggers},
+    write::{Batches, check_fence, forget, index, lease},
 };
 
 /// How often a transaction is tried that collides with another one on a server.
@@ -27,6 +28,8 @@ const TRIES: u32 = 5;
 pub struct Meta {
     pools: Arc<Pools>,
     address: Address,
+    /// The last event that this process has written.
+    written: Arc<watch::Sender<i64>>,
 }
 
 impl fmt::Debug for Meta {
@@ -53,6 +56,7 @@ impl Meta {
         Ok(Self {
             pools: Arc::new(pools),
             address,
+            written: Arc::new(watch::Sender::new(0)),
         })
     }
 
@@ -68,6 +72,18 @@ impl Meta {
     /// `meta.fenced`, `meta.exists` (an inserted run, task or event is there already), `meta.not_found` (an updated
     /// row is not there), `meta.not_writable`.
     pub async fn apply(&self, changes: Vec<Change>, fence: &[(String, i64)]) -> Result<(), MetaError> {
+        self.append(changes, fence).await.map(drop)
+    }
+
+    /// The same; the id of the last event among the changes, where there is one.
+    ///
+    /// # Errors
+    /// As for [`Meta::apply`]; `meta.superseded` where a change that names what it has read finds something else.
+    pub async fn append(
+        &self,
+        changes: Vec<Change>,
+        fence: &[(String, i64)],
+    ) -> Result<Option<i64>, MetaError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -78,19 +94,27 @@ impl Meta {
                 {
                     tokio::time::sleep(Duration::from_millis(u64::from(5 * tries))).await;
                 }
-                result => return result,
+                result => {
+                    if let Ok(Some(last)) = result {
+                        self.written.send_modify(|written| *written = last.max(*written));
+                    }
+                    return result;
+                }
             }
         }
     }
 
-    async fn apply_once(&self, batches: Batches, fence: &[(String, i64)]) -> Result<(), MetaError> {
+    async fn apply_once(&self, batches: Batches, fence: &[(String, i64)]) -> Result<Option<i64>, MetaError> {
         let transaction = self.pools.begin().await?;
         let written = match check_fence(&transaction, fence).await {
             Ok(()) => batches.write(&transaction).await,
             Err(error) => Err(error),
         };
         match written {
-            Ok(()) => Ok(transaction.commit().await?),
+            Ok(last) => {
+                transaction.commit().await?;
+                Ok(last)
+            }
             Err(error) => {
                 // The first error is the one to tell; a rollback that fails ends with the connection.
                 let _ = transaction.rollback().await;
@@ -225,6 +249,68 @@ impl Meta {
     /// As for every method.
     pub async fn events_after(&self, cursor: i64, limit: u64) -> Result<Vec<EventRow>, MetaError> {
         events::after(&self.pools.reader, cursor, limit).await
+    }
+
+    /// Tells when this process (through this handle or a clone of it) writes events: the id of the last one. Other
+    /// processes' events are not told.
+    #[must_use]
+    pub fn watch_events(&self) -> watch::Receiver<i64> {
+        self.written.subscribe()
+    }
+
+    /// Triggers with their cursors, of a DAG or of all.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn triggers(&self, dag: Option<&str>) -> Result<Vec<TriggerRow>, MetaError> {
+        triggers::list(&self.pools.reader, dag).await
+    }
+
+    /// What the triggers of a DAG decided, newest first.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn trigger_decisions(
+        &self,
+        dag: &str,
+        limit: u64,
+    ) -> Result<Vec<TriggerDecisionRow>, MetaError> {
+        triggers::decisions(&self.pools.reader, dag, limit).await
+    }
+
+    /// DAGs that are or were paused.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn dag_states(&self) -> Result<Vec<DagStateRow>, MetaError> {
+        triggers::dag_states(&self.pools.reader).await
+    }
+
+    /// Removes keys that were seen before one time, and decisions of triggers from before another; how many rows.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn forget(&self, seen: Timestamp, decisions: Timestamp) -> Result<u64, MetaError> {
+        let transaction = self.pools.begin().await?;
+        let removed = forget::old(&transaction, seen, decisions).await?;
+        transaction.commit().await?;
+        Ok(removed)
+    }
+
+    /// Events of these ids, in their order.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn events_of(&self, ids: &[i64]) -> Result<Vec<EventRow>, MetaError> {
+        events::of_ids(&self.pools.reader, ids).await
+    }
+
+    /// When a dataset's newest version was made, or last found to be unchanged by a task.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn dataset_confirmed_at(&self, name: &str) -> Result<Option<Timestamp>, MetaError> {
+        artifacts::confirmed_at(&self.pools.reader, name).await
     }
 
     /// The id of the last event; 0 before the first.

@@ -70,6 +70,7 @@ async fn schedule(home: PathBuf, run: String) -> ExitCode {
         let decision = Decision {
             approved: true,
             by: "ada".to_owned(),
+            role: None,
             comment: None,
         };
         engine.decide(&run, None, decision).await.unwrap();

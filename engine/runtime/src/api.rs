@@ -30,6 +30,9 @@ pub struct Decision {
     pub approved: bool,
     /// Who.
     pub by: String,
+    /// The role that they were let in with; it must be one of those that the question names. None is a caller who is
+    /// trusted to say who they are, such as the command line.
+    pub role: Option<String>,
     /// In their words.
     pub comment: Option<String>,
 }

@@ -96,6 +96,35 @@ pub enum EngineError {
         /// Those that wait.
         tasks: String,
     },
+    /// The question is not theirs to answer.
+    #[error("{by} ({role}) may not answer: the question is for {approvers}")]
+    NotApprover {
+        /// Who.
+        by: String,
+        /// Their role.
+        role: String,
+        /// Whom it is for.
+        approvers: String,
+    },
+    /// One person counts once.
+    #[error("{by} has answered at `{task}` of run {run} already")]
+    AlreadyApproved {
+        /// The run.
+        run: String,
+        /// The task.
+        task: String,
+        /// Who.
+        by: String,
+    },
+    /// An alias is moved for a reason.
+    #[error("an alias is not moved without a reason")]
+    NoReason,
+    /// The alias never pointed elsewhere.
+    #[error("`{alias}` has no earlier version to go back to")]
+    NoPrevious {
+        /// `model@alias`.
+        alias: String,
+    },
     /// A file or folder of the engine's home cannot be used.
     #[error("{what} cannot be used: {source}")]
     Home {
@@ -146,6 +175,10 @@ impl EngineError {
             Self::UnknownTask { .. } => "run.unknown_task",
             Self::NotWaiting { .. } => "run.not_waiting",
             Self::AmbiguousTask { .. } => "run.ambiguous_task",
+            Self::NotApprover { .. } => "run.not_approver",
+            Self::AlreadyApproved { .. } => "run.already_approved",
+            Self::NoReason => "alias.reason",
+            Self::NoPrevious { .. } => "alias.no_previous",
             Self::Home { .. } => "run.home",
             Self::StoredPlan { .. } => "run.stored_plan",
             Self::Stopped { .. } => "run.stopped",
@@ -174,6 +207,10 @@ impl EngineError {
             Self::UnknownTask { .. } => "Look at the run with `twinloom show RUN`.".into(),
             Self::NotWaiting { .. } => "Look at the run with `twinloom show RUN`.".into(),
             Self::AmbiguousTask { .. } => "Name the task that is meant.".into(),
+            Self::NotApprover { .. } => "Ask one of those that the question names.".into(),
+            Self::AlreadyApproved { .. } => "It takes another person's approval.".into(),
+            Self::NoReason => "Say why, in a sentence; it is kept in the audit log.".into(),
+            Self::NoPrevious { .. } => "Move it to a version that you name.".into(),
             Self::Home { .. } => {
                 "Give write permission and room, or name another folder with `--home`.".into()
             }

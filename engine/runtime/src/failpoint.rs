@@ -61,6 +61,8 @@ pub const RETRY_SCHEDULED: &str = "retry_scheduled";
 pub const CACHED: &str = "cached";
 /// The end of a run is stored; nobody was told.
 pub const RUN_ENDED: &str = "run_ended";
+/// A trigger is about to store its run; nothing is stored yet.
+pub const TRIGGER_FIRES: &str = "trigger_fires";
 /// A run was taken over; nothing of it was touched.
 pub const CLAIMED: &str = "claimed";
 

@@ -3,9 +3,11 @@
 //! One dispatcher task owns the state of all runs and is fed by messages ([`Engine`] is a handle that sends them). Every
 //! transition is committed to SQL before it is acted on; executors own processes. Never names an operator.
 
+mod answers;
 mod api;
 mod clock;
 mod config;
+pub mod dags;
 mod dispatcher;
 mod engine;
 mod error;
@@ -19,7 +21,9 @@ mod prepare;
 mod publish;
 pub mod reports;
 mod scope;
+pub mod service;
 mod summary;
+pub mod triggers;
 mod writer;
 
 pub use api::{
@@ -31,3 +35,4 @@ pub use config::EngineConfig;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use executor::Programs;
+pub use service::{Service, ServiceConfig, ServiceError};

@@ -97,6 +97,12 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
                 .take(1)
                 .cloned()
                 .collect(),
+            // Whatever run was to be stored with the change is not to be.
+            MetaError::Superseded { what, id } => batches
+                .iter()
+                .filter(|batch| batch.changes.iter().any(|change| superseded(change, what, id)))
+                .map(|batch| Arc::clone(&batch.run))
+                .collect(),
             error if error.retryable() && started.elapsed() < PATIENCE => HashSet::new(),
             MetaError::NotWritable { .. } | MetaError::Database { .. }
                 if started.elapsed() < PATIENCE / 4 =>
@@ -112,7 +118,10 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
             continue;
         }
         for run in lost {
-            tracing::error!(%run, %error, "the run is given up");
+            match error {
+                MetaError::Superseded { .. } => tracing::debug!(%run, %error, "the run is not started"),
+                _ => tracing::error!(%run, %error, "the run is given up"),
+            }
             let mut replies = Vec::new();
             batches.retain_mut(|batch| {
                 let keep = batch.run != run;
@@ -161,5 +170,16 @@ fn inserted(change: &Change) -> Option<&str> {
     match change {
         Change::InsertRun(row) => Some(&row.id),
         _ => None,
+    }
+}
+
+/// Whether it is this change that found something else than it had read.
+fn superseded(change: &Change, what: &str, id: &str) -> bool {
+    match change {
+        Change::AdvanceTrigger(advance) => {
+            what == "trigger" && id == format!("{}/{}", advance.dag, advance.id)
+        }
+        Change::CountApproval { run, task, .. } => what == "approval" && id == format!("{run}/{task}"),
+        _ => false,
     }
 }

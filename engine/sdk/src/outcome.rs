@@ -79,6 +79,9 @@ pub struct ApprovalRequest {
     pub question: String,
     /// Who may answer: `role:approver`, `user:ada`; empty is anyone.
     pub approvers: Vec<String>,
+    /// How many different people must approve; one rejection ends it.
+    #[serde(default = "one")]
+    pub required: u32,
     /// How long to wait.
     #[serde(default)]
     pub timeout: Option<Duration>,
@@ -86,6 +89,10 @@ pub struct ApprovalRequest {
     pub on_timeout: OnTimeout,
     /// What the decision is based on: report, candidate, production, figures.
     pub evidence: Value,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What becomes of a question that nobody answered in time.

@@ -18,7 +18,7 @@ pub use catalog::*;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, codes};
 pub use docs::reference_docs;
 pub use format::format;
-pub use load::{Library, kind_of, parse_dag, parse_pipeline, read_value};
+pub use load::{Library, duplicate_dag, kind_of, parse_dag, parse_pipeline, read_value};
 pub use model::{Dag, Pipeline};
 pub use plan::*;
 pub use read::{Entry, NameMap, OneOrMany, Spanned};

@@ -46,6 +46,17 @@ pub fn read_value(text: &str) -> serde_json::Value {
     }
 }
 
+/// What is wrong with a DAG file whose name another one has already.
+#[must_use]
+pub fn duplicate_dag(file: &SourceFile, dag: &Dag, first: &str) -> Diagnostics {
+    let source = Source::new(&file.name, &file.text);
+    let message = format!("the DAG `{}` is defined twice", dag.name.value.0);
+    Diagnostics(vec![
+        Diagnostic::new(&source, dag.name.span, codes::DUPLICATE_DAG, message)
+            .with_hint(format!("The other one is in {first}.")),
+    ])
+}
+
 fn complete<T>((value, _, report): Loaded<T>) -> Result<T, Diagnostics> {
     report.finish()?;
     // Nothing was reported, so it could be read.

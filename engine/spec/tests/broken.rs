@@ -51,6 +51,7 @@ fn every_broken_file_is_explained() {
         codes::NOT_UTF8,
         codes::TOO_MANY_NODES,
         codes::DUPLICATE_PIPELINE,
+        codes::DUPLICATE_DAG,
         codes::KIND,
         codes::PLAN_TOO_LARGE,
         codes::FORMAT,

@@ -24,6 +24,10 @@ pub enum OnReject {
 pub struct Config {
     /// Who may answer: `role:NAME` or `user:NAME`; nobody named means anyone.
     pub approvers: Vec<String>,
+    /// How many different people must approve, 1 unless stated; one rejection ends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 20))]
+    pub required: Option<u32>,
     /// How long to wait: `30m`, `12h`, `7d`; without it, as long as it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
@@ -40,7 +44,7 @@ impl Config {
     /// The time to wait.
     ///
     /// # Errors
-    /// `approve.timeout`, `approve.approvers`.
+    /// `approve.timeout`, `approve.approvers`, `approve.required`.
     pub fn check(&self) -> Result<Option<Duration>, OperatorError> {
         let named = |approver: &&String| {
             ["role:", "user:"]
@@ -52,6 +56,17 @@ impl Config {
                 "approve.approvers",
                 format!("`{}` is no approver", wrong.escape_debug()),
                 "Write `role:NAME` or `user:NAME`.",
+            ));
+        }
+        let only_users =
+            !self.approvers.is_empty() && self.approvers.iter().all(|name| name.starts_with("user:"));
+        let most = if only_users { self.approvers.len() } else { 20 };
+        let required = self.required.unwrap_or(1) as usize;
+        if required == 0 || required > most {
+            return Err(OperatorError::config(
+                "approve.required",
+                format!("{required} people cannot approve where {most} may"),
+                "Write a number from 1 to as many as may answer, and at most 20.",
             ));
         }
         self.timeout.as_deref().map(duration).transpose()

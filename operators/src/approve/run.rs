@@ -59,12 +59,14 @@ impl Operator for Approve {
                 .unwrap_or_else(|| question(candidate.as_deref(), &evidence));
             let Config {
                 approvers,
+                required,
                 on_timeout,
                 ..
             } = config;
             return Ok(Outcome::Wait(ApprovalRequest {
                 question,
                 approvers,
+                required: required.unwrap_or(1),
                 timeout,
                 on_timeout,
                 evidence,

@@ -17,6 +17,7 @@ pub async fn decide(app: &App, args: &DecideArgs, approved: bool) -> Result<(), 
     let decision = Decision {
         approved,
         by: args.by.clone(),
+        role: None,
         comment: args.comment.clone(),
     };
     engine.decide(&id, args.task.as_deref(), decision).await?;

@@ -65,6 +65,7 @@ async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunS
                 Some(by) => Some(Decision {
                     approved: true,
                     by: by.clone(),
+                    role: None,
                     comment: None,
                 }),
                 None if !options.json && io::stdin().is_terminal() && io::stderr().is_terminal() => {
@@ -106,6 +107,7 @@ async fn ask(task: &TaskSummary) -> Result<Option<Decision>, CliError> {
         Ok(Some(Decision {
             approved,
             by,
+            role: None,
             comment,
         }))
     });

@@ -44,7 +44,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
 }
 
 async fn submit(engine: &Engine, plan: twinloom_spec::Plan, dag_text: String) -> Result<String, CliError> {
-    let by = std::env::var("USER").unwrap_or_default();
+    let by = caller();
     let trigger = json!({ "kind": "manual", "by": by });
     Ok(engine
         .submit(Submit {
@@ -54,6 +54,11 @@ async fn submit(engine: &Engine, plan: twinloom_spec::Plan, dag_text: String) ->
             run_id: None,
         })
         .await?)
+}
+
+/// Who asks, by the name of the account.
+fn caller() -> String {
+    std::env::var("USER").unwrap_or_default()
 }
 
 /// `twinloom retry`.
@@ -69,7 +74,7 @@ pub async fn retry(
     let id = runs::find(app, run).await?;
     let engine = app.engine(None).await?;
     let events = engine.subscribe();
-    engine.retry(&id, from).await?;
+    engine.retry(&id, from, &caller()).await?;
     let options = follow::Options {
         approve_as,
         wait: false,

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::convert::{json, time, time_opt};
+use super::convert::{json, number, time, time_opt};
 use crate::{ApprovalRow, MetaError};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,6 +17,7 @@ pub struct Model {
     pub expires_at: Option<i64>,
     pub closed_at: Option<i64>,
     pub outcome: Option<String>,
+    pub given: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -35,6 +36,7 @@ impl TryFrom<Model> for ApprovalRow {
             expires_at: time_opt("approvals.expires_at", row.expires_at)?,
             closed_at: time_opt("approvals.closed_at", row.closed_at)?,
             outcome: row.outcome,
+            given: number("approvals.given", row.given)?,
         })
     }
 }

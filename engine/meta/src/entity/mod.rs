@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod attempt;
 pub mod audit;
 pub mod cache_entry;
+pub mod dag_state;
 pub mod dataset_version;
 pub mod decision;
 pub mod event;
@@ -15,6 +16,8 @@ pub mod model_version;
 pub mod run;
 pub mod run_document;
 pub mod task;
+pub mod trigger;
+pub mod trigger_decision;
 
 mod convert;
 

@@ -1,6 +1,7 @@
 //! The tables and how they came to be. A migration is never changed once it is released; a new one follows it.
 
 mod m0001_tables;
+mod m0002_triggers;
 mod m0003_accounts;
 
 use sea_orm_migration::prelude::*;
@@ -11,6 +12,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_tables::First), Box::new(m0003_accounts::Third)]
+        vec![
+            Box::new(m0001_tables::First),
+            Box::new(m0002_triggers::Second),
+            Box::new(m0003_accounts::Third),
+        ]
     }
 }

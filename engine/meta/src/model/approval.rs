@@ -21,6 +21,9 @@ pub struct ApprovalRow {
     pub closed_at: Option<Timestamp>,
     /// `approved`, `rejected`, `timed_out`, `cancelled`.
     pub outcome: Option<String>,
+    /// Approvals so far; one that needs several stays open until the last.
+    #[serde(default)]
+    pub given: u32,
 }
 
 /// A person's answer, with the evidence that they had before them.

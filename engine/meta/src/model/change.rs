@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     AliasIndexRow, ApprovalRow, ArtifactRow, AttemptClose, AttemptProcess, AttemptRow, AuditRow, CacheRow,
-    DatasetIndexRow, DecisionRow, MetricPoint, ModelIndexRow, NewEvent, RunRow, RunUpdate, TaskRow,
-    TaskUpdate,
+    DagStateRow, DatasetIndexRow, DecisionRow, MetricPoint, ModelIndexRow, NewEvent, RunRow, RunUpdate,
+    TaskRow, TaskUpdate, TriggerAdvance, TriggerDecisionRow, TriggerRow,
 };
 
 /// A change of the metadata. Changes of one kind are written together: rows are inserted before any is updated, later
@@ -43,6 +43,16 @@ pub enum Change {
         /// `approved`, `rejected`, `timed_out`, `cancelled`.
         outcome: String,
     },
+    /// One of several approvals that a question needs; fails the transaction with `meta.superseded` unless the question
+    /// is open and has as many as `given`.
+    CountApproval {
+        /// The run.
+        run: String,
+        /// The task.
+        task: String,
+        /// How many there were.
+        given: u32,
+    },
     /// A person's answer.
     Decide(DecisionRow),
     /// Points of curves.
@@ -57,6 +67,30 @@ pub enum Change {
     IndexAlias(AliasIndexRow),
     /// Someone did something that must be accounted for.
     Audit(AuditRow),
+    /// A trigger that is new.
+    RegisterTrigger(Box<TriggerRow>),
+    /// A trigger moves on; fails the transaction with `meta.superseded` where another one moved it meanwhile.
+    AdvanceTrigger(Box<TriggerAdvance>),
+    /// A trigger is no more.
+    RemoveTrigger {
+        /// The DAG.
+        dag: String,
+        /// The trigger.
+        id: String,
+    },
+    /// What a trigger decided; replaces what it decided about the same cause.
+    TriggerDecision(TriggerDecisionRow),
+    /// A DAG is paused or goes on.
+    DagState(DagStateRow),
+    /// Something that must not be taken twice; fails the transaction with `meta.exists` the second time.
+    Seen {
+        /// What kind of thing.
+        scope: String,
+        /// Which.
+        key: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 macro_rules! from_row {
@@ -89,4 +123,8 @@ from_row! {
     ModelIndexRow => IndexModel, boxed;
     AliasIndexRow => IndexAlias;
     AuditRow => Audit;
+    TriggerRow => RegisterTrigger, boxed;
+    TriggerAdvance => AdvanceTrigger, boxed;
+    TriggerDecisionRow => TriggerDecision;
+    DagStateRow => DagState;
 }

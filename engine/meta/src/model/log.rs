@@ -20,6 +20,24 @@ pub mod event {
     pub const APPROVAL_OPENED: &str = "approval.opened";
     /// A person decided; subject `run/task`.
     pub const APPROVAL_DECIDED: &str = "approval.decided";
+    /// One of several approvals was given; subject `run/task`.
+    pub const APPROVAL_GIVEN: &str = "approval.given";
+    /// A trigger started a run; subject the DAG.
+    pub const TRIGGER_FIRED: &str = "trigger.fired";
+    /// A trigger should have started a run and could not; subject the DAG.
+    pub const TRIGGER_FAILED: &str = "trigger.failed";
+    /// A schedule's time came; subject the DAG.
+    pub const SCHEDULE_TICK: &str = "schedule.tick";
+    /// A signed request came in; subject the DAG.
+    pub const WEBHOOK_RECEIVED: &str = "webhook.received";
+    /// A queue delivered a message; subject the queue.
+    pub const QUEUE_MESSAGE: &str = "queue.message";
+    /// A DAG's triggers are held; subject the DAG.
+    pub const DAG_PAUSED: &str = "dag.paused";
+    /// A DAG's triggers go on; subject the DAG.
+    pub const DAG_RESUMED: &str = "dag.resumed";
+    /// A dataset is older than it may be; subject the dataset.
+    pub const FRESHNESS_MISSED: &str = "freshness.missed";
 }
 
 /// An event to be written with its cause.

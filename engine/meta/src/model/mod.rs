@@ -10,6 +10,7 @@ mod page;
 mod run;
 mod state;
 mod task;
+mod trigger;
 
 pub use account::*;
 pub use approval::*;
@@ -21,3 +22,4 @@ pub use page::*;
 pub use run::*;
 pub use state::*;
 pub use task::*;
+pub use trigger::*;

@@ -1,11 +1,12 @@
 //! What tasks published, and the index of the store.
 
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::plain;
 use crate::{
     AliasIndexRow, ArtifactRow, DatasetIndexRow, MetaError, ModelIndexRow,
-    entity::{alias, artifact, dataset_version, model_version},
+    entity::{alias, artifact, dataset_version, model_version, task, time_opt},
 };
 
 pub async fn of_run(db: &DatabaseConnection, run: &str) -> Result<Vec<ArtifactRow>, MetaError> {
@@ -67,4 +68,33 @@ pub async fn aliases(db: &DatabaseConnection, name: Option<&str>) -> Result<Vec<
             .all(db)
             .await?,
     )
+}
+
+/// When the newest version was made, or last found to be unchanged.
+pub async fn confirmed_at(db: &DatabaseConnection, name: &str) -> Result<Option<Timestamp>, MetaError> {
+    use artifact::{Column, Entity};
+    let newest = dataset_version::Entity::find()
+        .filter(dataset_version::Column::Name.eq(name))
+        .order_by_desc(dataset_version::Column::Version)
+        .one(db)
+        .await?;
+    let Some(newest) = newest else { return Ok(None) };
+    let mut at = newest.created_at;
+    let makers = Entity::find()
+        .filter(Column::Kind.eq("dataset"))
+        .filter(Column::Name.eq(name))
+        .filter(Column::Version.eq(newest.version))
+        .filter(Column::Outcome.eq("unchanged"))
+        .all(db)
+        .await?;
+    for maker in makers {
+        let ended: Option<Option<i64>> = task::Entity::find_by_id((maker.run, maker.task))
+            .select_only()
+            .column(task::Column::EndedAt)
+            .into_tuple()
+            .one(db)
+            .await?;
+        at = at.max(ended.flatten().unwrap_or(at));
+    }
+    time_opt("dataset_versions.created_at", Some(at))
 }

@@ -22,6 +22,16 @@ pub async fn after(db: &DatabaseConnection, cursor: i64, limit: u64) -> Result<V
     )
 }
 
+/// In the order of their ids; those that are not there are left out.
+pub async fn of_ids(db: &DatabaseConnection, ids: &[i64]) -> Result<Vec<EventRow>, MetaError> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(500) {
+        let query = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+        found.extend(query.order_by_asc(Column::Id).all(db).await?);
+    }
+    plain(found)
+}
+
 pub async fn last(db: &DatabaseConnection) -> Result<i64, MetaError> {
     let id: Option<i64> = Entity::find()
         .select_only()

@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod events;
 pub mod runs;
 pub mod tasks;
+pub mod triggers;
 
 use crate::MetaError;
 

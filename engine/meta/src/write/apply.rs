@@ -8,10 +8,12 @@ use serde_json::{Map, Value};
 use super::{
     batch::{Batch, Mode, parameter},
     cells::Cells,
+    guards::Guard,
     sql,
     tables::{
-        ALIASES, APPROVALS, ARTIFACTS, ATTEMPTS, AUDIT_LOG, CACHE_ENTRIES, DATASET_VERSIONS, DECISIONS,
-        EVENTS, METRIC_POINTS, MODEL_VERSIONS, RUN_DOCUMENTS, RUNS, TASKS,
+        ALIASES, APPROVALS, ARTIFACTS, ATTEMPTS, AUDIT_LOG, CACHE_ENTRIES, DAG_STATES, DATASET_VERSIONS,
+        DECISIONS, EVENTS, METRIC_POINTS, MODEL_VERSIONS, RUN_DOCUMENTS, RUNS, SEEN_KEYS, TASKS,
+        TRIGGER_DECISIONS, TRIGGERS,
     },
 };
 use crate::{Change, MetaError, write::rows};
@@ -35,6 +37,11 @@ pub struct Batches {
     models: Batch,
     aliases: Batch,
     audit: Batch,
+    triggers: Batch,
+    trigger_decisions: Batch,
+    dag_states: Batch,
+    seen: Batch,
+    guards: Vec<Guard>,
     events: Batch,
 }
 
@@ -58,6 +65,11 @@ impl Batches {
             models: Batch::new(&MODEL_VERSIONS, Mode::Replace),
             aliases: Batch::new(&ALIASES, Mode::Replace),
             audit: Batch::new(&AUDIT_LOG, Mode::Insert),
+            triggers: Batch::new(&TRIGGERS, Mode::Insert),
+            trigger_decisions: Batch::new(&TRIGGER_DECISIONS, Mode::Replace),
+            dag_states: Batch::new(&DAG_STATES, Mode::Replace),
+            seen: Batch::new(&SEEN_KEYS, Mode::Insert),
+            guards: Vec::new(),
             events: Batch::new(&EVENTS, Mode::Insert),
         };
         for change in changes {
@@ -104,11 +116,30 @@ impl Batches {
             Change::IndexModel(version) => self.models.push(rows::model(version)),
             Change::IndexAlias(alias) => self.aliases.push(rows::alias(alias)),
             Change::Audit(entry) => self.audit.push(rows::audit(entry)),
+            Change::CountApproval { run, task, given } => {
+                self.guards.push(Guard::approval(run, task, *given));
+            }
+            Change::RegisterTrigger(row) => self.triggers.push(rows::trigger(row)),
+            Change::AdvanceTrigger(advance) => self.guards.push(Guard::trigger(advance)),
+            Change::RemoveTrigger { dag, id } => self.guards.push(Guard::removal(dag, id)),
+            Change::TriggerDecision(row) => self.trigger_decisions.push(rows::trigger_decision(row)),
+            Change::DagState(row) => self.dag_states.push(rows::dag_state(row)),
+            Change::Seen { scope, key, at } => self.seen.push(
+                Cells::default()
+                    .text("scope", scope)
+                    .text("key", key)
+                    .time("at", *at),
+            ),
         }
     }
 
-    pub async fn write(mut self, transaction: &DatabaseTransaction) -> Result<(), MetaError> {
+    /// Writes all; the id of the last event, where there was one.
+    pub async fn write(mut self, transaction: &DatabaseTransaction) -> Result<Option<i64>, MetaError> {
         let events = self.events.len();
+        // First, because they may fail the rest.
+        for guard in self.guards {
+            guard.write(transaction).await?;
+        }
         for batch in [
             self.insert_runs,
             self.insert_documents,
@@ -127,15 +158,21 @@ impl Batches {
             self.models,
             self.aliases,
             self.audit,
+            self.triggers,
+            self.trigger_decisions,
+            self.dag_states,
+            self.seen,
         ] {
             batch.write(transaction).await?;
         }
         // Last, because the counter's lock is held until the commit, and all writers of events wait for it.
-        if events > 0 {
-            self.events.number("id", next_events(transaction, events).await?);
-            self.events.write(transaction).await?;
+        if events == 0 {
+            return Ok(None);
         }
-        Ok(())
+        let first = next_events(transaction, events).await?;
+        self.events.number("id", first);
+        self.events.write(transaction).await?;
+        Ok(Some(first + i64::try_from(events).unwrap_or(i64::MAX) - 1))
     }
 }
 

@@ -18,5 +18,6 @@ pub async fn replace(transaction: &DatabaseTransaction, index: Index) -> Result<
     let models = index.models.into_iter().map(Change::from);
     let aliases = index.aliases.into_iter().map(Change::from);
     let changes: Vec<Change> = datasets.chain(models).chain(aliases).collect();
-    Batches::new(&changes).write(transaction).await
+    Batches::new(&changes).write(transaction).await?;
+    Ok(())
 }

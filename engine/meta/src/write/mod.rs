@@ -3,6 +3,8 @@
 mod apply;
 mod batch;
 mod cells;
+pub mod forget;
+mod guards;
 pub mod index;
 pub mod lease;
 mod rows;

@@ -3,8 +3,8 @@
 use super::cells::Cells;
 use crate::{
     AliasIndexRow, ApprovalRow, ArtifactRow, AttemptClose, AttemptProcess, AttemptRow, AuditRow, CacheRow,
-    DatasetIndexRow, DecisionRow, MetricPoint, ModelIndexRow, NewEvent, RunRow, RunUpdate, TaskRow,
-    TaskUpdate,
+    DagStateRow, DatasetIndexRow, DecisionRow, MetricPoint, ModelIndexRow, NewEvent, RunRow, RunUpdate,
+    TaskRow, TaskUpdate, TriggerDecisionRow, TriggerRow,
 };
 
 pub fn run(row: &RunRow) -> Cells {
@@ -146,6 +146,7 @@ pub fn approval(row: &ApprovalRow) -> Cells {
         .time_opt("expires_at", row.expires_at)
         .time_opt("closed_at", row.closed_at)
         .text_opt("outcome", row.outcome.as_deref())
+        .int("given", row.given.into())
 }
 
 pub fn decision(row: &DecisionRow) -> Cells {
@@ -224,4 +225,39 @@ pub fn audit(row: &AuditRow) -> Cells {
         .text("action", &row.action)
         .text("subject", &row.subject)
         .json("detail", &row.detail)
+}
+
+pub fn trigger(row: &TriggerRow) -> Cells {
+    Cells::default()
+        .text("dag", &row.dag)
+        .text("id", &row.id)
+        .text("kind", &row.kind)
+        .json("definition", &row.definition)
+        .int("rev", row.rev)
+        .int("cursor", row.cursor)
+        .json("state", &row.state)
+        .time("registered_at", row.registered_at)
+        .time_opt("due_at", row.due_at)
+        .time_opt("last_fired_at", row.last_fired_at)
+        .text_opt("last_run", row.last_run.as_deref())
+}
+
+pub fn trigger_decision(row: &TriggerDecisionRow) -> Cells {
+    Cells::default()
+        .text("dag", &row.dag)
+        .text("trigger", &row.trigger)
+        .text("cause", &row.cause)
+        .int_opt("event", row.event)
+        .time("at", row.at)
+        .bool("fired", row.fired)
+        .text_opt("run", row.run.as_deref())
+        .text("reason", &row.reason)
+}
+
+pub fn dag_state(row: &DagStateRow) -> Cells {
+    Cells::default()
+        .text("dag", &row.dag)
+        .bool("paused", row.paused)
+        .text("by", &row.by)
+        .time("at", row.at)
 }

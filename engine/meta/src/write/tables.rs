@@ -148,6 +148,7 @@ pub const APPROVALS: Table = Table {
         ("expires_at", Int),
         ("closed_at", Int),
         ("outcome", Text),
+        ("given", Int),
     ],
 };
 
@@ -234,4 +235,49 @@ pub const AUDIT_LOG: Table = Table {
         ("subject", Text),
         ("detail", Text),
     ],
+};
+
+pub const TRIGGERS: Table = Table {
+    name: "triggers",
+    key: &["dag", "id"],
+    columns: &[
+        ("dag", Text),
+        ("id", Text),
+        ("kind", Text),
+        ("definition", Text),
+        ("rev", Int),
+        ("cursor", Int),
+        ("state", Text),
+        ("registered_at", Int),
+        ("due_at", Int),
+        ("last_fired_at", Int),
+        ("last_run", Text),
+    ],
+};
+
+pub const TRIGGER_DECISIONS: Table = Table {
+    name: "trigger_decisions",
+    key: &["dag", "trigger", "cause"],
+    columns: &[
+        ("dag", Text),
+        ("trigger", Text),
+        ("cause", Text),
+        ("event", Int),
+        ("at", Int),
+        ("fired", Bool),
+        ("run", Text),
+        ("reason", Text),
+    ],
+};
+
+pub const DAG_STATES: Table = Table {
+    name: "dag_states",
+    key: &["dag"],
+    columns: &[("dag", Text), ("paused", Bool), ("by", Text), ("at", Int)],
+};
+
+pub const SEEN_KEYS: Table = Table {
+    name: "seen_keys",
+    key: &["scope", "key"],
+    columns: &[("scope", Text), ("key", Text), ("at", Int)],
 };

@@ -16,6 +16,7 @@ async fn a_question_is_asked_answered_and_asked_again() {
             expires_at: Some(at(60)),
             closed_at: None,
             outcome: None,
+            given: 0,
         };
         let meta = &backend.meta;
         let changes = vec![question("a").into(), question("b").into()];

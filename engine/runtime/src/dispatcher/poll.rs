@@ -4,9 +4,9 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 use twinloom_meta::{DecisionRow, EventRow};
-use twinloom_sdk::Decision;
 
 use super::{CancelRequest, Dispatcher, Input, Shared, run::Phase, timers::Timer};
+use crate::answers;
 
 /// The event by which another process asks a run's owner to stop it; its subject is the run.
 pub const CANCEL_REQUESTED: &str = "run.cancel_requested";
@@ -98,25 +98,34 @@ impl Dispatcher {
     pub fn found(&mut self, decisions: Vec<DecisionRow>, cancels: Vec<CancelRequest>, cursor: i64) {
         self.core.poll.in_flight = false;
         self.core.poll.cursor = Some(cursor);
-        for row in decisions {
-            let Some(run) = self.runs.get_mut(row.run.as_str()) else {
+        let mut answered: Vec<(String, String)> = decisions
+            .iter()
+            .map(|row| (row.run.clone(), row.task.clone()))
+            .collect();
+        answered.sort();
+        answered.dedup();
+        for (run, task) in answered {
+            let Some(run) = self.runs.get_mut(run.as_str()) else {
                 continue;
             };
-            let Some(index) = run.index_of(&row.task) else {
+            let Some(index) = run.index_of(&task) else {
                 continue;
             };
-            let task = &run.tasks[index];
-            let asked = task
+            let waiting = &run.tasks[index];
+            let Some(approval) = waiting
                 .approval
                 .as_ref()
-                .map(|approval| approval.opened_at.as_microsecond());
-            if task.phase == Phase::Waiting && asked.is_some_and(|asked| row.at.as_microsecond() >= asked) {
-                let decision = Decision {
-                    approved: row.approved,
-                    by: row.by,
-                    at: row.at,
-                    comment: row.comment,
-                };
+                .filter(|_| waiting.phase == Phase::Waiting)
+            else {
+                continue;
+            };
+            let asked = approval.opened_at.as_microsecond();
+            let given: Vec<DecisionRow> = decisions
+                .iter()
+                .filter(|row| *row.run == *run.key && row.task == task && row.at.as_microsecond() >= asked)
+                .cloned()
+                .collect();
+            if let Some(decision) = answers::verdict(answers::required(&approval.request), &given) {
                 self.core.decided(run, index, decision);
                 self.core.touched.insert(Arc::clone(&run.key));
             }

@@ -23,6 +23,7 @@ impl Core {
             expires_at,
             closed_at: None,
             outcome: None,
+            given: 0,
         };
         task.approval = Some(approval.clone());
         task.decision = None;

@@ -1,5 +1,7 @@
 //! The handle through which everyone talks to the scheduler.
 
+mod decide;
+mod labels;
 mod ownership;
 mod preview;
 pub(crate) mod reuse;
@@ -12,14 +14,13 @@ use tokio::{
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
-use twinloom_meta::{AuditRow, Change, DecisionRow, NewEvent, RunState, event};
+use twinloom_meta::{Change, NewEvent, RunState};
 use twinloom_sdk::ApprovalRequest;
 
 use crate::{
-    Decision, EngineConfig, EngineError, EngineEvent, LogLine, LogPage, OpenQuestion, RunId, RunSummary,
-    WaitFor,
+    EngineConfig, EngineError, EngineEvent, LogLine, LogPage, OpenQuestion, RunId, RunSummary, WaitFor,
     dispatcher::{Dispatcher, Input, Shared},
-    failpoint, logs,
+    logs,
     owner::Owner,
     summary,
 };
@@ -68,6 +69,12 @@ impl Engine {
         &self.shared.config
     }
 
+    /// The time by the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.shared.now()
+    }
+
     /// Stops a run: running tasks are cancelled, the others never start. Returns once that is stored; the run's end
     /// follows. A run of another live process is asked to stop.
     ///
@@ -105,87 +112,6 @@ impl Engine {
             reply,
         })
         .await?
-    }
-
-    /// Answers a task that waits for a person; names it where several wait. The answer is stored with who, when and
-    /// the evidence, whichever process owns the run; the owner runs the task again.
-    ///
-    /// # Errors
-    /// `run.not_waiting`, `run.ambiguous_task`, `meta.not_found`.
-    pub async fn decide(&self, run: &str, task: Option<&str>, decision: Decision) -> Result<(), EngineError> {
-        let meta = &self.shared.config.meta;
-        let run = meta.run(run).await?.id;
-        let mut open = meta.open_approvals(Some(&run)).await?;
-        open.retain(|approval| {
-            task.is_none_or(|task| task == approval.task || self.step_is(task, &approval.task))
-        });
-        let approval = match open.len() {
-            0 => {
-                return Err(EngineError::NotWaiting {
-                    run,
-                    task: task.map(str::to_owned),
-                });
-            }
-            1 => open.remove(0),
-            _ => {
-                let tasks: Vec<_> = open.into_iter().map(|approval| approval.task).collect();
-                return Err(EngineError::AmbiguousTask {
-                    run,
-                    tasks: tasks.join(", "),
-                });
-            }
-        };
-        let at = self.shared.now();
-        let outcome = if decision.approved { "approved" } else { "rejected" };
-        let subject = format!("{run}/{}", approval.task);
-        let evidence = approval.request.get("evidence").cloned().unwrap_or_default();
-        let detail = serde_json::json!({ "approved": decision.approved, "comment": decision.comment });
-        let approval_task = approval.task.clone();
-        let decided = twinloom_sdk::Decision {
-            approved: decision.approved,
-            by: decision.by.clone(),
-            at,
-            comment: decision.comment.clone(),
-        };
-        let row = DecisionRow {
-            run: run.clone(),
-            task: approval.task.clone(),
-            approved: decision.approved,
-            by: decision.by.clone(),
-            at,
-            comment: decision.comment,
-            evidence: evidence.clone(),
-        };
-        let changes = vec![
-            Change::Decide(row),
-            Change::CloseApproval {
-                run: run.clone(),
-                task: approval.task,
-                at,
-                outcome: outcome.to_owned(),
-            },
-            Change::Event(NewEvent {
-                kind: event::APPROVAL_DECIDED.to_owned(),
-                subject: subject.clone(),
-                payload: serde_json::json!({ "approved": decision.approved, "by": decision.by }),
-                at,
-            }),
-            Change::Audit(AuditRow {
-                at,
-                by: decision.by,
-                action: outcome.to_owned(),
-                subject,
-                detail,
-            }),
-        ];
-        meta.apply(changes, &[]).await?;
-        failpoint::hit(failpoint::DECIDED);
-        self.shared.send(Input::Decided {
-            run,
-            task: approval_task,
-            decision: decided,
-        });
-        Ok(())
     }
 
     /// Waits for a run's end, or for its coming to wait for a person.
@@ -330,11 +256,5 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.shared.send(input(reply));
         answer.await.map_err(|_| EngineError::Stopped { reason: None })
-    }
-
-    /// `approve` may be said for `approve[2]` or `release/approve`.
-    fn step_is(&self, said: &str, task: &str) -> bool {
-        let step = task.split('[').next().unwrap_or(task);
-        step == said || step.rsplit('/').next() == Some(said)
     }
 }

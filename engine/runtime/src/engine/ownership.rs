@@ -8,7 +8,7 @@ use twinloom_spec::Plan;
 
 use super::Engine;
 use crate::{
-    EngineError, RunId,
+    EngineError, RunId, answers,
     dispatcher::{LEASE, Run, graph::Graph, run::Task},
     executor, failpoint, logs,
     owner::Owner,
@@ -80,11 +80,11 @@ impl Engine {
     }
 
     /// Runs again what failed or was stopped in a run that has ended, and what depended on it; or, with `from`, that
-    /// task (or every task of that step) and everything downstream of it.
+    /// task (or every task of that step) and everything downstream of it. `by` is who asks, for the audit log.
     ///
     /// # Errors
     /// `run.not_ended`, `run.unknown_task`, `run.nothing_to_retry`, `meta.not_found`.
-    pub async fn retry(&self, run: &str, from: Option<&str>) -> Result<(), EngineError> {
+    pub async fn retry(&self, run: &str, from: Option<&str>, by: &str) -> Result<(), EngineError> {
         let row = self.shared.config.meta.run(run).await?;
         if !row.state.ended() {
             return Err(EngineError::NotEnded {
@@ -162,7 +162,7 @@ impl Engine {
         let at = self.shared.now();
         run.changes.push(Change::Audit(AuditRow {
             at,
-            by: "engine".to_owned(),
+            by: by.to_owned(),
             action: "retry".to_owned(),
             subject: id,
             detail: json!({ "from": from }),
@@ -260,16 +260,10 @@ impl Engine {
                     .iter()
                     .any(|attempt| attempt.outcome.as_deref() == Some("waiting"));
                 if let Some(queued_at) = task.row.queued_at.filter(|_| asked) {
-                    let decision = meta
-                        .decision(&row.id, &task.row.id)
-                        .await?
-                        .filter(|row| row.at >= queued_at);
-                    task.decision = decision.map(|row| twinloom_sdk::Decision {
-                        approved: row.approved,
-                        by: row.by,
-                        at: row.at,
-                        comment: row.comment,
-                    });
+                    let mut given = meta.decisions(&row.id).await?;
+                    given.retain(|answer| answer.task == task.row.id && answer.at >= queued_at);
+                    // The question is closed: what was given was enough.
+                    task.decision = answers::verdict(1, &given);
                     task.fresh = task.decision.is_some();
                 }
                 if task.row.state != TaskState::Pending {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinloom_meta::{RunRow, RunState, TaskRow};
+use twinloom_meta::{Change, RunRow, RunState, TaskRow};
 use twinloom_spec::{Plan, PlannedInput};
 use twinloom_store::{ArtifactKind, StoreError};
 
@@ -21,6 +21,15 @@ impl Engine {
     /// `run.unknown_operator`, `run.input` when there is no such dataset or model, `run.bad_plan`; what the database
     /// says.
     pub async fn submit(&self, submit: Submit) -> Result<RunId, EngineError> {
+        self.submit_with(submit, Vec::new()).await
+    }
+
+    /// The same, with changes that are written in the transaction that stores the run: all of it stands, or nothing.
+    pub(crate) async fn submit_with(
+        &self,
+        submit: Submit,
+        changes: Vec<Change>,
+    ) -> Result<RunId, EngineError> {
         let Submit {
             mut plan,
             dag_text,
@@ -64,7 +73,8 @@ impl Engine {
             Task::new(TaskRow::new(&id, &task.id, position, &task.step, &task.operator))
         };
         let tasks = plan.tasks.iter().enumerate().map(task).collect();
-        let run = Run::new(row, 1, Arc::new(plan), Arc::new(graph), tasks, true);
+        let mut run = Run::new(row, 1, Arc::new(plan), Arc::new(graph), tasks, true);
+        run.changes = changes;
         failpoint::hit(failpoint::SUBMIT);
         self.take_on(run).await?;
         lease_until

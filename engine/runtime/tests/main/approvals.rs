@@ -25,6 +25,7 @@ fn says(approved: bool) -> Decision {
     Decision {
         approved,
         by: "ada".to_owned(),
+        role: None,
         comment: Some("I looked".to_owned()),
     }
 }

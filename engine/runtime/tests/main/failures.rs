@@ -176,7 +176,7 @@ async fn cancelling_stops_what_runs_and_starts_nothing_more() {
         ("cancel", "ada")
     );
     // What was stopped can be run again.
-    engine.retry(&id, None).await.unwrap();
+    engine.retry(&id, None, "ada").await.unwrap();
     assert_eq!(engine.summary(&id).await.unwrap().state, RunState::Running);
     engine.cancel(&id, "ada", "again").await.unwrap();
     assert_eq!(
@@ -200,7 +200,7 @@ async fn a_failed_run_is_retried_from_where_it_failed() {
     let ended = run(&engine, plan("again", vec![look, flaky, upper])).await;
     assert_eq!(ended.state, RunState::Failed);
     assert_eq!(support::task(&ended, "upper").state, TaskState::UpstreamFailed);
-    engine.retry(&ended.id, None).await.unwrap();
+    engine.retry(&ended.id, None, "ada").await.unwrap();
     let ended = engine.wait(&ended.id, WaitFor::Ended).await.unwrap();
     assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");
     assert_eq!(
@@ -210,15 +210,19 @@ async fn a_failed_run_is_retried_from_where_it_failed() {
     );
     assert_eq!(support::task(&ended, "upper").outputs[0].version, 1);
     assert_eq!(
-        engine.retry(&ended.id, None).await.unwrap_err().code(),
+        engine.retry(&ended.id, None, "ada").await.unwrap_err().code(),
         "run.nothing_to_retry"
     );
     assert_eq!(
-        engine.retry(&ended.id, Some("nobody")).await.unwrap_err().code(),
+        engine
+            .retry(&ended.id, Some("nobody"), "ada")
+            .await
+            .unwrap_err()
+            .code(),
         "run.unknown_task"
     );
     // From a task that had succeeded: it and what follows run again, and publish nothing as nothing has changed.
-    engine.retry(&ended.id, Some("look")).await.unwrap();
+    engine.retry(&ended.id, Some("look"), "ada").await.unwrap();
     let again = engine.wait(&ended.id, WaitFor::Ended).await.unwrap();
     let look = support::task(&again, "look");
     assert_eq!(

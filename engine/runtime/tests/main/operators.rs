@@ -294,6 +294,10 @@ struct AskConfig {
     timeout_ms: Option<u64>,
     #[serde(default)]
     on_timeout: OnTimeout,
+    #[serde(default)]
+    approvers: Vec<String>,
+    #[serde(default)]
+    required: Option<u32>,
 }
 
 #[async_trait]
@@ -313,7 +317,8 @@ impl Operator for Ask {
         match context.decision() {
             None => Ok(Outcome::Wait(ApprovalRequest {
                 question: "Is it good?".to_owned(),
-                approvers: Vec::new(),
+                approvers: config.approvers,
+                required: config.required.unwrap_or(1),
                 timeout: config.timeout_ms.map(Duration::from_millis),
                 on_timeout: config.on_timeout,
                 evidence: serde_json::json!({ "inputs": context.inputs("model").len() }),

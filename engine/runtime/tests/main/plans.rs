@@ -18,6 +18,7 @@ pub fn plan(dag: &str, tasks: Vec<PlannedTask>) -> Plan {
         concurrency: Concurrency {
             max_runs: None,
             when_busy: WhenBusy::Queue,
+            priority: 50,
         },
     }
 }

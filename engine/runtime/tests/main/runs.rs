@@ -17,6 +17,7 @@ fn nap(ms: u64, max_runs: u32, when_busy: WhenBusy) -> twinloom_spec::Plan {
     plan.concurrency = Concurrency {
         max_runs: Some(max_runs),
         when_busy,
+        priority: 50,
     };
     plan
 }

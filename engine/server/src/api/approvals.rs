@@ -249,6 +249,8 @@ pub async fn decide(
     let decision = Decision {
         approved: body.approved,
         by: who.name,
+        // Who may answer was checked above, with all of their roles.
+        role: None,
         comment: body.comment,
     };
     app.engine.decide(&id, Some(&task), decision).await?;

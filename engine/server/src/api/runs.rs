@@ -173,11 +173,12 @@ pub struct RetryRequest {
     extensions(("x-permission" = json!("operate"))))]
 pub async fn retry(
     State(app): State<Shared>,
+    who: Principal,
     Path(run): Path<String>,
     Json(body): Json<RetryRequest>,
 ) -> Answer<Json<Done>> {
     let id = app.meta.run_head(&run).await?.id;
-    app.engine.retry(&id, body.from.as_deref()).await?;
+    app.engine.retry(&id, body.from.as_deref(), &who.name).await?;
     Ok(Json(Done::DONE))
 }
 

@@ -24,6 +24,21 @@ pub(super) fn check(dag: &Dag, source: &Source, report: &mut Report) {
         report.error(source, max.span, codes::OUT_OF_RANGE, message).hint =
             Some("Leave the key out where there is no limit.".into());
     }
+    if let Some(priority) = dag
+        .concurrency
+        .as_ref()
+        .and_then(|concurrency| concurrency.priority.as_ref())
+        && priority.value > 100
+    {
+        let message = "`priority` must be from 0 to 100";
+        report.error(source, priority.span, codes::OUT_OF_RANGE, message);
+    }
+    for (name, entry) in dag.freshness.iter().flat_map(NameMap::iter) {
+        if entry.value.value.0.as_secs() < 1 {
+            let message = format!("the age of `{name}` must be at least one second");
+            report.error(source, entry.value.span, codes::OUT_OF_RANGE, message);
+        }
+    }
     let Some(on) = &dag.on else { return };
     for schedule in on
         .schedule

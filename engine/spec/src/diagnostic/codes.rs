@@ -82,6 +82,8 @@ codes! {
     UNKNOWN_PIPELINE = "spec.unknown_pipeline";
     /// Two pipelines of the same name.
     DUPLICATE_PIPELINE = "spec.duplicate_pipeline";
+    /// Two DAG files with the same name.
+    DUPLICATE_DAG = "spec.duplicate_dag";
     /// Pipelines that use each other in a circle, or too deeply.
     PIPELINE_CYCLE = "spec.pipeline_cycle";
     /// An input or output that the operator or pipeline does not have.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{ConcurrencySpec, Defaults, Label, On, ParamSpec, Step};
+use super::{ConcurrencySpec, Defaults, Label, On, ParamSpec, Period, Step};
 use crate::{
     PortKind,
     diagnostic::codes,
@@ -95,6 +95,8 @@ spec_struct! {
         "params" => params: Option<NameMap<ParamSpec>>,
         /// What starts it, beside a person.
         "on" => on: Option<On>,
+        /// Datasets that must be newer than so long; an alert is raised where one is not.
+        "freshness" => freshness: Option<NameMap<Spanned<Period>>>,
         /// How runs share it.
         "concurrency" => concurrency: Option<ConcurrencySpec>,
         /// Slots by pool: at most so many tasks with that `pool` run at a time.

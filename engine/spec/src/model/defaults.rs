@@ -84,5 +84,7 @@ spec_struct! {
         "max_runs" => max_runs: Option<Spanned<u32>>,
         /// What to do with one more.
         "when_busy" => when_busy: Option<WhenBusy>,
+        /// Tasks of runs with a higher one start first: 0 to 100, 50 unless stated.
+        "priority" => priority: Option<Spanned<u32>>,
     }
 }

@@ -28,6 +28,15 @@ pub struct Concurrency {
     pub max_runs: Option<u32>,
     /// What to do with one more.
     pub when_busy: WhenBusy,
+    /// Tasks of runs with a higher one start first: 0 to 100.
+    #[serde(default = "usual_priority")]
+    pub priority: u32,
+}
+
+/// The priority of runs whose DAG states none.
+#[must_use]
+pub fn usual_priority() -> u32 {
+    50
 }
 
 /// What to do with a run that comes while `max_runs` are active.

@@ -90,6 +90,11 @@ pub(crate) fn expand(
             .as_ref()
             .and_then(|spec| spec.when_busy)
             .unwrap_or_default(),
+        priority: dag
+            .concurrency
+            .as_ref()
+            .and_then(|spec| spec.priority.as_ref())
+            .map_or_else(crate::usual_priority, |priority| priority.value),
     };
     report.is_empty().then(|| Plan {
         dag: graph.name.to_owned(),
