@@ -86,8 +86,6 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("trigger_decisions_age", "trigger_decisions", &["at"]),
         index("seen_keys_at", "seen_keys", &["at"]),
         index("runs_dag_state", "runs", &["dag", "state", "created_at", "id"]),
-        index("events_kind", "events", &["kind", "id"]),
-        index("events_subject", "events", &["subject", "id"]),
         index("approvals_opened", "approvals", &["opened_at", "run", "task"]),
     ]
 }
