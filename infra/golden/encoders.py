@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast, RobertaConfig,
                           RobertaForSequenceClassification, RobertaModel)
 from transformers.utils import logging
@@ -32,11 +32,15 @@ def texts() -> list[str]:
 def tokenizer(roberta: bool) -> PreTrainedTokenizerFast:
     special = ["<s>", "<pad>", "</s>", "<unk>"] if roberta else ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     start, end, pad, unknown = ("<s>", "</s>", "<pad>", "<unk>") if roberta else ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
-    tok = Tokenizer(models.WordPiece(unk_token=unknown))
+    # Whole words but for one in three, and every letter: the trainer would break ties otherwise each time.
+    known = sorted({word for text in [*WORDS, *PROMPTS.values()] for word in text.replace(":", " :").split()})
+    letters = sorted({letter for word in known for letter in word})
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), *(w for at, w in enumerate(known) if at % 3)]
+    vocab = {piece: at for at, piece in enumerate(dict.fromkeys(pieces))}
+    assert len(vocab) <= SIZES["vocab_size"], len(vocab)
+    tok = Tokenizer(models.WordPiece(vocab, unk_token=unknown))
     tok.normalizer = normalizers.NFC()
     tok.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tok.train_from_iterator([" ".join(WORDS)] + list(PROMPTS.values()), trainers.WordPieceTrainer(
-        vocab_size=160, special_tokens=special, show_progress=False))
     ids = {name: tok.token_to_id(name) for name in (start, end)}
     pair = f"{start} $A {end} {end} $B {end}" if roberta else f"{start} $A {end} $B:1 {end}:1"
     tok.post_processor = processors.TemplateProcessing(

@@ -58,10 +58,10 @@ def main(out: Path) -> None:
                 parameter.copy_(torch.randn_like(parameter) * 0.2)
     peft.save_pretrained(out / "adapter")
     (out / "adapter/README.md").unlink(missing_ok=True)
-    out = peft(ids, labels=labels)
-    out.loss.backward()
-    golden["lora_logits"] = out.logits[:, -2:].detach().contiguous()
-    golden["lora_loss"] = out.loss.detach().reshape(1)
+    found = peft(ids, labels=labels)
+    found.loss.backward()
+    golden["lora_logits"] = found.logits[:, -2:].detach().contiguous()
+    golden["lora_loss"] = found.loss.detach().reshape(1)
     for name, parameter in peft.named_parameters():
         if parameter.grad is not None:
             golden["grad." + name.replace(".default", "")] = parameter.grad.contiguous()
