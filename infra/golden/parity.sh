@@ -19,6 +19,6 @@ done
 rm -f "$new/log"
 "$PEERS_PYTHON" "$here/compare.py" "$here/../../operators/torch/tests/golden" "$new"
 cd "$here/../.."
-"$here/../setup/all.sh"
+"$here/../setup/libtorch.sh"
 TWINLOOM_GOLDEN=$new cargo test --locked -p twinloom-torch --lib -- --nocapture \
   nn::tests rerank::tests::scores embed::tests::poolings tokenizer::chat::tests::conversations
