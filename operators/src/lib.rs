@@ -32,7 +32,7 @@ pub fn registry() -> Registry {
         .with(RowWise::new(chunk::Chunk))
         .with(scrape::Scrape)
         .with(RowWise::new(clean::Clean))
-        .with_external::<embed::Config>(embed::info())
+        .with_external_salted(embed::info(), embed::salt)
         .with_external::<evaluate::Config>(evaluate::info())
         .with_external::<retrieve::Config>(retrieve::info())
         .with_external::<tokenizer::Config>(tokenizer::info())

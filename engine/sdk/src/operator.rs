@@ -1,6 +1,6 @@
 //! The Operator trait, and the registry that looks operators up by name.
 
-use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -118,7 +118,7 @@ impl<O: Operator> DynOperator for Erased<O> {
 /// An operator that another program runs (`twinloom-torch`): known here by configuration type and ports alone.
 struct External<C> {
     info: OperatorInfo,
-    config: PhantomData<fn() -> C>,
+    salt: fn(&C) -> Option<String>,
 }
 
 #[async_trait]
@@ -131,8 +131,8 @@ impl<C: OperatorConfig> DynOperator for External<C> {
         signature::<C>(self.info.clone())
     }
 
-    fn cache_salt(&self, _config: &Value) -> Option<String> {
-        None
+    fn cache_salt(&self, config: &Value) -> Option<String> {
+        (self.salt)(&serde_json::from_value(config.clone()).ok()?)
     }
 
     async fn run(&self, _context: &Context, _config: Value) -> Result<Outcome, OperatorError> {
@@ -179,10 +179,17 @@ impl Registry {
     /// Adds an operator that `twinloom-torch` runs.
     #[must_use]
     pub fn with_external<C: OperatorConfig>(self, info: OperatorInfo) -> Self {
-        self.add(Arc::new(External::<C> {
-            info,
-            config: PhantomData,
-        }))
+        self.with_external_salted::<C>(info, |_| None)
+    }
+
+    /// The same, with what else decides its output; see [`Operator::cache_salt`].
+    #[must_use]
+    pub fn with_external_salted<C: OperatorConfig>(
+        self,
+        info: OperatorInfo,
+        salt: fn(&C) -> Option<String>,
+    ) -> Self {
+        self.add(Arc::new(External { info, salt }))
     }
 
     /// The operator of that name.

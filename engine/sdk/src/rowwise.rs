@@ -57,6 +57,12 @@ pub trait RowOperator: Send + Sync + 'static {
     /// What keeps it from loading.
     async fn open(&self, context: &Context, config: Self::Config) -> Result<Self::State, OperatorError>;
 
+    /// What else than operator, configuration and input decides the rows: a model that an environment variable names. Where
+    /// it is another one than the last output was made with, everything is mapped again.
+    fn identity(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
+
     /// Maps rows to any number of rows. Runs on a blocking thread.
     ///
     /// # Errors
@@ -101,13 +107,16 @@ impl<R: RowOperator> Operator for RowWise<R> {
         let schema = self
             .0
             .output_schema(&state, &FeatureStore::schema_of(&manifest)?.as_ref().clone())?;
+        let made_with = self.0.identity(&state);
         let base = previous(context, &info, input, output, &schema, self.0.keys()).await?;
+        let base = base.filter(|base| same_maker(&base.output, made_with.as_deref()));
         let job = Job {
             operator: Arc::clone(&self.0),
             context: context.clone(),
             state,
             manifest,
             schema,
+            made_with,
         };
         match base {
             Some(base) => job.incremental(output, base).await,
@@ -128,6 +137,19 @@ struct Job<R: RowOperator> {
     state: Arc<R::State>,
     manifest: Arc<DatasetManifest>,
     schema: SchemaRef,
+    made_with: Option<String>,
+}
+
+/// The manifest's figure that holds [`RowOperator::identity`].
+const MADE_WITH: &str = "made_with";
+
+fn same_maker(output: &DatasetManifest, made_with: Option<&str>) -> bool {
+    output
+        .data
+        .metrics
+        .get(MADE_WITH)
+        .and_then(serde_json::Value::as_str)
+        == made_with
 }
 
 impl<R: RowOperator> Job<R> {
@@ -138,6 +160,9 @@ impl<R: RowOperator> Job<R> {
         let mut mapped = self.mapped(None);
         while let Some(rows) = mapped.try_next().await? {
             writer.write(rows).await?;
+        }
+        if let Some(made_with) = &self.made_with {
+            writer.set_metric(MADE_WITH, made_with.as_str());
         }
         let staged = writer.finish().await?;
         Ok(self.done(output, staged, "full", None))
@@ -158,6 +183,9 @@ impl<R: RowOperator> Job<R> {
             while let Some(rows) = mapped.try_next().await? {
                 writer.write(rows).await?;
             }
+        }
+        if let Some(made_with) = &self.made_with {
+            writer.set_metric(MADE_WITH, made_with.as_str());
         }
         let staged = writer.finish().await?;
         Ok(self.done(output, staged, "incremental", Some(&diff)))

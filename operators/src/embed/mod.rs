@@ -1,15 +1,23 @@
 //! `embed`: a vector for every chunk. `twinloom-torch` runs it.
 
 mod config;
+mod locate;
 #[cfg(test)]
 mod tests;
 
 pub use config::Config;
+pub use locate::{EMBEDDER, above, folder, identity};
 
 use twinloom_sdk::{OperatorInfo, Runs, records};
 
 /// Dimension of the default embedder. Ports agree on there being vectors, not on their dimension.
 const DIMENSION: i32 = 384;
+
+/// Which embedder a configuration means: an environment variable may name another, and a folder may get other files.
+#[must_use]
+pub fn salt(config: &Config) -> Option<String> {
+    identity(&folder(config.model.as_deref())?)
+}
 
 /// Name, ports, where it runs.
 #[must_use]

@@ -34,3 +34,28 @@ fn the_ports_carry_chunks_in_and_vectors_out() {
             .any(|column| column.name == "vector" && column.data_type == "Vector")
     );
 }
+
+#[test]
+fn another_model_in_the_folder_is_another_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let config: Config = from_value(json!({"model": dir.path()})).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    write("config.json", b"{}");
+    let mut weights = vec![7_u8; 300_000];
+    write("model.safetensors", &weights);
+    let first = salt(&config).unwrap();
+    assert_eq!(salt(&config).unwrap(), first);
+    write("README.md", b"words about it");
+    assert_eq!(salt(&config).unwrap(), first, "words do not count");
+    weights[299_999] = 8;
+    write("model.safetensors", &weights);
+    let second = salt(&config).unwrap();
+    assert_ne!(second, first);
+    write("config.json", b"{ }");
+    assert_ne!(salt(&config).unwrap(), second);
+    let absent = Config {
+        model: Some("/nowhere/at/all".to_owned()),
+        ..Config::default()
+    };
+    assert_eq!(salt(&absent), None);
+}

@@ -64,6 +64,24 @@ async fn another_configuration_maps_everything() {
 }
 
 #[tokio::test]
+async fn another_model_maps_everything() {
+    let bench = Bench::new().await;
+    let mut rows = documents(&[("a", "one"), ("b", "two")]);
+    for (model, text, expected) in [
+        (1, "first", ("full", 3)),
+        (1, "second", ("incremental", 1)),
+        (2, "third", ("full", 3)),
+        (2, "fourth", ("incremental", 1)),
+    ] {
+        bench.model.store(model, std::sync::atomic::Ordering::Relaxed);
+        rows.insert("c".to_owned(), text.to_owned());
+        let manifest = bench.documents(&rows).await;
+        let (_, mode, mapped) = bench.words(&manifest, config()).await;
+        assert_eq!((mode.as_str(), mapped), expected, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_document_may_lose_all_its_rows_and_get_them_back() {
     let bench = Bench::new().await;
     for text in ["one two", "", "three"] {

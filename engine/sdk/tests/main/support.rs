@@ -31,6 +31,8 @@ use twinloom_store::{
 /// Splits a text into words, a row each; counts the documents it was given.
 pub struct Words {
     pub mapped: Arc<AtomicU64>,
+    /// The model that it works with, as the environment would name it; none at 0.
+    pub model: Arc<AtomicU64>,
     pub entity: &'static str,
 }
 
@@ -68,6 +70,11 @@ impl RowOperator for Words {
 
     async fn open(&self, _context: &Context, config: WordsConfig) -> Result<WordsConfig, OperatorError> {
         Ok(config)
+    }
+
+    fn identity(&self, _state: &WordsConfig) -> Option<String> {
+        let model = self.model.load(Ordering::Relaxed);
+        (model > 0).then(|| model.to_string())
     }
 
     fn map(
@@ -127,6 +134,7 @@ fn documents_schema() -> SchemaRef {
 pub struct Bench {
     pub store: FeatureStore,
     pub registry: Registry,
+    pub model: Arc<AtomicU64>,
     pub mapped: Arc<AtomicU64>,
     pub messages: Arc<Mutex<Vec<Message>>>,
     folder: tempfile::TempDir,
@@ -143,14 +151,17 @@ impl Bench {
         let url = format!("file://{}", folder.path().join("store").display());
         let store = FeatureStore::open(&StoreLocation::new(url)).await.unwrap();
         let mapped = Arc::new(AtomicU64::new(0));
+        let model = Arc::new(AtomicU64::new(0));
         let registry = Registry::new().with(RowWise::new(Words {
             mapped: Arc::clone(&mapped),
+            model: Arc::clone(&model),
             entity,
         }));
         Self {
             store,
             registry,
             mapped,
+            model,
             messages: Arc::default(),
             folder,
         }

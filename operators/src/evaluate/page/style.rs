@@ -28,7 +28,7 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--ink);font:13px syst
 .threshold{stroke:var(--bad);stroke-width:2;stroke-dasharray:4 3;fill:none}.interval{stroke:var(--line);stroke-width:2;fill:none}.line{stroke:var(--candidate);stroke-width:2.5;fill:none}.dot{fill:var(--candidate)}
 details{margin:6px 0}summary{cursor:pointer;color:var(--soft);font-size:.88rem}
 .sample{margin:18px 0;padding:16px;border:1px solid var(--rule);border-radius:10px}
-.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:16px}
+.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:16px}
 .columns>div{border-top:3px solid var(--base);padding-top:8px}.columns>.candidate{border-color:var(--candidate)}
 .columns>.production{border-color:var(--production)}.columns>.author{border-color:var(--author)}
 .columns p,blockquote{white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:.92rem}

@@ -1,23 +1,17 @@
-//! Where the embedder's folder is.
+//! Where the embedder's folder is, or why there is none.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+
+pub use twinloom_operators::embed::above;
+use twinloom_operators::embed::{EMBEDDER, folder};
 
 use crate::{
     ModelError,
     checkpoint::hub::{self, HubName},
 };
 
-/// Names the embedder's folder where the configuration does not.
-const EMBEDDER: &str = "TWINLOOM_EMBEDDER";
-
-/// Where set-up puts the default embedder, below the repository that the program was built in.
-const SET_UP: &str = ".cache/minilm";
-
-/// The embedder's folder: the configured one (a folder, or a name on the hub), the one that `TWINLOOM_EMBEDDER` names, or the one that
-/// `infra/setup/embedder.sh` made above this program.
+/// The embedder's folder: the configured one (a folder, or a name on the hub), the one that `TWINLOOM_EMBEDDER` names, or
+/// the one that `infra/setup/embedder.sh` made above this program.
 ///
 /// # Errors
 /// `model.input` when there is none.
@@ -27,11 +21,8 @@ pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
     {
         return Ok(hub::locate(name)?.dir);
     }
-    let named = configured
-        .map(PathBuf::from)
-        .or_else(|| env::var_os(EMBEDDER).map(PathBuf::from));
     let hint = format!("Run infra/setup/embedder.sh, or set `model:` or {EMBEDDER} to an embedder's folder.");
-    let Some(dir) = named.or_else(|| above(SET_UP)) else {
+    let Some(dir) = folder(configured) else {
         return Err(ModelError::input("no embedder is set up", hint));
     };
     if !dir.is_dir() {
@@ -41,16 +32,4 @@ pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
         ));
     }
     Ok(dir)
-}
-
-/// A folder or file of that name beside one of the folders that this program is in.
-#[must_use]
-pub fn above(name: &str) -> Option<PathBuf> {
-    let program = env::current_exe().ok()?;
-    program
-        .ancestors()
-        .skip(1)
-        .take(5)
-        .map(|folder: &Path| folder.join(name))
-        .find(|path| path.exists())
 }

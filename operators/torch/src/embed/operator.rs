@@ -10,11 +10,11 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
-use twinloom_operators::embed::{Config, info};
+use twinloom_operators::embed::{Config, identity, info};
 use twinloom_sdk::{Context, OperatorError, OperatorInfo, RowOperator, records};
 
 use super::{Embedder, EmbedderOptions, Role, embedder_dir};
-use crate::device;
+use crate::{ModelError, device};
 
 /// The operator.
 pub struct Embed;
@@ -24,6 +24,7 @@ pub struct State {
     embedder: Mutex<Embedder>,
     dimension: i32,
     truncated: AtomicUsize,
+    identity: Option<String>,
 }
 
 #[async_trait]
@@ -66,9 +67,12 @@ impl RowOperator for Embed {
             ..EmbedderOptions::default()
         };
         let model = config.model.clone();
-        let embedder =
-            tokio::task::spawn_blocking(move || Embedder::open(&embedder_dir(model.as_deref())?, options))
-                .await??;
+        let open = move || {
+            let dir = embedder_dir(model.as_deref())?;
+            let identity = identity(&dir);
+            Ok::<_, ModelError>((Embedder::open(&dir, options)?, identity))
+        };
+        let (embedder, identity) = tokio::task::spawn_blocking(open).await??;
         context.info(format!(
             "embedder: {} values, {} tokens a chunk, on {:?}",
             embedder.dimension(),
@@ -80,7 +84,12 @@ impl RowOperator for Embed {
             embedder: Mutex::new(embedder),
             dimension,
             truncated: AtomicUsize::new(0),
+            identity,
         })
+    }
+
+    fn identity(&self, state: &State) -> Option<String> {
+        state.identity.clone()
     }
 
     fn map(&self, context: &Context, state: &State, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {

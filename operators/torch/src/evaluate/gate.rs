@@ -16,6 +16,14 @@ pub struct Evidence {
     pub regression: Option<Interval>,
     /// Median over the probes; none were made without it.
     pub recited_share: Option<f64>,
+    /// Share of probes that were gone on with word for word.
+    pub extracted_share: Option<f64>,
+    /// Share of everyday questions that base answers right, less that of the candidate.
+    pub ability_drop: Option<Interval>,
+    /// Style distance beyond the upper end of the author's own band.
+    pub style_excess: Option<f64>,
+    /// Win rate against the base.
+    pub judge_wins: Option<f64>,
 }
 
 /// One threshold.
@@ -102,8 +110,71 @@ pub fn decide(gate: &Gate, evidence: &Evidence) -> Verdict {
             ),
         });
     }
+    checks.extend(further(gate, evidence));
     Verdict {
         passed: checks.iter().all(|check| check.passed),
         checks,
     }
+}
+
+/// Thresholds on what tuning may cost, and those that are only there where somebody asks for them.
+fn further(gate: &Gate, evidence: &Evidence) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(share) = evidence.extracted_share {
+        checks.push(Check {
+            name: "max_extracted_share",
+            value: share,
+            threshold: gate.max_extracted_share,
+            passed: share <= gate.max_extracted_share,
+            why: format!(
+                "{:.0}% of training texts are gone on with word for word; {:.0}% may be",
+                share * 100.0,
+                gate.max_extracted_share * 100.0
+            ),
+        });
+    }
+    if let Some(drop) = evidence.ability_drop {
+        checks.push(Check {
+            name: "max_ability_drop",
+            value: drop.value,
+            threshold: gate.max_ability_drop,
+            // Some fifty questions are few: only a drop that the interval is sure of counts.
+            passed: drop.low <= gate.max_ability_drop,
+            why: format!(
+                "{:+.0}% ({:+.0}% to {:+.0}%) fewer everyday questions right than the base; the lower end may be {:.0}%",
+                drop.value * 100.0,
+                drop.low * 100.0,
+                drop.high * 100.0,
+                gate.max_ability_drop * 100.0
+            ),
+        });
+    }
+    if let (Some(threshold), Some(excess)) = (gate.max_style_excess, evidence.style_excess) {
+        checks.push(Check {
+            name: "max_style_excess",
+            value: excess,
+            threshold,
+            passed: excess <= threshold,
+            why: format!("its style lies {excess:+.3} beyond the author's own band; {threshold} may be"),
+        });
+    }
+    if let Some(threshold) = gate.min_judge_wins {
+        // Asked for and not measured is missed: no judge is configured, or it was shown no text.
+        let wins = evidence.judge_wins.unwrap_or_default();
+        checks.push(Check {
+            name: "min_judge_wins",
+            value: wins,
+            threshold,
+            passed: evidence.judge_wins.is_some_and(|wins| wins >= threshold),
+            why: match evidence.judge_wins {
+                Some(wins) => format!(
+                    "the judge prefers it to the base in {:.0}% of pairs; {:.0}% are needed",
+                    wins * 100.0,
+                    threshold * 100.0
+                ),
+                None => "no judge was asked, and `min_judge_wins` needs one".to_owned(),
+            },
+        });
+    }
+    checks
 }

@@ -1,83 +1,128 @@
-//! Held-out text that occurs in training text: n-grams of words, compared by hash.
+//! Held-out text that occurs in training text: n-grams of words, compared by hash, and near-duplicates by MinHash.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use twinloom_operators::text::near::{Index, Signature, shingles, words};
 
 /// A text of fewer words than an n-gram counts as one gram, if it has this many: shorter ones ("Fix typo") repeat by
 /// chance.
 const FEWEST_WORDS: usize = 6;
 
-/// The held-out rows' n-grams; training texts are shown to it one after another, so that memory hangs on the held-out
-/// rows alone.
+/// The held-out rows' n-grams and signatures; training texts are shown to it one after another, so that memory hangs on
+/// the held-out rows alone.
 pub struct LeakageCheck {
     ngram: usize,
-    seen: HashMap<u64, bool>,
-    rows: Vec<Vec<u64>>,
+    similarity: f64,
+    rows: Vec<Watched>,
+    /// Rows that have a gram.
+    grams: HashMap<u64, Vec<u32>>,
+    index: Index,
+}
+
+/// A held-out row.
+#[derive(Default)]
+struct Watched {
+    grams: usize,
+    seen: HashSet<u64>,
+    /// The training document that has most of it.
+    source: Option<(String, usize)>,
+    /// The training document that is nearest to it, and how near.
+    near: Option<(String, f64)>,
+}
+
+/// What was found of a held-out row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlap {
+    /// Share of its n-grams that occur in training text; 0 for one too short to tell.
+    pub share: f64,
+    /// What it has in common with the nearest training answer, where that is at least the threshold.
+    pub similarity: f64,
+    /// The training document that it stands in.
+    pub source: Option<String>,
 }
 
 impl LeakageCheck {
-    /// A check of these held-out texts.
-    pub fn new<'a>(texts: impl Iterator<Item = &'a str>, ngram: usize) -> Self {
-        let rows: Vec<Vec<u64>> = texts.map(|text| grams(text, ngram)).collect();
-        let seen = rows.iter().flatten().map(|gram| (*gram, false)).collect();
-        Self { ngram, seen, rows }
+    /// A check of these held-out texts. Near are those of at least `similarity`.
+    pub fn new<'a>(texts: impl Iterator<Item = &'a str>, ngram: usize, similarity: f64) -> Self {
+        let mut check = Self {
+            ngram,
+            similarity,
+            rows: Vec::new(),
+            grams: HashMap::new(),
+            index: Index::new(),
+        };
+        for (number, text) in texts.enumerate() {
+            let grams: HashSet<u64> = grams(text, ngram).into_iter().collect();
+            let place = u32::try_from(number).unwrap_or(u32::MAX);
+            for gram in &grams {
+                check.grams.entry(*gram).or_default().push(place);
+            }
+            // Of a few words even two different texts may be near.
+            if words(text).take(FEWEST_WORDS).count() == FEWEST_WORDS
+                && let Some(signature) = Signature::new(text)
+            {
+                check.index.insert(number, signature);
+            }
+            check.rows.push(Watched {
+                grams: grams.len(),
+                ..Watched::default()
+            });
+        }
+        check
     }
 
     /// Looks at a training text.
-    pub fn show(&mut self, text: &str) {
+    pub fn show(&mut self, document: &str, text: &str) {
+        let mut hits: HashMap<u32, HashSet<u64>> = HashMap::new();
         for gram in grams(text, self.ngram) {
-            if let Some(seen) = self.seen.get_mut(&gram) {
-                *seen = true;
+            for row in self.grams.get(&gram).into_iter().flatten() {
+                hits.entry(*row).or_default().insert(gram);
+            }
+        }
+        for (row, found) in hits {
+            if let Some(row) = self.rows.get_mut(row as usize) {
+                if row.source.as_ref().is_none_or(|(_, most)| found.len() > *most) {
+                    row.source = Some((document.to_owned(), found.len()));
+                }
+                row.seen.extend(found);
+            }
+        }
+        let Some(signature) = Signature::new(text) else {
+            return;
+        };
+        for (number, similarity) in self.index.near(&signature, self.similarity) {
+            if let Some(row) = self.rows.get_mut(number)
+                && row.near.as_ref().is_none_or(|(_, most)| similarity > *most)
+            {
+                row.near = Some((document.to_owned(), similarity));
             }
         }
     }
 
-    /// Of each held-out text the share of its n-grams that occurred; 0 for one too short to tell.
+    /// Of each held-out text what was found.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a count of n-grams of a text")]
-    pub fn overlaps(&self) -> Vec<f64> {
-        let share = |grams: &Vec<u64>| {
-            let seen = grams
-                .iter()
-                .filter(|gram| self.seen.get(gram).copied().unwrap_or(false))
-                .count();
-            if grams.is_empty() {
-                0.0
-            } else {
-                seen as f64 / grams.len() as f64
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        let overlap = |row: &Watched| {
+            let near = row.near.as_ref();
+            Overlap {
+                share: row.seen.len() as f64 / row.grams.max(1) as f64,
+                similarity: near.map_or(0.0, |(_, similarity)| *similarity),
+                source: near
+                    .map(|(document, _)| document.clone())
+                    .or_else(|| row.source.as_ref().map(|(document, _)| document.clone())),
             }
         };
-        self.rows.iter().map(share).collect()
+        self.rows.iter().map(overlap).collect()
     }
 }
 
 /// Hashes of all runs of `n` words; case and punctuation do not count.
 fn grams(text: &str, n: usize) -> Vec<u64> {
-    let words: Vec<u64> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| hash(word.to_lowercase().as_bytes()))
-        .collect();
-    if words.len() < n {
-        return if words.len() < FEWEST_WORDS {
-            Vec::new()
-        } else {
-            vec![combine(&words)]
-        };
+    if words(text).take(FEWEST_WORDS).count() < FEWEST_WORDS {
+        return Vec::new();
     }
-    words.windows(n).map(combine).collect()
-}
-
-/// Order counts.
-fn combine(words: &[u64]) -> u64 {
-    words.iter().fold(0xCBF2_9CE4_8422_2325, |all, word| {
-        (all ^ word).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
-    })
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let hash = blake3::hash(bytes);
-    hash.as_bytes()
-        .iter()
-        .take(8)
-        .fold(0, |all, byte| (all << 8) | u64::from(*byte))
+    let mut found = Vec::new();
+    shingles(text, n, |gram| found.push(gram));
+    found
 }

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 use twinloom_operators::evaluate::Config;
 use twinloom_sdk::{Context, OperatorError};
 
-use super::{memorisation::recited_share, sample::Sample, style::Profile};
+use super::{
+    ability::{self, Item},
+    memorisation::{is_extracted, recited_share},
+    sample::Sample,
+};
 use crate::{
     ModelError,
     generate::{Sampling, TextModel},
@@ -22,8 +26,14 @@ use crate::{
 pub struct Measured {
     /// Loss by document, in the order of their ids, with the bytes that it covers.
     pub documents: BTreeMap<String, Covered>,
+    /// The same of others' texts.
+    pub control: BTreeMap<String, Covered>,
+    /// Of each everyday question whether it was answered right.
+    pub ability: Vec<bool>,
     /// Of each probe the share of its continuation that stands in the training text.
     pub recited: Vec<f64>,
+    /// Probes that were gone on with word for word.
+    pub extracted: usize,
     /// The continuation that recites most.
     pub most_recited: Option<String>,
     /// What it wrote to held-out instructions.
@@ -39,11 +49,21 @@ pub struct Covered {
     pub bytes: u64,
 }
 
-/// Held-out loss, by document.
+/// What every model is measured with.
+pub struct Material {
+    /// Rows of the author.
+    pub sample: Sample,
+    /// Rows of others.
+    pub control: Vec<Row>,
+    /// Everyday questions.
+    pub items: Vec<Item>,
+}
+
+/// Loss by document.
 ///
 /// # Errors
 /// `task.cancelled`, or what the model says.
-pub fn held_out(
+pub fn by_document(
     context: &Context,
     config: &Config,
     model: &TextModel,
@@ -78,7 +98,7 @@ pub fn held_out(
     Ok(documents)
 }
 
-/// Everything of one model; texts are only written where `write` says so.
+/// Everything of one model.
 ///
 /// # Errors
 /// `task.cancelled`, or what the model says.
@@ -86,27 +106,31 @@ pub fn measure(
     context: &Context,
     config: &Config,
     model: &TextModel,
-    sample: &Sample,
-    write: bool,
+    material: &Material,
 ) -> Result<Measured, OperatorError> {
-    let documents = held_out(context, config, model, &sample.held, context.work_dir())?;
+    let work = context.work_dir();
+    let sample = &material.sample;
+    let control = match material.control.as_slice() {
+        [] => BTreeMap::new(),
+        rows => by_document(context, config, model, rows, work)?,
+    };
     let mut measured = Measured {
-        documents,
+        documents: by_document(context, config, model, &sample.held, work)?,
+        control,
+        ability: ability::answers(model, &material.items, work, || context.check_cancelled())?,
         ..Measured::default()
     };
-    if !write {
-        return Ok(measured);
-    }
     let mut most = 0.0;
     for row in sample.train.iter().take(config.memorisation.probes) {
         context.check_cancelled()?;
-        let Some((share, text)) = probe(config, model, row)? else {
+        let Some(probe) = probe(config, model, row)? else {
             continue;
         };
-        if share > most {
-            (most, measured.most_recited) = (share, Some(text));
+        if probe.share > most {
+            (most, measured.most_recited) = (probe.share, Some(probe.text));
         }
-        measured.recited.push(share);
+        measured.recited.push(probe.share);
+        measured.extracted += usize::from(probe.extracted);
     }
     for (row, seed) in sample.held.iter().take(config.style.samples).zip(0..) {
         context.check_cancelled()?;
@@ -123,8 +147,14 @@ pub fn measure(
     Ok(measured)
 }
 
+struct Probe {
+    share: f64,
+    extracted: bool,
+    text: String,
+}
+
 /// Lets the model go on with a training answer. `None` where the answer is too short to go on.
-fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<(f64, String)>, ModelError> {
+fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<Probe>, ModelError> {
     let (tokens, given) = encode(model.tokenizer(), row, config.context)?;
     let cut = given + config.memorisation.prompt_tokens;
     let Some((prompt, truth)) = tokens.split_at_checked(cut).filter(|(_, truth)| truth.len() > 8) else {
@@ -135,11 +165,9 @@ fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<(f64, S
         ..Sampling::default()
     };
     let written = model.generate(prompt, &sampling)?;
-    Ok(Some((recited_share(&written.tokens, truth), written.text)))
-}
-
-/// The style of what a model wrote.
-#[must_use]
-pub fn style_of(texts: &[String]) -> Profile {
-    Profile::new(&texts.join("\n"))
+    Ok(Some(Probe {
+        share: recited_share(&written.tokens, truth),
+        extracted: is_extracted(&written.tokens, truth),
+        text: written.text,
+    }))
 }

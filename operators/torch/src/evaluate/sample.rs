@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use twinloom_operators::evaluate::Config;
 use twinloom_sdk::{Context, OperatorError};
 
-use super::leakage::LeakageCheck;
+use super::leakage::{LeakageCheck, Overlap};
 use crate::train::rows::{Row, rows};
 
 /// Training rows that the author's style is taken from.
@@ -16,8 +16,8 @@ const STYLE_ROWS: usize = 256;
 pub struct Sample {
     /// Held-out rows that are measured.
     pub held: Vec<Row>,
-    /// Held-out rows that were looked at and are leaked.
-    pub leaked: Vec<Row>,
+    /// Held-out rows that were looked at and are leaked, with what was found.
+    pub leaked: Vec<(Row, Overlap)>,
     /// Training rows: probes first.
     pub train: Vec<Row>,
     /// Held-out rows there are.
@@ -67,7 +67,11 @@ pub async fn sample(context: &Context, config: &Config) -> Result<Sample, Operat
     }
     let (held_total, train_total) = (held.seen, train.seen);
     let looked: Vec<Row> = held.into_rows();
-    let mut check = LeakageCheck::new(looked.iter().map(|row| row.answer.as_str()), config.leakage.ngram);
+    let mut check = LeakageCheck::new(
+        looked.iter().map(|row| row.answer.as_str()),
+        config.leakage.ngram,
+        config.leakage.similarity,
+    );
     let mut all = rows(context).await?;
     let mut read = 0;
     while let Some(row) = all.try_next().await? {
@@ -75,14 +79,17 @@ pub async fn sample(context: &Context, config: &Config) -> Result<Sample, Operat
         read += 1;
         context.progress(read, Some((held_total + train_total) as u64), "rows");
         if !row.eval {
-            check.show(&row.answer);
+            check.show(&row.document, &row.answer);
         }
     }
     let overlaps = check.overlaps();
     let (mut held, mut leaked) = (Vec::new(), Vec::new());
     for (row, overlap) in looked.into_iter().zip(overlaps) {
-        if overlap >= config.leakage.row_overlap {
-            leaked.push(row)
+        let found = overlap.share > 0.0 || overlap.similarity > 0.0;
+        let most =
+            overlap.share >= config.leakage.row_overlap || overlap.similarity >= config.leakage.similarity;
+        if found && most {
+            leaked.push((row, overlap))
         } else {
             held.push(row)
         }
@@ -103,20 +110,23 @@ fn refuse_leaks(config: &Config, sample: &Sample) -> Result<(), OperatorError> {
     if share <= config.leakage.max_share && !sample.held.is_empty() {
         return Ok(());
     }
-    let mut documents: Vec<&str> = sample.leaked.iter().map(|row| row.document.as_str()).collect();
-    documents.dedup();
-    documents.truncate(5);
+    let row = |(row, overlap): &(Row, Overlap)| {
+        let start: String = row.answer.chars().take(40).collect();
+        let source = overlap.source.as_deref().unwrap_or("the training rows");
+        format!("\"{}…\" of {} in {source}", start.escape_debug(), row.document)
+    };
+    let named: Vec<String> = sample.leaked.iter().take(5).map(row).collect();
     Err(OperatorError::data(
         "evaluate.leakage",
         format!(
-            "{} of {} held-out rows stand in the training rows ({:.0}%, {:.0}% are allowed), among them rows of {}",
+            "{} of {} held-out rows stand in the training rows ({:.0}%, {:.0}% are allowed), among them {}",
             sample.leaked.len(),
             sample.leaked.len() + sample.held.len(),
             share * 100.0,
             config.leakage.max_share * 100.0,
-            documents.join(", "),
+            named.join("; "),
         ),
-        "Remove near-duplicate documents, or give them one title so that the split keeps them together.",
+        "Let `instruct` make the rows with `near_duplicates: {remove: true}`, which splits after removing them; rows of your own need each document on one side only.",
     ))
 }
 
