@@ -119,6 +119,17 @@ pub fn instruct() -> SchemaRef {
     ]))
 }
 
+/// `preferences`: keys `prompt`, `chosen`. Two answers to a prompt, the better one first; `split` is `train` or `eval`.
+#[must_use]
+pub fn preferences() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        utf8("prompt", false),
+        utf8("chosen", false),
+        utf8("rejected", false),
+        utf8("split", false),
+    ]))
+}
+
 /// `report` of evaluate: keys `metric`, `subject` (candidate, base, production, difference); figures with intervals,
 /// and the gate's verdict on those that have a threshold. `evidence` is a JSON object.
 #[must_use]

@@ -12,8 +12,46 @@ use crate::split::EVAL_SHARE;
 pub enum Method {
     /// From nothing, on whole documents: makes the embedded base model `nano`.
     Pretrain,
+    /// All weights of a base, on instructions and answers.
+    Full,
     /// Low-rank adapters on a frozen base, on instructions and answers.
     Lora,
+    /// LoRA scaled by the root of its rank.
+    Rslora,
+    /// LoRA with a trained norm of every row.
+    Dora,
+    /// LoRA on a base that is held in 4 bits.
+    Qlora,
+    /// LoRA on pairs of a better and a worse answer.
+    Dpo,
+}
+
+impl Method {
+    /// Whether it starts from nothing.
+    #[must_use]
+    pub fn pretrains(self) -> bool {
+        self == Self::Pretrain
+    }
+
+    /// Whether it makes an adapter.
+    #[must_use]
+    pub fn adapts(self) -> bool {
+        !matches!(self, Self::Pretrain | Self::Full)
+    }
+
+    /// As the configuration spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pretrain => "pretrain",
+            Self::Full => "full",
+            Self::Lora => "lora",
+            Self::Rslora => "rslora",
+            Self::Dora => "dora",
+            Self::Qlora => "qlora",
+            Self::Dpo => "dpo",
+        }
+    }
 }
 
 /// Shape of a model that is pre-trained.
@@ -50,6 +88,50 @@ pub enum Schedule {
     Linear,
     /// No change.
     Constant,
+}
+
+/// What is predicted of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LossOn {
+    /// The answer and its end.
+    Answer,
+    /// The instruction too.
+    All,
+}
+
+/// How the optimizer's state is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// 32 bits.
+    Adamw,
+    /// 8 bits, in blocks of 256: a quarter of the memory.
+    Adamw8bit,
+}
+
+/// How a base of 4 bits is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantization {
+    /// Quantiles of the normal distribution, groups of 64.
+    Nf4,
+    /// Even steps, groups of 32.
+    Int4,
+}
+
+/// How many of a batch's sequences are computed at a time; the result is the batch's, but for rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MicroBatch {
+    /// All.
+    #[serde(rename = "all")]
+    Whole,
+    /// All; half of them whenever memory runs out.
+    Auto,
+    /// So many.
+    #[serde(untagged)]
+    Fixed(usize),
 }
 
 /// A linear layer of a decoder block that LoRA can sit on.
@@ -97,9 +179,9 @@ impl Projection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `pretrain` or `lora`.
+    /// `pretrain`, `full`, `lora`, `rslora`, `dora`, `qlora` or `dpo`.
     pub method: Method,
-    /// lora: what to fine-tune instead of the input `base`: the folder of a Hugging Face checkpoint, or a name on the
+    /// All but pretrain: what to fine-tune instead of the input `base`: the folder of a Hugging Face checkpoint, or a name on the
     /// hub, `owner/name` or `owner/name@revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_path: Option<String>,
@@ -143,8 +225,8 @@ pub struct Config {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
-    /// Highest learning rate (default 0.003 for pretrain; for lora 2 / the base's width: 0.008 for nano, 0.0005 for a base
-    /// of seven billion).
+    /// Highest learning rate (default 0.003 for pretrain; for adapters 2 / the base's width: 0.008 for nano, 0.0005 for a
+    /// base of seven billion; a tenth of that for dpo, a fortieth for full).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub learning_rate: Option<f64>,
@@ -184,6 +266,44 @@ pub struct Config {
     /// lora: layers that get an adapter.
     #[serde(default = "all_projections")]
     pub targets: Vec<Projection>,
+    /// What is predicted: the answer only, or all of a row.
+    #[serde(default = "answer")]
+    pub loss: LossOn,
+    /// Fills batches by tokens (`batch` times `context`), not by sequences. Sequences never see each other, packed or not.
+    #[serde(default)]
+    pub packing: bool,
+    /// Sequences computed at a time: `all`, `auto` (fewer when memory runs out) or a number.
+    #[serde(default = "whole")]
+    pub micro_batch: MicroBatch,
+    /// Computes layers again on the way back instead of keeping what they made: less memory, a third more time.
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
+    /// `adamw`, or `adamw8bit` for states of 8 bits.
+    #[serde(default = "adamw")]
+    pub optimizer: Optimizer,
+    /// qlora: the 4 bits, `nf4` or `int4`.
+    #[serde(default = "nf4")]
+    pub quantization: Quantization,
+    /// qlora: whether the factors of groups are quantised as well (0.4 bits a weight less).
+    #[serde(default = "yes")]
+    pub double_quantization: bool,
+    /// dpo: the larger, the closer to the base.
+    #[serde(default = "beta")]
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub beta: f64,
+    /// Steps between two checkpoints that a later attempt goes on from; 0 leaves it to `checkpoint_seconds`.
+    #[serde(default)]
+    pub checkpoint_every: u64,
+    /// Seconds between two checkpoints; 0 leaves it to `checkpoint_every`. Neither changes the result.
+    #[serde(default = "minute")]
+    pub checkpoint_seconds: u64,
+    /// Refuses operations whose result may differ between two runs (they exist on GPUs only).
+    #[serde(default)]
+    pub deterministic: bool,
+    /// Operations a second that matrix products reach on the device, for the metric `utilisation`; `twinloom-torch bench
+    /// train` shows the rate. Without it there is no such metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_rate: Option<f64>,
 }
 
 impl Config {
@@ -215,6 +335,18 @@ impl Config {
             rank: rank(),
             alpha: None,
             targets: all_projections(),
+            loss: answer(),
+            packing: false,
+            micro_batch: whole(),
+            gradient_checkpointing: false,
+            optimizer: adamw(),
+            quantization: nf4(),
+            double_quantization: yes(),
+            beta: beta(),
+            checkpoint_every: 0,
+            checkpoint_seconds: minute(),
+            deterministic: false,
+            matrix_rate: None,
         }
     }
 
@@ -240,8 +372,13 @@ impl Config {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
     pub fn learning_rate(&self, width: i64) -> f64 {
-        self.learning_rate
-            .unwrap_or(self.pick(3e-3, 2.0 / width.clamp(200, 10_000) as f64))
+        let of_method = match self.method {
+            Method::Pretrain => 3e-3,
+            Method::Full => 0.05 / width.clamp(200, 10_000) as f64,
+            Method::Dpo => 0.2 / width.clamp(200, 10_000) as f64,
+            _ => 2.0 / width.clamp(200, 10_000) as f64,
+        };
+        self.learning_rate.unwrap_or(of_method)
     }
 
     /// AdamW's decay of matrices.
@@ -283,7 +420,7 @@ impl Config {
     /// `train.config`, naming the key.
     pub fn check(&self) -> Result<(), OperatorError> {
         let share = 0.0..=1.0;
-        let bounds: [(&str, bool, &str); 14] = [
+        let bounds: [(&str, bool, &str); 16] = [
             ("threads", (1..=1024).contains(&self.threads), "1 to 1024"),
             (
                 "context",
@@ -310,6 +447,16 @@ impl Config {
             ),
             ("rank", (1..=1024).contains(&self.rank), "1 to 1024"),
             (
+                "beta",
+                self.beta > 0.0 && self.beta <= 10.0,
+                "above 0, at most 10",
+            ),
+            (
+                "micro_batch",
+                self.micro_batch != MicroBatch::Fixed(0),
+                "`all`, `auto`, or 1 or more",
+            ),
+            (
                 "targets",
                 !self.targets.is_empty(),
                 "at least one layer, such as `[q_proj, v_proj]`",
@@ -326,10 +473,7 @@ impl Config {
     }
 
     fn pick<T>(&self, pretrain: T, lora: T) -> T {
-        match self.method {
-            Method::Pretrain => pretrain,
-            Method::Lora => lora,
-        }
+        if self.method.pretrains() { pretrain } else { lora }
     }
 }
 
@@ -383,4 +527,32 @@ fn rank() -> i64 {
 
 fn all_projections() -> Vec<Projection> {
     Projection::ALL.to_vec()
+}
+
+fn answer() -> LossOn {
+    LossOn::Answer
+}
+
+fn whole() -> MicroBatch {
+    MicroBatch::Whole
+}
+
+fn adamw() -> Optimizer {
+    Optimizer::Adamw
+}
+
+fn nf4() -> Quantization {
+    Quantization::Nf4
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn beta() -> f64 {
+    0.1
+}
+
+fn minute() -> u64 {
+    60
 }

@@ -1,10 +1,12 @@
-//! `train`: pre-trains a small base model, or fine-tunes a base with LoRA. `twinloom-torch` runs it.
+//! `train`: pre-trains a small base model, or fine-tunes a base. `twinloom-torch` runs it.
 
 mod config;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Method, Precision, Projection, Schedule, Size};
+pub use config::{
+    Config, LossOn, Method, MicroBatch, Optimizer, Precision, Projection, Quantization, Schedule, Size,
+};
 
 use twinloom_sdk::{OperatorInfo, Runs, records};
 
@@ -14,8 +16,8 @@ pub fn info() -> OperatorInfo {
     let documents = records::cleaned_documents();
     OperatorInfo {
         name: "train",
-        version: "1",
-        summary: "Pre-trains a small base model from documents, or fine-tunes a base on instruct rows with LoRA.",
+        version: "2",
+        summary: "Pre-trains a small base model from documents, or fine-tunes a base on instruct rows or preferences.",
         inputs: vec![
             records::optional(records::dataset_in(
                 "documents",
@@ -33,7 +35,16 @@ pub fn info() -> OperatorInfo {
                 "tokenizer",
                 "pretrain: the tokenizer of the model",
             )),
-            records::optional(records::model_port("base", "lora: the model to fine-tune")),
+            records::optional(records::dataset_in(
+                "preferences",
+                "dpo: rows with a prompt, a chosen and a rejected answer",
+                &records::preferences(),
+                &["prompt", "chosen", "rejected", "split"],
+            )),
+            records::optional(records::model_port(
+                "base",
+                "all but pretrain: the model to fine-tune",
+            )),
         ],
         outputs: vec![records::model_port(
             "model",

@@ -123,6 +123,12 @@ impl ModelError {
         }
     }
 
+    /// Whether memory ran out.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Torch(error) if out_of_memory(error))
+    }
+
     /// Stable and dotted.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -59,6 +59,8 @@ enum Bench {
     Embed(bench::EmbedBench),
     /// Tokens written a second.
     Generate(bench::GenerateBench),
+    /// Tokens trained on a second.
+    Train(bench::TrainBench),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             out,
         }) => checkpoint::convert_llama2c(&weights, &tokenizer, &out),
         Some(Command::Bench(Bench::Embed(bench))) => bench::embed(&bench).map(|rows| print(&rows)),
+        Some(Command::Bench(Bench::Train(bench))) => bench::train(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Generate(bench))) => bench::generate(&bench).map(|rows| print(&rows)),
     };
     match result {

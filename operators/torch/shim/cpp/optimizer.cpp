@@ -1,6 +1,8 @@
 // AdamW in one pass, and what a device's memory holds.
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include <ATen/Context.h>
+
 #include "common.h"
 
 extern "C" {
@@ -16,6 +18,10 @@ char* tl_adamw(tensor value, tensor grad, tensor mean, tensor square, tensor ste
 // Makes `grad` the gradient that backward adds to.
 char* tl_set_grad(tensor value, tensor grad) {
   return guarded([&] { value->mutable_grad() = *grad; });
+}
+// Whether operations that may differ between two runs are refused.
+char* tl_deterministic(bool on) {
+  return guarded([&] { at::globalContext().setDeterministicAlgorithms(on, false); });
 }
 // Bytes of a GPU's allocator: now, and at most since the last reset.
 char* tl_gpu_memory(int64_t device, int64_t* now, int64_t* peak, bool reset) {

@@ -54,5 +54,6 @@ unsafe extern "C" {
         skip: Raw,
     ) -> *mut c_char;
     pub fn tl_set_grad(value: Raw, grad: Raw) -> *mut c_char;
+    pub fn tl_deterministic(on: bool) -> *mut c_char;
     pub fn tl_gpu_memory(device: i64, now: *mut i64, peak: *mut i64, reset: bool) -> *mut c_char;
 }

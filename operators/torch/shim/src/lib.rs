@@ -5,7 +5,7 @@
 //! - [`frozen_linear`]: a matrix that is not trained, dense or of 4 bits, with or without low-rank factors.
 //! - [`loss_sum`] and [`loss_each`]: cross-entropy that never holds all logits.
 //! - [`adamw`]: one pass over flat tensors, without waiting for a GPU.
-//! - [`gpu_memory`]: what a GPU's allocator holds.
+//! - [`gpu_memory`]: what a GPU's allocator holds; [`deterministic`]: libtorch's switch.
 //!
 //! Nothing here knows models or operators. Every function is tested against plain operations, values and gradients.
 
@@ -17,7 +17,7 @@ pub use functions::{
     Activation, Packed, add_rms_norm, frozen_linear, gated, loss_each, loss_sum, packed_linear, rms_norm,
     rope, unpack,
 };
-pub use optimizer::{AdamWStep, adamw, gpu_memory, set_grad};
+pub use optimizer::{AdamWStep, adamw, deterministic, gpu_memory, set_grad};
 
 use std::ffi::{CStr, c_char};
 

@@ -64,6 +64,15 @@ pub fn set_grad(value: &Tensor, grad: &Tensor) -> Result<(), TchError> {
     check(unsafe { ffi::tl_set_grad(raw(value), raw(grad)) })
 }
 
+/// Whether libtorch refuses operations whose result may differ between two runs, from now on.
+///
+/// # Errors
+/// What libtorch says.
+pub fn deterministic(on: bool) -> Result<(), TchError> {
+    // SAFETY: takes no pointers.
+    check(unsafe { ffi::tl_deterministic(on) })
+}
+
 /// Bytes that a GPU's allocator has given out: now, and at most since the last call with `reset`.
 ///
 /// # Errors

@@ -2,9 +2,11 @@
 
 mod embed;
 mod generate;
+mod train;
 
 pub use embed::{EmbedBench, embed};
 pub use generate::{GenerateBench, generate};
+pub use train::{TrainBench, train};
 
 use std::time::Instant;
 

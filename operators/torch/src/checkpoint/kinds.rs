@@ -15,9 +15,20 @@ pub fn weight_kind(dtype: Dtype) -> Option<Kind> {
     }
 }
 
-/// safetensors' name of a type that weights may have.
+/// libtorch's name of any type that this project writes.
+pub fn any_kind(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::U8 => Some(Kind::Uint8),
+        Dtype::I8 => Some(Kind::Int8),
+        other => weight_kind(other),
+    }
+}
+
+/// safetensors' name of a type that is written: weights' types, and those of packed states.
 pub fn dtype(kind: Kind) -> Option<Dtype> {
     match kind {
+        Kind::Uint8 => Some(Dtype::U8),
+        Kind::Int8 => Some(Dtype::I8),
         Kind::Float => Some(Dtype::F32),
         Kind::Half => Some(Dtype::F16),
         Kind::BFloat16 => Some(Dtype::BF16),

@@ -158,20 +158,30 @@ impl Checkpoint {
             name: name.to_owned(),
             found: format!("{:?}", entry.dtype),
         })?;
-        // A view needs an aligned start, which the format does not promise.
-        let aligned = entry.start % found.elt_size_in_bytes() as i64 == 0;
-        let (start, length) = (entry.start, entry.end - entry.start);
-        let bytes = if aligned {
-            map.f_narrow(0, start, length)?
-        } else {
-            map.f_narrow_copy(0, start, length)?
-        };
-        let mapped = bytes.f_view_dtype(found)?.f_view(shape)?;
+        let (bytes, mapped) = view(map, entry, found)?;
         let tensor = mapped.f_to_device(device)?.f_to_kind(kind)?;
-        if aligned && tensor.data_ptr() != mapped.data_ptr() {
+        if let Some(bytes) = bytes.filter(|_| tensor.data_ptr() != mapped.data_ptr()) {
             pages::release(&bytes);
         }
         Ok(tensor)
+    }
+
+    /// The tensor of that name, whatever its shape, in the type that it is held in.
+    ///
+    /// # Errors
+    /// `model.tensor_missing`, `model.tensor_kind`, or what libtorch says.
+    pub fn raw(&self, name: &str, device: Device) -> Result<Tensor, ModelError> {
+        let found = self.entries.get(name);
+        let found = found.and_then(|(file, entry)| Some((self.files.get(*file)?, entry)));
+        let Some(((path, map), entry)) = found else {
+            return Err(self.missing(name));
+        };
+        let kind = kinds::any_kind(entry.dtype).ok_or_else(|| ModelError::TensorKind {
+            path: path.clone(),
+            name: name.to_owned(),
+            found: format!("{:?}", entry.dtype),
+        })?;
+        Ok(view(map, entry, kind)?.1.f_to_device(device)?)
     }
 
     fn missing(&self, name: &str) -> ModelError {
@@ -187,6 +197,20 @@ impl Checkpoint {
             similar: similar.map(|(_, other)| other.to_owned()),
         }
     }
+}
+
+/// A tensor's part of a mapped file, as bytes where they can be looked at in place, and as the tensor.
+fn view(map: &Tensor, entry: &Entry, kind: Kind) -> Result<(Option<Tensor>, Tensor), ModelError> {
+    // A view needs an aligned start, which the format does not promise.
+    let aligned = entry.start % kind.elt_size_in_bytes() as i64 == 0;
+    let (start, length) = (entry.start, entry.end - entry.start);
+    let bytes = if aligned {
+        map.f_narrow(0, start, length)?
+    } else {
+        map.f_narrow_copy(0, start, length)?
+    };
+    let tensor = bytes.f_view_dtype(kind)?.f_view(entry.shape.as_slice())?;
+    Ok((aligned.then_some(bytes), tensor))
 }
 
 /// Reads a JSON file of a checkpoint.

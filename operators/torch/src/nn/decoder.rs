@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 pub use layer::Layer;
 pub use pass::Pass;
 
-use super::{Adapter, Architecture, KvCache, Linear, norm::Norm, rope::Rope};
+use super::{Adapter, Architecture, KvCache, Linear, norm::Norm, rope::Rope, weight::Bits};
 use crate::{ModelError, checkpoint::Checkpoint};
 use pass::Span;
 
@@ -25,6 +25,8 @@ pub enum Attend<'a> {
     /// Where the mask is true: `[batch or 1, 1, step, all positions]`, Bool. For packed or padded sequences. A layer
     /// with a window looks through both: a token's place counts, not its position.
     Mask(&'a Tensor),
+    /// Sequences of these lengths lie end to end in one row; each looks at itself alone. For training.
+    Segments(&'a [i64]),
     /// The slots up to its own. For sequences of different lengths, each kept from its slot 0 on.
     Slots {
         /// The slot of each token of the step: `[batch, step]`, Int64.
@@ -229,6 +231,16 @@ impl Decoder {
     /// The layers that an adapter may sit on: those inside the blocks.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         self.layers.iter().flat_map(Layer::linears)
+    }
+
+    /// Packs the matrices of the layers, one at a time: beside the packed ones there is never more than one dense copy
+    /// that was not there before.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn pack(&mut self, bits: Bits, double: bool) -> Result<(), ModelError> {
+        let linears = self.layers.iter_mut().flat_map(Layer::linears_mut);
+        linears.map(|linear| linear.weight.pack(bits, double)).collect()
     }
 
     /// Puts an adapter on; one that was on before comes off.

@@ -19,9 +19,11 @@ const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// PEFT wraps the base model twice.
 const PREFIX: &str = "base_model.model.";
+/// DoRA's norms of rows.
+const MAGNITUDE: &str = "lora_magnitude_vector";
 
 /// What adapter_config.json says that matters here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// Rank of the factors.
     pub r: i64,
@@ -32,6 +34,9 @@ pub struct AdapterConfig {
     /// Whether the scale goes by the square root of the rank.
     #[serde(default)]
     pub use_rslora: bool,
+    /// Whether every row's norm is trained beside its direction.
+    #[serde(default)]
+    pub use_dora: bool,
     /// The base model, by name or folder.
     #[serde(default)]
     pub base_model_name_or_path: Option<String>,
@@ -50,8 +55,19 @@ impl AdapterConfig {
 #[derive(Debug)]
 pub struct Adapter {
     config: AdapterConfig,
-    /// Factors A `[rank, in]` and B `[out, rank]` by the layer's name.
-    factors: BTreeMap<String, (Tensor, Tensor)>,
+    /// By the layer's name.
+    parts: BTreeMap<String, Part>,
+}
+
+/// An adapter's weights for one layer.
+#[derive(Debug)]
+struct Part {
+    /// `[rank, in]`.
+    a: Tensor,
+    /// `[out, rank]`.
+    b: Tensor,
+    /// DoRA: `[out]`.
+    magnitude: Option<Tensor>,
 }
 
 impl Adapter {
@@ -80,7 +96,7 @@ impl Adapter {
             ));
         }
         tch::manual_seed(seed.cast_signed());
-        let mut factors = BTreeMap::new();
+        let mut parts = BTreeMap::new();
         for linear in model
             .linears()
             .filter(|linear| config.target_modules.contains(last_part(&linear.name)))
@@ -93,9 +109,14 @@ impl Adapter {
             let a = a.f_to_device(model.device())?.f_set_requires_grad(true)?;
             let b = Tensor::f_zeros([outputs, config.r], (Kind::Float, model.device()))?
                 .f_set_requires_grad(true)?;
-            factors.insert(linear.name.clone(), (a, b));
+            let magnitude = if config.use_dora {
+                Some(row_norms(&linear.weight.dense()?)?.f_set_requires_grad(true)?)
+            } else {
+                None
+            };
+            parts.insert(linear.name.clone(), Part { a, b, magnitude });
         }
-        Ok(Self { config, factors })
+        Ok(Self { config, parts })
     }
 
     /// Reads a folder that PEFT or [`Self::save`] wrote.
@@ -119,11 +140,11 @@ impl Adapter {
             });
         }
         let file = Checkpoint::open_files(dir, &[dir.join(WEIGHTS)])?;
-        let mut factors = BTreeMap::new();
+        let mut parts = BTreeMap::new();
         for name in file.names() {
             let part = name.strip_prefix(PREFIX).unwrap_or(name);
             let Some(layer) = part.strip_suffix(".lora_A.weight") else {
-                if part.ends_with(".lora_B.weight") {
+                if part.ends_with(".lora_B.weight") || (config.use_dora && part.ends_with(MAGNITUDE)) {
                     continue;
                 }
                 return Err(config_error(
@@ -131,12 +152,18 @@ impl Adapter {
                     format!("the weights hold `{name}`, which is no LoRA factor"),
                 ));
             };
-            let other = format!("{}lora_B.weight", name.trim_end_matches("lora_A.weight"));
+            let stem = name.trim_end_matches("lora_A.weight");
             let read =
                 |name: &str| file.tensor(name, file.shape(name).unwrap_or_default(), device, Kind::Float);
-            factors.insert(layer.to_owned(), (read(name)?, read(&other)?));
+            let magnitude = if config.use_dora {
+                Some(read(&format!("{stem}{MAGNITUDE}"))?)
+            } else {
+                None
+            };
+            let (a, b) = (read(name)?, read(&format!("{stem}lora_B.weight"))?);
+            parts.insert(layer.to_owned(), Part { a, b, magnitude });
         }
-        Ok(Self { config, factors })
+        Ok(Self { config, parts })
     }
 
     /// Writes the folder that PEFT and vLLM read.
@@ -149,9 +176,12 @@ impl Adapter {
             source,
         })?;
         let mut tensors = Vec::new();
-        for (name, (a, b)) in &self.factors {
+        for (name, Part { a, b, magnitude }) in &self.parts {
             tensors.push((format!("{PREFIX}{name}.lora_A.weight"), a.shallow_clone()));
             tensors.push((format!("{PREFIX}{name}.lora_B.weight"), b.shallow_clone()));
+            if let Some(magnitude) = magnitude {
+                tensors.push((format!("{PREFIX}{name}.{MAGNITUDE}"), magnitude.shallow_clone()));
+            }
         }
         write_safetensors(&dir.join(WEIGHTS), &tensors)?;
         write_config(&dir.join(CONFIG), &self.peft_config())
@@ -166,32 +196,34 @@ impl Adapter {
     /// The layers that it has factors for.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
-        self.factors.keys().map(String::as_str).collect()
+        self.parts.keys().map(String::as_str).collect()
     }
 
     /// A layer's factors A and B.
     #[must_use]
     pub fn factors(&self, layer: &str) -> Option<(&Tensor, &Tensor)> {
-        self.factors.get(layer).map(|(a, b)| (a, b))
+        self.parts.get(layer).map(|part| (&part.a, &part.b))
     }
 
     /// What sits on a layer.
     #[must_use]
     pub fn low(&self, layer: &str) -> Option<Low> {
-        self.factors.get(layer).map(|(a, b)| Low {
-            a: a.shallow_clone(),
-            b: b.shallow_clone(),
+        self.parts.get(layer).map(|part| Low {
+            a: part.a.shallow_clone(),
+            b: part.b.shallow_clone(),
             scale: self.config.scale(),
-            magnitude: None,
+            magnitude: part.magnitude.as_ref().map(Tensor::shallow_clone),
         })
     }
 
     /// All factors, in the order of their names: what an optimizer trains.
     #[must_use]
     pub fn weights(&self) -> Vec<Tensor> {
-        self.factors
+        self.parts
             .values()
-            .flat_map(|(a, b)| [a.shallow_clone(), b.shallow_clone()])
+            .flat_map(|part| [Some(&part.a), Some(&part.b), part.magnitude.as_ref()])
+            .flatten()
+            .map(Tensor::shallow_clone)
             .collect()
     }
 
@@ -201,6 +233,7 @@ impl Adapter {
             lora_alpha,
             target_modules,
             use_rslora,
+            use_dora,
             base_model_name_or_path,
         } = &self.config;
         json!({
@@ -208,7 +241,7 @@ impl Adapter {
             "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": lora_alpha, "lora_dropout": 0.0, "modules_to_save": null, "peft_type": "LORA", "r": r,
             "rank_pattern": {}, "revision": null, "target_modules": target_modules, "task_type": "CAUSAL_LM",
-            "use_dora": false, "use_rslora": use_rslora,
+            "use_dora": use_dora, "use_rslora": use_rslora,
         })
     }
 }
@@ -241,6 +274,14 @@ fn config_error(path: &Path, why: String) -> ModelError {
         why,
         hint: "Use a plain LoRA adapter of a decoder.".to_owned(),
     }
+}
+
+/// The norm of every row, fp32 `[out]`.
+fn row_norms(weight: &Tensor) -> Result<Tensor, ModelError> {
+    let square = weight.f_detach()?.f_to_kind(Kind::Float)?.f_square()?;
+    Ok(square
+        .f_sum_dim_intlist([1_i64].as_slice(), false, None)?
+        .f_sqrt()?)
 }
 
 fn last_part(name: &str) -> &str {

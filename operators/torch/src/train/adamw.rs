@@ -1,7 +1,9 @@
-//! AdamW on a list of tensors, with clipping by the norm of all gradients.
+//! AdamW over flat buffers: one pass a step, clipping without waiting for the device.
 
 use tch::{Kind, Tensor};
+use twinloom_shim::{AdamWStep, adamw, set_grad};
 
+use super::eight_bit::States;
 use crate::ModelError;
 
 /// Constants of AdamW.
@@ -15,20 +17,32 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
     /// Gradients are scaled down to this norm; 0 leaves them.
     pub clip_norm: f64,
+    /// Whether the two means are held in 8 bits.
+    pub eight_bit: bool,
 }
 
-/// The optimizer and its state.
+/// The optimizer and its state. Weights and gradients of fp32 become views of flat buffers; of another type, the buffer
+/// holds their fp32 masters.
 pub struct AdamW {
     config: AdamWConfig,
-    step: i32,
-    weights: Vec<Weight>,
+    step: i64,
+    groups: Vec<Group>,
 }
 
-struct Weight {
+/// Weights with the same decay.
+struct Group {
+    decay: f64,
     value: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    decay: bool,
+    grad: Tensor,
+    states: States,
+    members: Vec<Member>,
+}
+
+struct Member {
+    weight: Tensor,
+    start: i64,
+    /// Whether the weight is a view of the buffer.
+    view: bool,
 }
 
 impl AdamW {
@@ -37,103 +51,190 @@ impl AdamW {
     /// # Errors
     /// What libtorch says.
     pub fn new(weights: Vec<Tensor>, config: AdamWConfig) -> Result<Self, ModelError> {
-        let state = |value: Tensor| {
-            let zeros = || value.f_detach()?.f_zeros_like();
-            let (mean, square) = (zeros()?, zeros()?);
-            Ok(Weight {
-                decay: value.dim() > 1,
-                mean,
-                square,
-                value,
-            })
-        };
+        let decays = |weight: &Tensor| weight.dim() > 1 && config.weight_decay > 0.0;
+        let (matrices, vectors): (Vec<_>, Vec<_>) = weights.into_iter().partition(decays);
+        let groups = [(matrices, config.weight_decay), (vectors, 0.0)];
+        let groups = groups.into_iter().filter(|(weights, _)| !weights.is_empty());
         Ok(Self {
             config,
             step: 0,
-            weights: weights
-                .into_iter()
-                .map(state)
-                .collect::<Result<_, ModelError>>()?,
+            groups: groups
+                .map(|(weights, decay)| Group::new(weights, decay, config.eight_bit))
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// One step along the gradients, each times `scale`; they are zero afterwards. Gives the gradients' norm before
-    /// clipping.
+    /// clipping, as a tensor: reading it waits for the device. A norm that is no number leaves the weights as they are.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn step(&mut self, rate: f64, scale: f64) -> Result<f64, ModelError> {
+    pub fn step(&mut self, rate: f64, scale: f64) -> Result<Tensor, ModelError> {
         self.step += 1;
-        let (config, step) = (self.config, self.step);
         tch::no_grad(|| {
-            let norm = self.norm()? * scale;
-            let clip = if config.clip_norm > 0.0 && norm > config.clip_norm {
-                config.clip_norm / norm
-            } else {
-                1.0
-            };
-            // Without a number nothing is learnt: the caller stops on the norm.
-            if norm.is_finite() {
-                self.weights
-                    .iter_mut()
-                    .try_for_each(|weight| weight.update(&config, step, rate, scale * clip))?;
+            for group in &mut self.groups {
+                group.gather()?;
             }
-            for weight in &mut self.weights {
-                weight.value.zero_grad();
+            let norms: Vec<Tensor> = self
+                .groups
+                .iter()
+                .map(|group| group.grad.f_norm())
+                .collect::<Result<_, _>>()?;
+            let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_mul_scalar(scale)?;
+            let skip = norm
+                .f_isfinite()?
+                .f_logical_not()?
+                .f_to_kind(Kind::Float)?
+                .f_view([1])?;
+            // Gradients are divided by it.
+            let mut divisor = norm.f_full_like(1.0 / scale)?.f_view([1])?;
+            if self.config.clip_norm > 0.0 {
+                let over = norm.f_div_scalar(self.config.clip_norm)?.f_clamp_min(1.0)?;
+                divisor = divisor.f_mul(&over)?;
+            }
+            let count = norm.f_full_like(self.step as f64)?.f_view([1])?;
+            for group in &mut self.groups {
+                group.update(&self.config, rate, (&count, &divisor, &skip))?;
             }
             Ok(norm)
         })
     }
 
-    fn norm(&self) -> Result<f64, ModelError> {
-        let mut squares = Vec::new();
-        for weight in &self.weights {
-            let grad = weight.value.f_grad()?;
-            if grad.defined() {
-                squares.push(grad.f_square()?.f_sum(Kind::Float)?);
+    /// Drops gradients that were gathered so far.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn forget(&mut self) -> Result<(), ModelError> {
+        tch::no_grad(|| {
+            for group in &mut self.groups {
+                group.gather()?;
+                let _ = group.grad.f_zero_()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Steps done, and the state's tensors by name: what has to be kept to go on exactly.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn state(&self) -> Result<(i64, Vec<(String, Tensor)>), ModelError> {
+        let mut all = Vec::new();
+        for (index, group) in self.groups.iter().enumerate() {
+            all.push((format!("{index}.value"), group.value.f_detach()?));
+            for (name, tensor) in group.states.tensors() {
+                all.push((format!("{index}.{name}"), tensor));
             }
         }
-        if squares.is_empty() {
-            return Ok(0.0);
-        }
-        Ok(Tensor::f_stack(&squares, 0)?
-            .f_sum(Kind::Double)?
-            .f_sqrt()?
-            .f_double_value(&[])?)
+        Ok((self.step, all))
+    }
+
+    /// Takes a state back, weights included.
+    ///
+    /// # Errors
+    /// `model.input` when it is another optimizer's.
+    pub fn restore(&mut self, step: i64, read: impl Fn(&str) -> Option<Tensor>) -> Result<(), ModelError> {
+        let (_, own) = self.state()?;
+        tch::no_grad(|| {
+            for (name, tensor) in own {
+                let kept = read(&name).filter(|kept| kept.size() == tensor.size());
+                let kept = kept.ok_or_else(|| {
+                    ModelError::input(
+                        format!("the checkpoint's state `{name}` does not suit"),
+                        "Start the training anew.",
+                    )
+                })?;
+                tensor.shallow_clone().f_copy_(&kept)?;
+            }
+            self.groups.iter().try_for_each(Group::spread)
+        })?;
+        self.step = step;
+        Ok(())
     }
 }
 
-impl Weight {
-    fn update(&mut self, config: &AdamWConfig, step: i32, rate: f64, scale: f64) -> Result<(), ModelError> {
-        let grad = self.value.f_grad()?;
-        if !grad.defined() {
-            return Ok(());
+impl Group {
+    fn new(weights: Vec<Tensor>, decay: f64, eight_bit: bool) -> Result<Self, ModelError> {
+        let parts: Vec<Tensor> = weights
+            .iter()
+            .map(|weight| weight.f_detach()?.f_reshape([-1])?.f_to_kind(Kind::Float))
+            .collect::<Result<_, _>>()?;
+        let value = Tensor::f_cat(&parts, 0)?;
+        drop(parts);
+        let grad = value.f_zeros_like()?;
+        let mut start = 0;
+        let mut members = Vec::with_capacity(weights.len());
+        for mut weight in weights {
+            let (count, shape) = (weight.numel() as i64, weight.size());
+            // A transposed view keeps its own memory.
+            let view = weight.kind() == Kind::Float && weight.is_contiguous();
+            if view {
+                let place = |buffer: &Tensor| buffer.f_narrow(0, start, count)?.f_view(shape.as_slice());
+                weight.f_set_data(&place(&value)?)?;
+                set_grad(&weight, &place(&grad)?)?;
+            }
+            members.push(Member { weight, start, view });
+            start += count;
         }
-        let grad = if (scale - 1.0).abs() < f64::EPSILON {
-            grad
-        } else {
-            grad.f_mul_scalar(scale)?
-        };
-        let (first, second) = config.betas;
-        let _ = self
-            .mean
-            .f_mul_scalar_(first)?
-            .f_add_(&grad.f_mul_scalar(1.0 - first)?)?;
-        let _ = self
-            .square
-            .f_mul_scalar_(second)?
-            .f_add_(&grad.f_square()?.f_mul_scalar_(1.0 - second)?)?;
-        if self.decay && config.weight_decay > 0.0 {
-            let _ = self.value.f_mul_scalar_(1.0 - rate * config.weight_decay)?;
+        Ok(Self {
+            decay,
+            states: States::new(&value, eight_bit)?,
+            value,
+            grad,
+            members,
+        })
+    }
+
+    /// Gradients of weights that are no views go into the buffer.
+    fn gather(&mut self) -> Result<(), ModelError> {
+        for member in self.members.iter_mut().filter(|member| !member.view) {
+            let grad = member.weight.f_grad()?;
+            if grad.defined() {
+                let place = self.grad.f_narrow(0, member.start, grad.numel() as i64)?;
+                place.shallow_clone().f_copy_(&grad.f_reshape([-1])?)?;
+                member.weight.zero_grad();
+            }
         }
-        let (first_bias, second_bias) = (1.0 - first.powi(step), 1.0 - second.powi(step));
-        let root = self
-            .square
-            .f_sqrt()?
-            .f_mul_scalar_(1.0 / second_bias.sqrt())?
-            .f_add_scalar_(config.epsilon)?;
-        let change = self.mean.f_div(&root)?.f_mul_scalar_(rate / first_bias)?;
-        let _ = self.value.f_sub_(&change)?;
+        Ok(())
+    }
+
+    /// Masters go into weights that are no views.
+    fn spread(&self) -> Result<(), ModelError> {
+        for member in self.members.iter().filter(|member| !member.view) {
+            let own = self
+                .value
+                .f_narrow(0, member.start, member.weight.numel() as i64)?;
+            let own = own.f_view(member.weight.size().as_slice())?;
+            member.weight.f_detach()?.f_copy_(&own)?;
+        }
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        config: &AdamWConfig,
+        rate: f64,
+        (step, scale, skip): (&Tensor, &Tensor, &Tensor),
+    ) -> Result<(), ModelError> {
+        let (value, grad, decay) = (&self.value, &self.grad, self.decay);
+        self.states.each(|start, count, mean, square| {
+            let part = |buffer: &Tensor| buffer.f_narrow(0, start, count);
+            adamw(&AdamWStep {
+                value: &part(value)?,
+                grad: &part(grad)?,
+                mean,
+                square,
+                step,
+                rate,
+                betas: config.betas,
+                decay,
+                epsilon: config.epsilon,
+                scale,
+                skip,
+            })
+        })?;
+        self.spread()?;
+        let _ = self.grad.f_zero_()?;
         Ok(())
     }
 }

@@ -5,20 +5,27 @@ use tch::{Device, Kind, Tensor};
 use super::tokens::{Sequence, TokenFile};
 use crate::{
     ModelError,
-    nn::{Decoder, Step},
+    nn::{Attend, Decoder, Pass, Step},
 };
 
-/// Several sequences, padded on the right. Attention is causal, so what is on the right changes nothing before it, and
-/// padding is never predicted.
+/// Several sequences without padding: those of equal length are the rows of one tensor, others lie end to end in a single
+/// row, each with positions and attention of its own.
 pub struct Batch {
-    /// `[sequences, longest]`.
+    /// `[sequences, length]` or `[1, all tokens]`.
     tokens: Tensor,
+    /// Of sequences end to end.
+    segments: Option<Segments>,
     /// Where a next token is predicted, counted over the flattened `tokens`.
     places: Tensor,
     /// The tokens predicted there.
     targets: Tensor,
     /// Targets of each sequence, in order.
     pub counts: Vec<usize>,
+}
+
+struct Segments {
+    lengths: Vec<i64>,
+    positions: Tensor,
 }
 
 impl Batch {
@@ -38,30 +45,36 @@ impl Batch {
     /// # Errors
     /// What libtorch says.
     pub fn new(sequences: &[(Vec<i64>, usize)], device: Device) -> Result<Self, ModelError> {
-        let width = sequences
-            .iter()
-            .map(|(tokens, _)| tokens.len().saturating_sub(1))
-            .max()
-            .unwrap_or(0)
-            .max(1);
-        let mut tokens = vec![0_i64; width * sequences.len()];
-        let (mut places, mut targets, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, (sequence, given)) in sequences.iter().enumerate() {
-            let start = row * width;
-            for (place, token) in tokens.iter_mut().skip(start).zip(sequence.iter().take(width)) {
-                *place = *token;
-            }
-            let before = targets.len();
+        let (mut tokens, mut positions) = (Vec::new(), Vec::new());
+        let (mut places, mut targets) = (Vec::new(), Vec::new());
+        let (mut counts, mut lengths) = (Vec::new(), Vec::new());
+        for (sequence, given) in sequences {
+            // The last token is only predicted.
+            let length = sequence.len().saturating_sub(1).max(1);
+            let (start, before) = (tokens.len(), targets.len());
+            tokens.extend(sequence.iter().chain(std::iter::repeat(&0)).take(length));
+            positions.extend(0..length as i64);
+            lengths.push(length as i64);
             for (index, token) in sequence.iter().enumerate().skip((*given).max(1)) {
                 places.push((start + index - 1) as i64);
                 targets.push(*token);
             }
             counts.push(targets.len() - before);
         }
-        let shape = [sequences.len() as i64, width as i64];
         let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device);
+        let even = lengths.iter().all(|length| Some(length) == lengths.first());
+        let rows = if even { lengths.len().max(1) as i64 } else { 1 };
+        let segments = if even {
+            None
+        } else {
+            Some(Segments {
+                positions: tensor(&positions)?,
+                lengths,
+            })
+        };
         Ok(Self {
-            tokens: tensor(&tokens)?.f_view(shape)?,
+            tokens: tensor(&tokens)?.f_view([rows, -1])?,
+            segments,
             places: tensor(&places)?,
             targets: tensor(&targets)?,
             counts,
@@ -74,21 +87,122 @@ impl Batch {
         self.counts.iter().sum()
     }
 
-    /// Tokens that are computed, padding included.
+    /// Tokens that are computed.
     #[must_use]
     pub fn size(&self) -> usize {
         self.tokens.numel()
     }
 
-    /// Negative log likelihood in nats of each target, `[targets]`, fp32. Logits are computed for targets only.
+    /// The start of a pass over the model: embeddings, and what its layers share.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn begin(&self, model: &Decoder) -> Result<(Tensor, Pass), ModelError> {
+        let step = self.step();
+        model.begin(&self.tokens, step.positions, step.attend, 0)
+    }
+
+    /// The end of a pass: the summed negative log likelihood in nats of all targets, and that of each (without a
+    /// gradient), fp32. Logits exist for some targets at a time.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn finish(&self, model: &Decoder, x: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+        let wanted = self.wanted(&model.finish(x)?)?;
+        let softcap = model.architecture().logit_softcap.unwrap_or(0.0);
+        Ok(twinloom_shim::loss_sum(
+            &wanted,
+            &model.output_matrix()?,
+            &self.targets,
+            softcap,
+        )?)
+    }
+
+    /// The summed loss, to be differentiated.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn loss(&self, model: &Decoder) -> Result<Tensor, ModelError> {
+        let (mut x, pass) = self.begin(model)?;
+        for layer in model.layers() {
+            x = layer.forward(&x, &pass, None)?;
+        }
+        Ok(self.finish(model, &x)?.0)
+    }
+
+    /// Negative log likelihood in nats of each target, `[targets]`, fp32; may be differentiated where the output layer
+    /// is frozen.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn losses(&self, model: &Decoder) -> Result<Tensor, ModelError> {
-        let hidden = model.hidden(&self.tokens, Step::default())?;
-        let width = hidden.size3()?.2;
-        let wanted = hidden.f_view([-1, width])?.f_index_select(0, &self.places)?;
-        let logits = model.logits(&wanted)?.f_to_kind(Kind::Float)?;
-        Ok(logits.f_cross_entropy_loss::<Tensor>(&self.targets, None, tch::Reduction::None, -100, 0.0)?)
+        let wanted = self.wanted(&model.hidden(&self.tokens, self.step())?)?;
+        let softcap = model.architecture().logit_softcap.unwrap_or(0.0);
+        Ok(twinloom_shim::loss_each(
+            &wanted,
+            &model.output_matrix()?,
+            &self.targets,
+            softcap,
+        )?)
     }
+
+    fn step(&self) -> Step<'_> {
+        match &self.segments {
+            None => Step::default(),
+            Some(segments) => Step {
+                cache: None,
+                positions: Some(&segments.positions),
+                attend: Attend::Segments(&segments.lengths),
+            },
+        }
+    }
+
+    /// Hidden states where a target is predicted.
+    fn wanted(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        let width = hidden.size3()?.2;
+        let flat = hidden.f_view([-1, width])?;
+        if self.targets.numel() == self.tokens.numel() {
+            return Ok(flat);
+        }
+        Ok(flat.f_index_select(0, &self.places)?)
+    }
+}
+
+/// Adds the gradients of the summed loss to the weights', and gives it. With `recompute`, only the layers' inputs are
+/// kept on the way forward, and each layer is computed again on the way back.
+///
+/// # Errors
+/// What libtorch says.
+pub fn backward(model: &Decoder, batch: &Batch, recompute: bool) -> Result<Tensor, ModelError> {
+    if !recompute {
+        let loss = batch.loss(model)?;
+        loss.f_backward()?;
+        return Ok(loss.f_detach()?);
+    }
+    let (start, pass) = batch.begin(model)?;
+    let mut inputs = Vec::with_capacity(model.layers().len() + 1);
+    let mut x = start.f_detach()?;
+    tch::no_grad(|| {
+        for layer in model.layers() {
+            let next = layer.forward(&x, &pass, None)?;
+            inputs.push(std::mem::replace(&mut x, next));
+        }
+        Ok::<_, ModelError>(())
+    })?;
+    let leaf = |x: Tensor| x.f_detach()?.f_set_requires_grad(true);
+    let last = leaf(x)?;
+    let loss = batch.finish(model, &last)?.0;
+    loss.f_backward()?;
+    let mut gradient = last.f_grad()?;
+    for (layer, input) in model.layers().iter().zip(inputs).rev() {
+        let input = leaf(input)?;
+        let output = layer.forward(&input, &pass, None)?;
+        // Its derivative by the output is the gradient, exactly.
+        output.f_mul(&gradient)?.f_sum(Kind::Float)?.f_backward()?;
+        gradient = input.f_grad()?;
+    }
+    if start.requires_grad() {
+        start.f_mul(&gradient)?.f_sum(Kind::Float)?.f_backward()?;
+    }
+    Ok(loss.f_detach()?)
 }

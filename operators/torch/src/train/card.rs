@@ -12,19 +12,23 @@ use super::{Curve, base::Base};
 pub fn card(context: &Context, config: &Config, base: Option<&Base>, about: &Value, curve: &Curve) -> String {
     let mut text = String::from("---\n");
     match base {
-        Some(base) => {
+        Some(base) if config.method.adapts() => {
             let _ = write!(text, "library_name: peft\nbase_model: {:?}\n", base.name());
         }
-        None => text.push_str("library_name: transformers\n"),
+        _ => text.push_str("library_name: transformers\n"),
     }
     let _ = write!(text, "pipeline_tag: text-generation\ntags: [twinloom]\n---\n\n");
     let _ = match config.method {
         Method::Pretrain => writeln!(text, "# A small Llama, pre-trained from nothing\n"),
-        Method::Lora => writeln!(
-            text,
-            "# A LoRA adapter on `{}`\n",
-            base.map(Base::name).unwrap_or_default()
-        ),
+        method => {
+            let what = if method.adapts() {
+                "An adapter on"
+            } else {
+                "Fine-tuned from"
+            };
+            let name = base.map(Base::name).unwrap_or_default();
+            writeln!(text, "# {what} `{name}` ({})\n", method.as_str())
+        }
     };
     text.push_str("## Made from\n\n");
     for input in context.input_versions() {

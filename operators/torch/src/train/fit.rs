@@ -2,16 +2,20 @@
 
 use std::time::Instant;
 
-use tch::{Kind, Tensor};
-use twinloom_operators::train::{Config, Method};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+use twinloom_operators::train::{Config, Optimizer};
 use twinloom_sdk::{Context, OperatorError};
 
 use super::{
     AdamW, AdamWConfig, LearningRate, Loss,
-    batch::Batch,
+    batch::{Batch, backward},
     losses,
+    memory::{self, Memory},
     order::Order,
+    preference::Preference,
     random::Random,
+    resume::{Keeper, Progress},
     tokens::{Sequence, TokenFile},
 };
 use crate::{ModelError, nn::Decoder};
@@ -33,12 +37,14 @@ pub struct Fit<'a> {
     pub train: &'a TokenFile,
     /// Held-out sequences; none, and nothing is measured.
     pub held: Option<&'a TokenFile>,
+    /// Sequences are pairs, the better answer first: how much likelier it is to become.
+    pub preference: Option<Preference>,
     /// Seed of the order.
     pub seed: u64,
 }
 
 /// A measurement of the held-out loss.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Steps done.
     pub step: u64,
@@ -57,18 +63,31 @@ pub struct Curve {
     pub train: (f64, f64),
     /// Held-out loss before, during and after.
     pub held: Vec<Point>,
-    /// Wall-clock seconds; not part of what is published.
+    /// The loss of every step.
+    pub losses: Vec<f64>,
+    /// Wall-clock seconds, of earlier attempts too; not part of what is published.
     pub seconds: f64,
+    /// The step that this attempt went on from.
+    pub resumed_from: u64,
+}
+
+/// A step's outcome, still on the device.
+struct Taken {
+    loss: Tensor,
+    norm: Tensor,
+    targets: u64,
+    computed: u64,
 }
 
 impl Fit<'_> {
-    /// Trains. The same data, configuration, seed and number of threads give the same weights on a CPU.
+    /// Trains. The same data, configuration, seed and number of threads give the same weights on a CPU, in one attempt or
+    /// in several.
     ///
     /// # Errors
-    /// `task.cancelled`, `train.no_data`, `train.diverged`, or what libtorch says.
+    /// `task.cancelled`, `train.no_data`, `train.diverged`, `train.out_of_memory`, or what libtorch says.
     pub fn run(self) -> Result<Curve, OperatorError> {
-        let sequences = self.train.sequences();
-        if sequences.is_empty() {
+        let units = self.units();
+        if units == 0 {
             return Err(OperatorError::data(
                 "train.no_data",
                 "there is nothing to learn from on the training side of the split",
@@ -76,100 +95,221 @@ impl Fit<'_> {
             ));
         }
         let (config, started) = (self.config, Instant::now());
-        let steps = config.steps(sequences.len());
+        let steps = config.steps(units);
         let rates = LearningRate::new(
             config.learning_rate(self.model.architecture().hidden),
             steps,
             config.warmup,
             config.schedule,
         );
-        let mut optimizer = AdamW::new(
-            self.weights.iter().map(Tensor::shallow_clone).collect(),
-            constants(config),
-        )?;
-        let mut order = Order::new(sequences, config.batch(), self.seed);
-        let (mut curve, mut train) = (
-            Curve {
-                steps,
-                ..Curve::default()
-            },
-            Vec::new(),
-        );
-        self.measure(0, &mut curve)?;
+        let weights = self.weights.iter().map(Tensor::shallow_clone).collect();
+        let mut optimizer = AdamW::new(weights, constants(config))?;
+        let mut keeper = Keeper::new(self.context, config);
+        let mut progress = keeper.restore(&mut optimizer)?.unwrap_or_default();
+        let (resumed_from, before) = (progress.step, progress.seconds);
+        let mut order = self.order();
+        let batches = config.accumulate as u64;
+        (0..progress.step * batches).for_each(|_| drop(order.next_batch()));
+        if progress.step > 0 {
+            self.context
+                .info(format!("going on from step {} of {steps}", progress.step));
+        } else {
+            self.measure(0, steps, &mut progress)?;
+        }
+        let mut memory = Memory::new(config.micro_batch);
         let every = steps.div_ceil(POINTS);
-        for step in 0..steps {
-            self.context.check_cancelled()?;
-            let batches = (0..config.accumulate).map(|_| self.batch(&order.next_batch()));
-            let batches = batches.collect::<Result<Vec<_>, ModelError>>()?;
-            let targets: usize = batches.iter().map(Batch::targets).sum();
-            let loss = batches
-                .iter()
-                .try_fold(0.0, |sum, batch| Ok::<_, ModelError>(sum + self.backward(batch)?))?;
-            let norm = optimizer.step(rates.at(step), 1.0 / count(targets.max(1) as u64))?;
-            let loss = loss / count(targets.max(1) as u64);
+        let seconds = |started: Instant| before + started.elapsed().as_secs_f64();
+        let mut computed = 0;
+        while progress.step < steps {
+            if let Err(cancelled) = self.context.check_cancelled() {
+                progress.seconds = seconds(started);
+                keeper.save(&progress, &optimizer)?;
+                return Err(cancelled);
+            }
+            let rate = rates.at(progress.step);
+            let taken = self.step(&mut order, &mut optimizer, rate, &mut memory)?;
+            progress.step += 1;
+            progress.tokens += taken.targets;
+            computed += taken.computed;
+            let (loss, norm) = (taken.loss.f_double_value(&[]), taken.norm.f_double_value(&[]));
+            let (loss, norm) = (loss.map_err(ModelError::from)?, norm.map_err(ModelError::from)?);
             if !loss.is_finite() || !norm.is_finite() {
-                return Err(diverged(step + 1));
+                return Err(diverged(progress.step));
             }
-            train.push(loss);
-            curve.tokens += targets as u64;
-            let speed = count(curve.tokens) / started.elapsed().as_secs_f64().max(1e-9);
-            if step % every == 0 || step + 1 == steps {
-                self.report(
-                    step + 1,
-                    &[
-                        ("train_loss", loss),
-                        ("learning_rate", rates.at(step)),
-                        ("gradient_norm", norm),
-                        ("tokens_per_second", speed),
-                    ],
-                );
+            progress.losses.push(loss);
+            if (progress.step - 1) % every == 0 || progress.step == steps {
+                let speed = count(computed) / started.elapsed().as_secs_f64().max(1e-9);
+                let mut figures = vec![
+                    ("train_loss", loss),
+                    ("learning_rate", rate),
+                    ("gradient_norm", norm),
+                    ("tokens_per_second", speed),
+                    ("memory_mib", memory::used_mib(self.model.device())),
+                ];
+                if let Some(rate) = config.matrix_rate {
+                    figures.push(("utilisation", speed * self.flops_per_token() / rate));
+                }
+                self.report(progress.step, &figures);
             }
-            self.context.progress(step + 1, Some(steps), "steps");
-            if config.eval_every > 0 && (step + 1) % config.eval_every == 0 && step + 1 < steps {
-                self.measure(step + 1, &mut curve)?;
+            self.context.progress(progress.step, Some(steps), "steps");
+            let step = progress.step;
+            if config.eval_every > 0 && step.is_multiple_of(config.eval_every) && step < steps {
+                self.measure(step, steps, &mut progress)?;
+            }
+            if step < steps && keeper.due(step) {
+                progress.seconds = seconds(started);
+                keeper.save(&progress, &optimizer)?;
             }
         }
-        self.measure(steps, &mut curve)?;
-        curve.train = (
-            mean(&train, |n| 0..n.div_ceil(10)),
-            mean(&train, |n| n - n.div_ceil(10)..n),
-        );
-        curve.seconds = started.elapsed().as_secs_f64();
-        Ok(curve)
+        self.measure(steps, steps, &mut progress)?;
+        keeper.finish();
+        let Progress {
+            tokens, losses, held, ..
+        } = progress;
+        Ok(Curve {
+            steps,
+            tokens,
+            train: (
+                mean(&losses, |n| 0..n.div_ceil(10)),
+                mean(&losses, |n| n - n.div_ceil(10)..n),
+            ),
+            held,
+            losses,
+            seconds: seconds(started),
+            resumed_from,
+        })
     }
 
-    fn batch(&self, numbers: &[usize]) -> Result<Batch, ModelError> {
+    /// Sequences, or pairs of them.
+    fn units(&self) -> usize {
+        let sequences = self.train.sequences().len();
+        if self.preference.is_some() {
+            sequences / 2
+        } else {
+            sequences
+        }
+    }
+
+    fn order(&self) -> Order {
+        let sequences = self.train.sequences();
+        let config = self.config;
+        if self.preference.is_some() {
+            let lengths = sequences
+                .chunks_exact(2)
+                .map(|pair| pair.iter().map(|s| s.length).sum());
+            return Order::of_lengths(lengths.collect(), config.batch(), self.seed);
+        }
+        let order = Order::new(sequences, config.batch(), self.seed);
+        if config.packing {
+            order.packed(config.batch() * config.context())
+        } else {
+            order
+        }
+    }
+
+    /// One optimizer step over `accumulate` batches. Where a batch does not fit the memory it is cut, if that is wanted.
+    fn step(
+        &self,
+        order: &mut Order,
+        optimizer: &mut AdamW,
+        rate: f64,
+        memory: &mut Memory,
+    ) -> Result<Taken, OperatorError> {
+        let batches: Vec<Vec<usize>> = (0..self.config.accumulate).map(|_| order.next_batch()).collect();
+        let (mut sum, mut targets, mut computed): (Option<Tensor>, u64, u64) = (None, 0, 0);
+        let mut waiting: Vec<Vec<usize>> = batches.into_iter().rev().collect();
+        while let Some(numbers) = waiting.pop() {
+            let most = memory.most(numbers.len());
+            if numbers.len() > most {
+                // In order, so that the result does not depend on when the cut was found out.
+                waiting.extend(numbers.chunks(most).rev().map(<[usize]>::to_vec));
+                continue;
+            }
+            match self.backward(&numbers) {
+                Ok((loss, of_batch, size)) => {
+                    targets += of_batch;
+                    computed += size;
+                    sum = Some(match sum {
+                        Some(sum) => sum.f_add(&loss).map_err(ModelError::from)?,
+                        None => loss,
+                    });
+                }
+                Err(error) if error.is_out_of_memory() => {
+                    // Gradients of a batch that broke off half-way are in the buffers: only the first can be repeated.
+                    memory.shrink(numbers.len(), sum.is_none(), error)?;
+                    optimizer.forget()?;
+                    waiting.push(numbers);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let divisor = if self.preference.is_some() {
+            count((self.config.batch() * self.config.accumulate) as u64)
+        } else {
+            count(targets.max(1))
+        };
+        let loss = sum.unwrap_or_else(|| Tensor::from(0.0_f32));
+        Ok(Taken {
+            norm: optimizer.step(rate, 1.0 / divisor)?,
+            loss: loss.f_div_scalar(divisor).map_err(ModelError::from)?,
+            targets,
+            computed,
+        })
+    }
+
+    /// Adds a batch's gradients; gives the summed loss, the targets and the tokens computed.
+    fn backward(&self, numbers: &[usize]) -> Result<(Tensor, u64, u64), ModelError> {
         let all = self.train.sequences();
-        let picked: Vec<Sequence> = numbers
-            .iter()
-            .filter_map(|number| all.get(*number).copied())
-            .collect();
-        Batch::read(self.train, &picked, self.model.device())
+        let pick = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<Sequence> {
+            numbers.filter_map(|number| all.get(number).copied()).collect()
+        };
+        let Some(preference) = &self.preference else {
+            let picked = pick(&mut numbers.iter().copied());
+            let batch = Batch::read(self.train, &picked, self.model.device())?;
+            let loss = backward(self.model, &batch, self.config.gradient_checkpointing)?;
+            return Ok((loss, batch.targets() as u64, batch.size() as u64));
+        };
+        let both: Vec<usize> = numbers.iter().flat_map(|pair| [2 * pair, 2 * pair + 1]).collect();
+        let picked = pick(&mut both.iter().copied());
+        let batch = Batch::read(self.train, &picked, self.model.device())?;
+        let loss = preference.backward(self.model, &batch, &both)?;
+        Ok((loss, batch.targets() as u64, batch.size() as u64))
     }
 
-    /// Adds the gradients of the summed loss, and gives it.
-    fn backward(&self, batch: &Batch) -> Result<f64, ModelError> {
-        let loss = batch.losses(self.model)?.f_sum(Kind::Float)?;
-        loss.f_backward()?;
-        Ok(loss.f_double_value(&[])?)
+    /// Forward, and backward without the gradients of frozen weights: 4 a weight; 6 where all are trained.
+    fn flops_per_token(&self) -> f64 {
+        let a = self.model.architecture();
+        let trained: usize = self.weights.iter().map(Tensor::numel).sum();
+        let attention = a.hidden * a.heads * a.head_dim * 2 + a.hidden * a.kv_heads * a.head_dim * 2;
+        let feed = 3 * a.hidden * a.intermediate;
+        let frozen = (a.layers * (attention + feed) + a.vocabulary * a.hidden) as f64;
+        if trained as f64 >= frozen * 0.9 {
+            6.0 * frozen
+        } else {
+            4.0 * frozen
+        }
     }
 
-    fn measure(&self, step: u64, curve: &mut Curve) -> Result<(), OperatorError> {
+    fn measure(&self, step: u64, steps: u64, progress: &mut Progress) -> Result<(), OperatorError> {
         let Some(held) = self.held.filter(|held| !held.sequences().is_empty()) else {
             return Ok(());
         };
         let all = held.sequences();
-        let picked = Random::new(0, 0).sample(all.len(), self.config.eval_rows);
-        let picked: Vec<Sequence> = picked
-            .into_iter()
-            .filter_map(|index| all.get(index).copied())
-            .collect();
-        let each = losses(self.model, held, &picked, || self.context.check_cancelled())?;
-        let loss = each.into_iter().fold(Loss::default(), Loss::plus).mean();
+        let loss = if let Some(preference) = &self.preference {
+            preference.held_out(self.model, held, self.config.eval_rows)?
+        } else {
+            let picked = Random::new(0, 0).sample(all.len(), self.config.eval_rows);
+            let picked: Vec<Sequence> = picked
+                .into_iter()
+                .filter_map(|index| all.get(index).copied())
+                .collect();
+            let each = losses(self.model, held, &picked, || self.context.check_cancelled())?;
+            each.into_iter().fold(Loss::default(), Loss::plus).mean()
+        };
         self.report(step, &[("eval_loss", loss)]);
         self.context
-            .info(format!("step {step} of {}: held-out loss {loss:.4}", curve.steps));
-        curve.held.push(Point { step, loss });
+            .info(format!("step {step} of {steps}: held-out loss {loss:.4}"));
+        progress.held.push(Point { step, loss });
         Ok(())
     }
 
@@ -182,15 +322,13 @@ impl Fit<'_> {
 
 fn constants(config: &Config) -> AdamWConfig {
     // A shorter memory of squares suits pre-training, where gradients shrink fast.
-    let second = match config.method {
-        Method::Pretrain => 0.95,
-        Method::Lora => 0.999,
-    };
+    let second = if config.method.pretrains() { 0.95 } else { 0.999 };
     AdamWConfig {
         betas: (0.9, second),
         epsilon: 1e-8,
         weight_decay: config.weight_decay(),
         clip_norm: config.clip_norm,
+        eight_bit: config.optimizer == Optimizer::Adamw8bit,
     }
 }
 

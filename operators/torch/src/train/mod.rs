@@ -1,24 +1,30 @@
-//! The operator `train`: pre-training of a small base model, and LoRA fine-tuning.
+//! The operator `train`: pre-training of a small base model, and fine-tuning of any.
 //!
-//! `documents` and `rows` read datasets as streams, `tokens` keeps their tokens in a file, `order` and `batch` make
-//! batches of them, `fit` is the loop over steps, `pretrain` and `lora` are the two methods, `output` stages the model.
+//! `documents`, `rows` and `pairs` read datasets as streams, `tokens` keeps their tokens in a file, `order` and `batch`
+//! make batches of them, `fit` is the loop over steps (`adamw`, `schedule`, `preference`, `memory`), `resume` keeps its
+//! checkpoints, `pretrain` and `tune` are the ways in, `output` stages the model.
 
 mod adamw;
 pub mod base;
 pub mod batch;
 mod card;
 pub mod documents;
+mod eight_bit;
 mod fit;
-mod lora;
 mod measure;
+mod memory;
 mod order;
 mod output;
+mod pairs;
+mod preference;
 mod pretrain;
 pub mod random;
+mod resume;
 pub mod rows;
 mod run;
 mod schedule;
 pub mod tokens;
+mod tune;
 
 #[cfg(test)]
 mod tests;

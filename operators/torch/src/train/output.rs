@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde_json::{Value, json};
-use twinloom_operators::train::{Config, Method};
+use twinloom_operators::train::Config;
 use twinloom_sdk::{Context, Done, OperatorError, Outcome};
 
 use super::{
@@ -50,10 +50,12 @@ pub async fn stage(context: &Context, trained: Trained) -> Result<Outcome, Opera
     } = trained;
     let card = card::card(context, &config, base.as_ref(), &about, &curve);
     let figures = figures(&curve);
-    let own = match config.method {
-        Method::Pretrain => json!({"method": "pretrain", "architecture": about}),
-        Method::Lora => json!({"method": "lora", "adapter": about}),
+    let kind = if config.method.adapts() {
+        "adapter"
+    } else {
+        "architecture"
     };
+    let own = json!({"method": config.method.as_str(), kind: about});
     let described = merge(
         own,
         json!({
@@ -62,7 +64,8 @@ pub async fn stage(context: &Context, trained: Trained) -> Result<Outcome, Opera
             "base_path": base.as_ref().filter(|base| base.id.is_none()).map(Base::name),
         }),
     );
-    let id = base.and_then(|base| base.id);
+    // A whole model stands without what it was made from.
+    let id = base.and_then(|base| base.id).filter(|_| config.method.adapts());
     let mut model = context.stage_model("model", id, described, card.clone(), figures.clone())?;
     for (name, path) in present(&dir, &MODEL_FILES)
         .into_iter()
@@ -75,7 +78,8 @@ pub async fn stage(context: &Context, trained: Trained) -> Result<Outcome, Opera
     let speed = curve.tokens as f64 / curve.seconds.max(1e-9);
     let done = Done::new()
         .metric("seconds", curve.seconds)
-        .metric("tokens_per_second", speed);
+        .metric("tokens_per_second", speed)
+        .metric("resumed_from_step", curve.resumed_from as f64);
     let done = figures
         .into_iter()
         .fold(done, |done, (name, value)| done.metric(&name, value));

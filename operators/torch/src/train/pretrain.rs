@@ -11,7 +11,7 @@ use super::{
     Curve, Fit,
     documents::{Side, documents, held_out},
     output::{Trained, stage},
-    run::set_threads,
+    run::{set_deterministic, set_threads},
     tokens::{TokenFile, TokenWriter},
 };
 use crate::{
@@ -73,11 +73,19 @@ async fn tokens(
     let mut read = 0;
     while let Some(document) = texts.try_next().await? {
         context.check_cancelled()?;
-        writer.append(&tokenizer.bos().into_iter().collect::<Vec<_>>())?;
-        writer.append(&tokenizer.encode(&document.text)?)?;
-        writer.append(&tokenizer.eos().into_iter().collect::<Vec<_>>())?;
+        let mut tokens: Vec<u32> = tokenizer.bos().into_iter().collect();
+        tokens.extend(tokenizer.encode(&document.text)?);
+        tokens.extend(tokenizer.eos());
+        if config.packing {
+            writer.push_cut(&tokens, config.context())?;
+        } else {
+            writer.append(&tokens)?;
+        }
         read += 1;
         context.progress(read, None, "documents");
+    }
+    if config.packing {
+        return Ok(writer.finish()?);
     }
     Ok(writer.finish_blocks(config.context())?)
 }
@@ -91,6 +99,7 @@ fn fit(
     out: &Path,
 ) -> Result<(Curve, Value), OperatorError> {
     set_threads(config.threads);
+    set_deterministic(config.deterministic)?;
     let device = device::parse(&config.device)?;
     let architecture = architecture(config, tokenizer);
     let model = Decoder::random(architecture.clone(), config.seed, device)?;
@@ -106,6 +115,7 @@ fn fit(
         weights: trainable,
         train,
         held: Some(held),
+        preference: None,
         seed: config.seed,
     };
     let curve = fit.run()?;

@@ -66,17 +66,7 @@ fn pick(batch: &arrow::array::RecordBatch) -> Result<Vec<Row>, OperatorError> {
         if answer.trim().is_empty() {
             continue;
         }
-        let eval = match split {
-            Some("train") => false,
-            Some("eval") => true,
-            other => {
-                return Err(OperatorError::data(
-                    "instruct.split",
-                    format!("a row of `{document}` has the split {other:?}"),
-                    "The column `split` is `train` or `eval`.",
-                ));
-            }
-        };
+        let eval = is_eval("instruct", document, split)?;
         found.push(Row {
             document: document.to_owned(),
             instruction: instruction.to_owned(),
@@ -85,6 +75,25 @@ fn pick(batch: &arrow::array::RecordBatch) -> Result<Vec<Row>, OperatorError> {
         });
     }
     Ok(found)
+}
+
+/// Whether a row's split says that it is held out.
+///
+/// # Errors
+/// `instruct.split` or `preferences.split` for another word.
+pub fn is_eval(dataset: &str, row: &str, split: Option<&str>) -> Result<bool, OperatorError> {
+    match split {
+        Some("train") => Ok(false),
+        Some("eval") => Ok(true),
+        other => {
+            let row: String = row.chars().take(80).collect();
+            Err(OperatorError::data(
+                &format!("{dataset}.split"),
+                format!("a row of `{row}` has the split {other:?}"),
+                "The column `split` is `train` or `eval`.",
+            ))
+        }
+    }
 }
 
 /// A row's tokens, of which the first `given` are the prompt; cut at `context` tokens. A prompt that leaves less than

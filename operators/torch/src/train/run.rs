@@ -5,7 +5,8 @@ use tch::{Device, Kind};
 use twinloom_operators::train::{Config, Method, Precision, info};
 use twinloom_sdk::{Context, Operator, OperatorError, OperatorInfo, Outcome};
 
-use super::{lora, pretrain};
+use super::{pretrain, tune};
+use crate::ModelError;
 
 /// Trains a model.
 pub struct TrainOperator;
@@ -22,7 +23,7 @@ impl Operator for TrainOperator {
         config.check()?;
         match config.method {
             Method::Pretrain => pretrain::run(context, config).await,
-            Method::Lora => lora::run(context, config).await,
+            _ => tune::run(context, config).await,
         }
     }
 }
@@ -33,6 +34,11 @@ pub fn kind(precision: Precision, device: Device) -> Kind {
         (Precision::Fp32, _) | (Precision::Auto, Device::Cpu) => Kind::Float,
         (Precision::Bf16 | Precision::Auto, _) => Kind::BFloat16,
     }
+}
+
+/// Whether libtorch refuses operations whose result may differ between two runs.
+pub fn set_deterministic(on: bool) -> Result<(), ModelError> {
+    Ok(twinloom_shim::deterministic(on)?)
 }
 
 /// Sets the number of threads of libtorch's operations.

@@ -78,6 +78,21 @@ impl TokenWriter {
         Ok(())
     }
 
+    /// Adds a text as sequences of its own, in each of which up to `context` tokens are predicted from those before them.
+    ///
+    /// # Errors
+    /// `model.unreadable` when the disk is full.
+    pub fn push_cut(&mut self, tokens: &[u32], context: usize) -> Result<(), ModelError> {
+        let mut start = 0;
+        while tokens.len() - start > 1 {
+            let end = tokens.len().min(start + context + 1);
+            self.push(tokens.get(start..end).unwrap_or_default(), 1)?;
+            // The last token of a piece is the first of the next: every one is predicted once.
+            start = end - 1;
+        }
+        Ok(())
+    }
+
     /// Adds tokens to a long text without a boundary; [`Self::finish_blocks`] cuts it.
     ///
     /// # Errors

@@ -23,6 +23,23 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, view: &View, scores: Scores) -
         Some(last) if last < keys => x.f_narrow(2, keys - last, last),
         _ => Ok(x.shallow_clone()),
     };
+    if !view.segments.is_empty() {
+        let cut = |x: &Tensor| x.f_split_with_sizes(view.segments.as_slice(), 2);
+        let (q, k, v) = (cut(q)?, cut(k)?, cut(v)?);
+        let whole = View {
+            mask: None,
+            causal: true,
+            last: None,
+            segments: Vec::new(),
+        };
+        let each = q
+            .iter()
+            .zip(&k)
+            .zip(&v)
+            .map(|((q, k), v)| attend(q, k, v, &whole, scores))
+            .collect::<Result<Vec<_>, _>>()?;
+        return Ok(Tensor::f_cat(&each, 2)?);
+    }
     let (k, v) = (near(k)?, near(v)?);
     if step == 1 && heads != kv_heads {
         // The query heads of a group become the rows of one query, so that no key has to be copied.

@@ -24,6 +24,8 @@ pub(super) struct View {
     pub causal: bool,
     /// Only so many of the last keys are looked at; the mask is over these.
     pub last: Option<i64>,
+    /// Sequences of these lengths lie end to end, each causal by itself; there is no mask then.
+    pub segments: Vec<i64>,
 }
 
 /// The tokens of a step: how many were read before, how many it has.
@@ -80,6 +82,7 @@ impl View {
         let behind = |window: i64| offset - window + 1;
         let (mask, causal) = match attend {
             Attend::Slots { slots, total } => return Self::of_slots(slots, total, window, device),
+            Attend::Segments(lengths) => return Self::of_segments(lengths, window, plain, device),
             Attend::Causal if length == 1 => (None, false),
             Attend::Causal if past == 0 && window.is_none() && plain => (None, true),
             Attend::Causal => {
@@ -102,6 +105,42 @@ impl View {
             mask,
             causal,
             last: (keys < total).then_some(keys),
+            segments: Vec::new(),
+        })
+    }
+
+    /// One attention a sequence; or a mask of blocks, where a sequence is longer than the window or attention needs one.
+    fn of_segments(
+        lengths: &[i64],
+        window: Option<i64>,
+        plain: bool,
+        device: Device,
+    ) -> Result<Self, ModelError> {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let window = window.filter(|window| *window < longest);
+        if plain && window.is_none() {
+            return Ok(Self {
+                mask: None,
+                causal: true,
+                last: None,
+                segments: lengths.to_vec(),
+            });
+        }
+        let blocks: Vec<Tensor> = lengths
+            .iter()
+            .map(|length| {
+                let seen = Tensor::f_ones([*length, *length], (Kind::Bool, device))?.f_tril(0)?;
+                match window {
+                    Some(window) => seen.f_triu(1 - window),
+                    None => Ok(seen),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            mask: Some(Tensor::f_block_diag(&blocks)?.f_to_kind(Kind::Bool)?),
+            causal: false,
+            last: None,
+            segments: Vec::new(),
         })
     }
 
@@ -117,6 +156,7 @@ impl View {
             mask: Some(mask.f_unsqueeze(1)?),
             causal: false,
             last: None,
+            segments: Vec::new(),
         })
     }
 }

@@ -202,6 +202,7 @@ fn an_adapter_survives_being_written_and_read() {
         lora_alpha: 8.0,
         target_modules: ["q_proj", "up_proj"].map(str::to_owned).into(),
         use_rslora: false,
+        use_dora: false,
         base_model_name_or_path: Some("tiny".to_owned()),
     };
     let adapter = Adapter::new(&model, config, 3).unwrap();
@@ -229,6 +230,7 @@ fn adapters_that_do_not_suit_are_refused() {
         lora_alpha: 8.0,
         target_modules: [target.to_owned()].into(),
         use_rslora: false,
+        use_dora: false,
         base_model_name_or_path: None,
     };
     assert_eq!(

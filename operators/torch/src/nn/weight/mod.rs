@@ -3,7 +3,12 @@
 //! A packed matrix is frozen. It is unpacked for the product that needs it and dropped after it, forward and backward
 //! alike: the dense copy never stays. A new form is a file here and a line in each `match`.
 
+mod four_bit;
+
 use tch::{Device, Kind, Tensor};
+use twinloom_shim::Packed;
+
+pub use four_bit::Bits;
 
 use crate::ModelError;
 
@@ -12,14 +17,31 @@ use crate::ModelError;
 pub enum Weight {
     /// As it is: fp32, bf16 or fp16.
     Dense(Tensor),
+    /// In 4 bits a value; products are in the type beside it.
+    Packed(Packed, Kind),
 }
 
 impl Weight {
+    /// Packs a dense matrix into 4 bits, `double` with its factors in 8; one whose size is no multiple of a group, or that
+    /// is packed already, stays as it is.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn pack(&mut self, bits: Bits, double: bool) -> Result<(), ModelError> {
+        if let Self::Dense(weight) = self
+            && let Some(packed) = tch::no_grad(|| four_bit::pack(weight, bits, double))?
+        {
+            *self = Self::Packed(packed, weight.kind());
+        }
+        Ok(())
+    }
+
     /// Outputs and inputs.
     #[must_use]
     pub fn shape(&self) -> (i64, i64) {
         match self {
             Self::Dense(weight) => weight.size2().unwrap_or_default(),
+            Self::Packed(packed, _) => packed.shape,
         }
     }
 
@@ -30,6 +52,7 @@ impl Weight {
     pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
         match self {
             Self::Dense(weight) => Ok(x.f_linear(weight, bias)?),
+            Self::Packed(packed, _) => Ok(twinloom_shim::packed_linear(x, packed, bias, None, 1.0)?),
         }
     }
 
@@ -47,6 +70,7 @@ impl Weight {
     ) -> Result<Tensor, ModelError> {
         match self {
             Self::Dense(weight) => Ok(twinloom_shim::frozen_linear(x, weight, bias, factors, scale)?),
+            Self::Packed(packed, _) => Ok(twinloom_shim::packed_linear(x, packed, bias, factors, scale)?),
         }
     }
 
@@ -57,6 +81,7 @@ impl Weight {
     pub fn dense(&self) -> Result<Tensor, ModelError> {
         match self {
             Self::Dense(weight) => Ok(weight.shallow_clone()),
+            Self::Packed(packed, kind) => Ok(twinloom_shim::unpack(packed, *kind)?),
         }
     }
 
@@ -65,6 +90,7 @@ impl Weight {
     pub fn as_dense(&self) -> Option<&Tensor> {
         match self {
             Self::Dense(weight) => Some(weight),
+            Self::Packed(..) => None,
         }
     }
 
@@ -73,6 +99,7 @@ impl Weight {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Dense(weight) => weight.kind(),
+            Self::Packed(_, kind) => *kind,
         }
     }
 
@@ -81,6 +108,7 @@ impl Weight {
     pub fn device(&self) -> Device {
         match self {
             Self::Dense(weight) => weight.device(),
+            Self::Packed(packed, _) => packed.codes.device(),
         }
     }
 
@@ -89,6 +117,7 @@ impl Weight {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Dense(weight) => weight.numel() * weight.kind().elt_size_in_bytes(),
+            Self::Packed(packed, _) => packed.bytes(),
         }
     }
 }

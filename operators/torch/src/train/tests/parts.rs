@@ -142,6 +142,7 @@ fn adamw_follows_the_paper() {
         epsilon: 1e-8,
         weight_decay: 0.1,
         clip_norm: 1.0,
+        eight_bit: false,
     };
     let target = [1.0_f64, -2.0, 3.0, 0.5];
     let weight = Tensor::zeros([2, 2], (Kind::Double, Device::Cpu)).set_requires_grad(true);
@@ -150,7 +151,7 @@ fn adamw_follows_the_paper() {
     let (mut w, mut m, mut v) = ([0.0_f64; 4], [0.0_f64; 4], [0.0_f64; 4]);
     for step in 1..=3 {
         (&weight - &wanted).square().sum(Kind::Double).backward();
-        let norm = optimizer.step(0.1, 0.5).unwrap();
+        let norm = optimizer.step(0.1, 0.5).unwrap().double_value(&[]);
         let grad: Vec<f64> = (0..4).map(|i| 0.5 * 2.0 * (w[i] - target[i])).collect();
         let own_norm = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
         // The norm is summed in fp32.

@@ -1,0 +1,242 @@
+//! Fine-tuning of a base: all of its weights, or adapters on it; on instructions and answers, or on preferences.
+
+use std::{fs, path::Path};
+
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+use tch::Kind;
+use twinloom_operators::train::{Config, LossOn, Method, Projection, Quantization};
+use twinloom_sdk::{Context, OperatorError, Outcome};
+
+use super::{
+    Curve, Fit,
+    base::{Base, present},
+    output::{Trained, stage},
+    pairs::pairs,
+    preference::Preference,
+    rows::{Row, encode, rows},
+    run::{kind, set_deterministic, set_threads},
+    tokens::{TokenFile, TokenWriter},
+};
+use crate::{
+    ModelError,
+    checkpoint::write_safetensors,
+    device,
+    nn::{Adapter, AdapterConfig, Decoder, weight::Bits},
+    tokenizer::{TOKENIZER_FILES, TextTokenizer},
+};
+
+/// Reads, trains, stages.
+pub async fn run(context: &Context, config: Config) -> Result<Outcome, OperatorError> {
+    let base = Base::find(context, "base", config.base_path.as_deref())
+        .await?
+        .ok_or_else(|| {
+            OperatorError::config(
+                "train.no_base",
+                "there is no base model to fine-tune",
+                "Connect the input `base`, or set `base_path` to the folder of a Hugging Face checkpoint or a name on the hub.",
+            )
+        })?;
+    let tokenizer = TextTokenizer::load(&base.dir)?;
+    let from = if config.method == Method::Dpo {
+        "preferences"
+    } else {
+        "instruct"
+    };
+    let (train, held) = tokens(context, &config, &tokenizer).await?;
+    if held.sequences().is_empty() {
+        return Err(OperatorError::data(
+            "train.no_held_out",
+            format!(
+                "no row of `{from}` has the split `eval`, so nothing would tell whether the training helped"
+            ),
+            "Add documents, or raise `eval_share` of `instruct`.",
+        ));
+    }
+    context.info(format!(
+        "{} rows to learn from ({} tokens), {} held out, base {}",
+        train.sequences().len(),
+        train.targets(),
+        held.sequences().len(),
+        base.name(),
+    ));
+    let dir = context.work_dir().join("model");
+    let (attempt, settings, out, on) = (context.clone(), config.clone(), dir.clone(), base.clone());
+    let (curve, about) =
+        tokio::task::spawn_blocking(move || fit(&attempt, &settings, &on, &train, &held, &out)).await??;
+    stage(
+        context,
+        Trained {
+            dir,
+            base: Some(base),
+            about,
+            curve,
+            config,
+        },
+    )
+    .await
+}
+
+/// Tokens of the rows of both sides; of preferences, the better and the worse answer after each other.
+async fn tokens(
+    context: &Context,
+    config: &Config,
+    tokenizer: &TextTokenizer,
+) -> Result<(TokenFile, TokenFile), OperatorError> {
+    let mut train = TokenWriter::create(&context.work_dir().join("train.tokens"))?;
+    let mut held = TokenWriter::create(&context.work_dir().join("eval.tokens"))?;
+    let mut read = 0;
+    let encoded = |row: &Row| -> Result<(Vec<u32>, usize), ModelError> {
+        let (tokens, given) = encode(tokenizer, row, config.context())?;
+        Ok((tokens, if config.loss == LossOn::All { 1 } else { given }))
+    };
+    let mut push = |row: &Row, encoded: &[(Vec<u32>, usize)]| -> Result<(), OperatorError> {
+        let to = if row.eval { &mut held } else { &mut train };
+        // A pair stays together: both have something to predict, or neither is taken.
+        if encoded
+            .iter()
+            .all(|(tokens, given)| tokens.len() > (*given).max(1))
+        {
+            for (tokens, given) in encoded {
+                to.push(tokens, *given)?;
+            }
+        }
+        read += 1;
+        context.progress(read, None, "rows");
+        context.check_cancelled()
+    };
+    if config.method == Method::Dpo {
+        let mut pairs = pairs(context).await?;
+        while let Some((better, worse)) = pairs.try_next().await? {
+            let worse = Row {
+                answer: worse,
+                ..better.clone()
+            };
+            push(&better, &[encoded(&better)?, encoded(&worse)?])?;
+        }
+    } else {
+        let mut rows = rows(context).await?;
+        while let Some(row) = rows.try_next().await? {
+            push(&row, &[encoded(&row)?])?;
+        }
+    }
+    Ok((train.finish()?, held.finish()?))
+}
+
+fn fit(
+    context: &Context,
+    config: &Config,
+    base: &Base,
+    train: &TokenFile,
+    held: &TokenFile,
+    out: &Path,
+) -> Result<(Curve, Value), OperatorError> {
+    set_threads(config.threads);
+    set_deterministic(config.deterministic)?;
+    let device = device::parse(&config.device)?;
+    let mut model = base.load(device, kind(config.precision, device))?;
+    let preference = match config.method {
+        Method::Dpo => Some(Preference::new(&model, train, held, config.beta)?),
+        _ => None,
+    };
+    let adapter = prepare(&mut model, config, base)?;
+    let weights = match &adapter {
+        Some(adapter) => adapter.weights(),
+        None => model
+            .named_weights()
+            .into_iter()
+            .map(|(_, weight)| Ok(weight.f_set_requires_grad(true)?))
+            .collect::<Result<_, ModelError>>()?,
+    };
+    let fit = Fit {
+        context,
+        config,
+        model: &model,
+        weights,
+        train,
+        held: Some(held),
+        preference,
+        seed: config.seed,
+    };
+    let curve = fit.run()?;
+    let about = match &adapter {
+        Some(adapter) => {
+            adapter.save(out)?;
+            about(config, base)
+        }
+        None => save_whole(&model, base, out)?,
+    };
+    copy(base, &TOKENIZER_FILES, out)?;
+    Ok((curve, about))
+}
+
+/// Packs the base where it is wanted, and puts an adapter on; `None` where all weights are trained.
+fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<Adapter>, ModelError> {
+    if !config.method.adapts() {
+        return Ok(None);
+    }
+    let wanted = AdapterConfig {
+        r: config.rank,
+        lora_alpha: config.alpha(),
+        target_modules: config
+            .targets
+            .iter()
+            .map(|target| target.as_str().to_owned())
+            .collect(),
+        use_rslora: config.method == Method::Rslora,
+        use_dora: config.method == Method::Dora,
+        base_model_name_or_path: Some(base.plain_name()),
+    };
+    if config.method == Method::Qlora {
+        let bits = match config.quantization {
+            Quantization::Nf4 => Bits::Nf4,
+            Quantization::Int4 => Bits::Int4,
+        };
+        model.pack(bits, config.double_quantization)?;
+    }
+    let adapter = Adapter::new(model, wanted, config.seed)?;
+    model.attach(&adapter)?;
+    Ok(Some(adapter))
+}
+
+/// Writes all weights, in the type that they were trained in, beside the base's own configuration.
+fn save_whole(model: &Decoder, base: &Base, out: &Path) -> Result<Value, ModelError> {
+    fs::create_dir_all(out).map_err(|source| ModelError::Io {
+        path: out.to_owned(),
+        source,
+    })?;
+    write_safetensors(&out.join("model.safetensors"), &model.checkpoint_weights())?;
+    copy(base, &["generation_config.json"], out)?;
+    let mut about = crate::checkpoint::read_json(&base.dir.join("config.json"), &base.dir)?;
+    if let Some(config) = about.as_object_mut() {
+        let kind = if model.kind() == Kind::Float {
+            "float32"
+        } else {
+            "bfloat16"
+        };
+        config.remove("torch_dtype");
+        config.insert("dtype".to_owned(), json!(kind));
+    }
+    crate::checkpoint::write_config(&out.join("config.json"), &about)?;
+    Ok(about)
+}
+
+fn copy(base: &Base, names: &[&'static str], out: &Path) -> Result<(), ModelError> {
+    for (name, from) in present(&base.dir, names) {
+        fs::copy(&from, out.join(name)).map_err(|source| ModelError::Io { path: from, source })?;
+    }
+    Ok(())
+}
+
+fn about(config: &Config, base: &Base) -> Value {
+    let targets: Vec<&str> = config.targets.iter().copied().map(Projection::as_str).collect();
+    json!({
+        "peft_type": "LORA",
+        "r": config.rank,
+        "lora_alpha": config.alpha(),
+        "use_rslora": config.method == Method::Rslora,
+        "use_dora": config.method == Method::Dora,
+        "target_modules": targets,
+        "base_model_name_or_path": base.plain_name(),
+    })
+}
