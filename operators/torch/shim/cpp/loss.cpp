@@ -62,8 +62,8 @@ Parts chunked(const Tensor& x, const Tensor& w, const Tensor& targets, double so
 // Summed loss, and the losses of the rows without a gradient.
 struct Summed : torch::autograd::Function<Summed> {
   static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& w, const Tensor& targets, double softcap,
-                               int64_t chunk) {
-    auto parts = chunked(x.contiguous(), w, targets, softcap, chunk, x.requires_grad(), w.requires_grad());
+                               int64_t chunk, bool learns) {
+    auto parts = chunked(x.contiguous(), w, targets, softcap, chunk, learns && x.requires_grad(), learns && w.requires_grad());
     ctx->save_for_backward({parts.dx, parts.dw});
     ctx->saved_data["kind"] = (int64_t)w.scalar_type();
     ctx->mark_non_differentiable({parts.losses});
@@ -77,7 +77,7 @@ struct Summed : torch::autograd::Function<Summed> {
     bool one = g.device().is_cpu() && g.item<double>() == 1.0;
     auto times = [&](const Tensor& t) { return !t.defined() || one ? t : t * g.to(t.scalar_type()); };
     auto kind = (at::ScalarType)ctx->saved_data["kind"].toInt();
-    return {times(dx), dw.defined() ? times(dw).to(kind) : dw, Tensor(), Tensor(), Tensor()};
+    return {times(dx), dw.defined() ? times(dw).to(kind) : dw, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -85,7 +85,6 @@ struct Summed : torch::autograd::Function<Summed> {
 struct Each : torch::autograd::Function<Each> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& w, const Tensor& targets, double softcap,
                         int64_t chunk) {
-    TORCH_CHECK(!w.requires_grad(), "losses by row are for a frozen output layer");
     auto parts = chunked(x.contiguous(), w, targets, softcap, chunk, x.requires_grad(), false);
     ctx->save_for_backward({parts.dx});
     return parts.losses;
@@ -120,7 +119,9 @@ extern "C" {
 char* tl_loss_sum(tensor* out, tensor x, tensor w, tensor targets, double softcap) {
   return guarded([&] {
     check(*x, *w, *targets);
-    auto found = Summed::apply(*x, *w, *targets, softcap, rows_at_once(*x, *w));
+    // Inside of a function's forward it is always off.
+    bool learns = at::GradMode::is_enabled();
+    auto found = Summed::apply(*x, *w, *targets, softcap, rows_at_once(*x, *w), learns);
     out[0] = new Tensor(found[0]);
     out[1] = new Tensor(found[1]);
   });
@@ -128,6 +129,7 @@ char* tl_loss_sum(tensor* out, tensor x, tensor w, tensor targets, double softca
 char* tl_loss_each(tensor* out, tensor x, tensor w, tensor targets, double softcap) {
   return guarded([&] {
     check(*x, *w, *targets);
+    TORCH_CHECK(!w->requires_grad() || !at::GradMode::is_enabled(), "losses by row are for a frozen output layer");
     out[0] = new Tensor(Each::apply(*x, *w, *targets, softcap, rows_at_once(*x, *w)));
   });
 }
