@@ -1,9 +1,11 @@
 //! The command line: every command, option and example that `--help` shows.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use jiff::Timestamp;
+use twinloom_server::{Permission, Role};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; for a run: it succeeded
@@ -14,7 +16,8 @@ const EXIT_CODES: &str = "Exit codes:
   5  the run was cancelled or rejected
 
 Environment: TWINLOOM_HOME, TWINLOOM_STORE, TWINLOOM_DATABASE, TWINLOOM_TORCH (the worker binary), TWINLOOM_EMBEDDER
-(the embedder's folder), TWINLOOM_SECRET_<NAME> (values behind secret:NAME), NO_COLOR.";
+(the embedder's folder),
+TWINLOOM_SERVER, TWINLOOM_TOKEN, TWINLOOM_LOG, TWINLOOM_SECRET_<NAME> (values behind secret:NAME), NO_COLOR.";
 
 /// A person's writing goes in, a language model that writes like them comes out, and stays current.
 #[derive(Debug, Parser)]
@@ -52,6 +55,19 @@ pub struct Global {
         hide_env_values = true
     )]
     pub database: Option<String>,
+    /// Run the command on a server, as `http://127.0.0.1:7878`: run, runs, show, logs, approve, reject, cancel, retry,
+    /// why, approvals, dags, backfill, user, token, secret, dataset list, model list.
+    #[arg(long, global = true, env = "TWINLOOM_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// The API token for it: `twinloom token create NAME` makes one.
+    #[arg(
+        long,
+        global = true,
+        env = "TWINLOOM_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
     /// Print JSON: one document, or one line an event and the result last.
     #[arg(long, global = true)]
     pub json: bool,
@@ -189,6 +205,44 @@ pub enum Command {
     },
     /// Stay up: go on with interrupted runs, and with runs that others approve or retry.
     Scheduler,
+    /// Start scheduler, API and web UI in one process.
+    #[command(after_help = "Examples:
+  twinloom up
+  twinloom up --dags my-twin/dags --home my-twin/.twinloom --port 8080
+  twinloom user create ada --role admin && twinloom up --bind 0.0.0.0 --host-name twin.example")]
+    Up(UpArgs),
+    /// DAGs of a server: list, show, pause, resume, next times, why they did or did not run.
+    #[command(
+        after_help = "Examples:\n  twinloom dags --server http://127.0.0.1:7878\n  twinloom dags pause twin --server http://127.0.0.1:7878"
+    )]
+    Dags {
+        /// What to do; without it, list them.
+        #[command(subcommand)]
+        command: Option<DagsCommand>,
+    },
+    /// Run a DAG of a server for schedule times of the past.
+    #[command(
+        after_help = "Example:\n  twinloom backfill twin --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --preview --server http://127.0.0.1:7878"
+    )]
+    Backfill(BackfillArgs),
+    /// Users of the server; the first one turns the login on.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  twinloom user create ada --role admin\n  twinloom user create bob --role operator --role approver --password-stdin < password.txt"
+    )]
+    User(UserCommand),
+    /// API tokens.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  twinloom token create ci --user ada --scope read --scope operate --days 30"
+    )]
+    Token(TokenCommand),
+    /// Secrets, kept encrypted and used as `secret:NAME`.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  printf %s \"$HOOK\" | twinloom secret set PUBLISH_HOOK"
+    )]
+    Secret(SecretCommand),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  twinloom completions bash > ~/.local/share/bash-completion/completions/twinloom"
@@ -200,6 +254,158 @@ pub enum Command {
     /// Run one task of the worker protocol from stdin (the scheduler starts this).
     #[command(hide = true)]
     Worker,
+}
+
+/// Options of `up`.
+#[derive(Debug, Clone, Args)]
+pub struct UpArgs {
+    /// The port; 0 takes any that is free.
+    #[arg(long, default_value_t = 7878)]
+    pub port: u16,
+    /// The address to listen on. Anything but loopback needs a user who can log in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Folder of DAG files; it is watched.
+    #[arg(long, default_value = "dags", value_name = "DIR")]
+    pub dags: PathBuf,
+    /// Folder of pipelines, if not `pipelines` beside it.
+    #[arg(long, value_name = "DIR")]
+    pub pipelines: Option<PathBuf>,
+    /// A name under which browsers reach it, beside those of loopback. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub host_name: Vec<String>,
+    /// Tasks at a time, if not one a core.
+    #[arg(short = 'j', long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Requests a second that one address may make, ten times as many in a burst.
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    pub requests_per_second: u32,
+    /// Log as JSON lines.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+/// `twinloom dags …`.
+#[derive(Debug, Clone, Default, Subcommand)]
+pub enum DagsCommand {
+    /// List them.
+    #[default]
+    List,
+    /// Show one with its triggers and diagnostics.
+    Show {
+        /// The DAG.
+        name: String,
+    },
+    /// Hold its triggers.
+    Pause {
+        /// The DAG.
+        name: String,
+    },
+    /// Let its triggers go on.
+    Resume {
+        /// The DAG.
+        name: String,
+    },
+    /// The next times at which it runs.
+    Fires {
+        /// The DAG.
+        name: String,
+    },
+    /// What its triggers decided, and why.
+    Why {
+        /// The DAG.
+        name: String,
+    },
+}
+
+/// Options of `backfill`.
+#[derive(Debug, Clone, Args)]
+pub struct BackfillArgs {
+    /// The DAG.
+    pub dag: String,
+    /// From this time on, as `2026-01-01T00:00:00Z`.
+    #[arg(long)]
+    pub from: Timestamp,
+    /// Up to and with this time.
+    #[arg(long)]
+    pub to: Timestamp,
+    /// Only list the times.
+    #[arg(long)]
+    pub preview: bool,
+}
+
+/// `twinloom user …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum UserCommand {
+    /// List them.
+    List,
+    /// Make one; the password is drawn and told, unless it comes by stdin.
+    Create {
+        /// The name.
+        name: String,
+        /// `viewer`, `operator`, `approver` or `admin`; may be repeated.
+        #[arg(long, required = true)]
+        role: Vec<Role>,
+        /// Read the password from stdin.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a new password; sessions end.
+    Password {
+        /// The name.
+        name: String,
+        /// Read the password from stdin.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Remove one with sessions and tokens.
+    Remove {
+        /// The name.
+        name: String,
+    },
+}
+
+/// `twinloom token …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// List them.
+    List,
+    /// Make one; it is told once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// Whose it is; with --server it is the caller's.
+        #[arg(long)]
+        user: Option<String>,
+        /// `read`, `operate`, `approve` or `admin`; may be repeated.
+        #[arg(long, default_value = "read")]
+        scope: Vec<Permission>,
+        /// Days until it ends.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Remove one.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// `twinloom secret …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SecretCommand {
+    /// List the names; values are never shown.
+    List,
+    /// Set one; the value is read from stdin.
+    Set {
+        /// The name, as in `secret:NAME`.
+        name: String,
+    },
+    /// Remove one.
+    Remove {
+        /// The name.
+        name: String,
+    },
 }
 
 /// Parameters of a DAG.

@@ -102,6 +102,35 @@ impl From<twinloom_runtime::EngineError> for CliError {
     }
 }
 
+impl From<twinloom_runtime::ServiceError> for CliError {
+    fn from(error: twinloom_runtime::ServiceError) -> Self {
+        Self::new(1, error.code(), &error, error.hint())
+    }
+}
+
+impl From<twinloom_runtime::dags::DagsError> for CliError {
+    fn from(error: twinloom_runtime::dags::DagsError) -> Self {
+        Self::new(2, error.code(), &error, error.hint())
+    }
+}
+
+impl From<twinloom_server::ServerError> for CliError {
+    fn from(error: twinloom_server::ServerError) -> Self {
+        Self::new(1, error.code(), &error, error.hint())
+    }
+}
+
+impl From<twinloom_server::Problem> for CliError {
+    fn from(problem: twinloom_server::Problem) -> Self {
+        let exit = match problem.status {
+            404 => 3,
+            400..500 => 2,
+            _ => 1,
+        };
+        Self::new(exit, &problem.code, &problem.detail, &problem.hint)
+    }
+}
+
 impl From<twinloom_gateway::GatewayError> for CliError {
     fn from(error: twinloom_gateway::GatewayError) -> Self {
         let exit = if error.code().ends_with("not_found") { 3 } else { 1 };

@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod output;
 mod progress;
+mod remote;
 mod signals;
 
 use std::process::ExitCode;
@@ -15,8 +16,11 @@ use clap::{CommandFactory, Parser};
 use crate::{
     app::App,
     args::{Cli, Command},
-    commands::{ask, dataset, decide, experiments, files, init, model, plan, run, runs, scheduler, store},
+    commands::{
+        access, ask, dataset, decide, experiments, files, init, model, plan, run, runs, scheduler, store, up,
+    },
     error::CliError,
+    remote::Remote,
 };
 
 fn main() -> ExitCode {
@@ -37,6 +41,9 @@ fn main() -> ExitCode {
 }
 
 async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
+    if let Some(remote) = Remote::of(&app.global)? {
+        return remote::dispatch(&remote, app.global.json, command).await;
+    }
     match command {
         Command::Init { dir } => init::run(app, &dir),
         Command::Validate { files } => files::validate(app, &files),
@@ -64,6 +71,15 @@ async fn dispatch(app: &App, command: Command) -> Result<(), CliError> {
         Command::Ask(args) => ask::run(app, &args).await,
         Command::Why { run, task } => runs::why(app, &run, task.as_deref()).await,
         Command::Scheduler => scheduler::run(app).await,
+        Command::Up(args) => up::run(app, &args).await,
+        Command::Dags { .. } | Command::Backfill(_) => Err(CliError::usage(
+            "server.missing",
+            "this command asks a server",
+            "Say which: --server http://127.0.0.1:7878 (`twinloom up` starts one).",
+        )),
+        Command::User(command) => access::user(app, command).await,
+        Command::Token(command) => access::token(app, command).await,
+        Command::Secret(command) => access::secret(app, command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "twinloom", &mut std::io::stdout());
             Ok(())

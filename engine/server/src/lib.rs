@@ -12,5 +12,16 @@ mod serve;
 mod state;
 mod ui;
 
+pub use api::{
+    access::{TokenItem, UserItem},
+    secrets::SecretItem,
+};
+pub use auth::{
+    accounts::{Accounts, NewToken},
+    principal::{Permission, Role},
+    token::random_password,
+};
 pub use error::ServerError;
+pub use http::problem::Problem;
+pub use secrets::Vault;
 pub use serve::{Server, ServerConfig};

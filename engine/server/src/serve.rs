@@ -21,7 +21,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
     timeout::TimeoutLayer,
 };
-use twinloom_runtime::Engine;
+use twinloom_runtime::Service;
 
 use crate::{
     auth::{accounts::Accounts, gate, policy::Policy},
@@ -72,11 +72,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and serves. The engine stays the caller's: it outlives the server.
+    /// Binds and serves. The service stays the caller's: it outlives the server.
     ///
     /// # Errors
     /// `server.bind`, `server.needs_login` (an address that is not loopback, without users), `server.database`.
-    pub async fn start(engine: Engine, config: ServerConfig) -> Result<Self, ServerError> {
+    pub async fn start(
+        service: Service,
+        secrets: Arc<Vault>,
+        config: ServerConfig,
+    ) -> Result<Self, ServerError> {
+        let engine = service.engine().clone();
         let meta = engine.config().meta.clone();
         if !config.address.ip().is_loopback() && !meta.has_users().await? {
             return Err(ServerError::NeedsLogin {
@@ -101,7 +106,8 @@ impl Server {
             home: engine.config().home.clone(),
             accounts: Accounts::new(meta.clone()),
             policy: Policy::of(&document),
-            secrets: Vault::new(meta.clone(), &engine.config().home),
+            secrets,
+            service,
             rates: rate::Rates::new(config.requests_per_second.max(1)),
             document: text.into(),
             host_names: config.host_names,

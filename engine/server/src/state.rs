@@ -1,9 +1,10 @@
 //! What every handler sees.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use jiff::Timestamp;
 use twinloom_meta::Meta;
-use twinloom_runtime::Engine;
+use twinloom_runtime::{Engine, Service, triggers::Condition};
 use twinloom_sdk::Registry;
 use twinloom_spec::Library;
 use twinloom_store::FeatureStore;
@@ -24,6 +25,8 @@ pub type Shared = Arc<App>;
 pub struct App {
     /// The scheduler.
     pub engine: Engine,
+    /// DAGs and triggers.
+    pub service: Service,
     /// The database.
     pub meta: Meta,
     /// The feature store.
@@ -41,7 +44,7 @@ pub struct App {
     /// Figures for Prometheus.
     pub metrics: Metrics,
     /// Secrets.
-    pub secrets: Vault,
+    pub secrets: Arc<Vault>,
     /// Requests by client.
     pub rates: Rates,
     /// The API's document, as JSON.
@@ -54,13 +57,25 @@ pub struct App {
 
 impl App {
     /// The pipelines that DAG files may use.
-    pub fn pipelines(&self) -> Library {
-        Library::default()
+    pub fn pipelines(&self) -> Arc<Library> {
+        self.service.dags().pipelines()
     }
 
     /// DAGs that new versions of a dataset may start.
-    pub fn started_by_dataset(&self, _dataset: &str) -> Vec<String> {
-        Vec::new()
+    pub fn started_by_dataset(&self, dataset: &str) -> Vec<String> {
+        let starts = |entry: &twinloom_runtime::dags::DagEntry| {
+            let conditions = entry.dag.as_deref().map(Condition::of).unwrap_or_default();
+            conditions.iter().any(|condition| match condition {
+                Condition::Datasets(group) => group.of.iter().any(|one| one.name == dataset),
+                _ => false,
+            })
+        };
+        let entries = self.service.dags().entries();
+        entries
+            .into_iter()
+            .filter(starts)
+            .map(|entry| entry.name)
+            .collect()
     }
 
     /// How new each dataset is.
@@ -69,13 +84,34 @@ impl App {
     /// What the database says.
     pub async fn freshness(&self) -> Answer<Vec<FreshnessItem>> {
         let rows = self.meta.latest_datasets(None, None, 500).await?;
-        let item = |(row, _): (twinloom_meta::DatasetIndexRow, u64)| FreshnessItem {
-            dataset: row.name,
-            version: Some(row.version),
-            newest_at: Some(row.created_at),
-            deadline: None,
-            late: false,
-        };
-        Ok(rows.into_iter().map(item).collect())
+        let mut versions: BTreeMap<String, (u64, Timestamp)> = rows
+            .into_iter()
+            .map(|(row, _)| (row.name, (row.version, row.created_at)))
+            .collect();
+        let mut items = Vec::new();
+        for deadline in self.service.freshness().await? {
+            let version = versions.remove(&deadline.dataset);
+            items.push(FreshnessItem {
+                version: version.map(|(version, _)| version),
+                newest_at: deadline.newest_at,
+                deadline: Some(deadline.deadline),
+                late: deadline.late,
+                dag: Some(deadline.dag),
+                dataset: deadline.dataset,
+            });
+        }
+        items.extend(
+            versions
+                .into_iter()
+                .map(|(dataset, (version, at))| FreshnessItem {
+                    dataset,
+                    dag: None,
+                    version: Some(version),
+                    newest_at: Some(at),
+                    deadline: None,
+                    late: false,
+                }),
+        );
+        Ok(items)
     }
 }

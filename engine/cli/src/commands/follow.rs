@@ -181,7 +181,10 @@ async fn print_events(mut events: Receiver<EngineEvent>, run: String, mut progre
 }
 
 /// Prints the result, and turns an end that is not success into an error with its exit code.
-fn report(summary: &RunSummary, json: bool) -> Result<(), CliError> {
+///
+/// # Errors
+/// `run.failed` (exit 1), `run.waiting` (4), `run.cancelled` (5).
+pub fn report(summary: &RunSummary, json: bool) -> Result<(), CliError> {
     if json {
         output::json(&document(summary))?;
     } else {

@@ -1,6 +1,8 @@
 //! The commands, a file a concern.
 
+pub mod access;
 pub mod ask;
+pub mod dags;
 pub mod dataset;
 pub mod decide;
 pub mod experiments;
@@ -13,3 +15,4 @@ pub mod run;
 pub mod runs;
 pub mod scheduler;
 pub mod store;
+pub mod up;

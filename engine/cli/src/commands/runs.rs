@@ -188,7 +188,7 @@ pub async fn logs(app: &App, run: &str, task: Option<&str>, follow: bool) -> Res
             lines
                 .iter()
                 .skip(from)
-                .try_for_each(|line| print_log(app, &row.id, line))?;
+                .try_for_each(|line| print_log(app.global.json, &row.id, line))?;
         }
         if !follow || summary.ended_at.is_some() {
             return Ok(());
@@ -197,9 +197,13 @@ pub async fn logs(app: &App, run: &str, task: Option<&str>, follow: bool) -> Res
     }
 }
 
-fn print_log(app: &App, task: &str, line: &LogLine) -> Result<(), CliError> {
-    if app.global.json {
-        return output::json(&json!({ "task": task, "line": line }));
+/// Prints a line of a task's log.
+///
+/// # Errors
+/// When it does not serialise.
+pub fn print_log(json: bool, task: &str, line: &LogLine) -> Result<(), CliError> {
+    if json {
+        return output::json(&serde_json::json!({ "task": task, "line": line }));
     }
     let level = serde_json::to_value(line.level)?;
     output::line(&format!(

@@ -102,8 +102,6 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("tokens_hash", "tokens", &["hash"]).unique().take(),
         index("sessions_user", "sessions", &["user"]),
         index("kept_answers_at", "kept_answers", &["at"]),
-        index("events_kind", "events", &["kind", "id"]),
-        index("events_subject", "events", &["subject", "id"]),
         index("audit_log_at", "audit_log", &["at"]),
     ]
 }

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twinloom_meta::{TokenRow, UserRow};
 use utoipa::ToSchema;
@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 use super::words::Done;
 use crate::{
     auth::{
+        accounts::{NewToken, no_token},
         password,
         principal::{Permission, Principal, Role},
-        token,
     },
     http::{
         extract::{Json, Path},
@@ -24,11 +24,6 @@ use crate::{
     },
     state::Shared,
 };
-
-/// A token that states no expiry lasts so many days.
-const USUAL_DAYS: u32 = 90;
-/// The longest life of a token.
-const MOST_DAYS: u32 = 730;
 
 /// A user.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -140,9 +135,7 @@ pub async fn change_user(
     params(("user" = String, Path)), responses((status = 200, body = Done)),
     extensions(("x-permission" = json!("admin"))))]
 pub async fn delete_user(State(app): State<Shared>, Path(user): Path<String>) -> Answer<Json<Done>> {
-    app.meta.user(&user).await?;
-    app.accounts.check_admin_stays(&user, None).await?;
-    app.meta.delete_user(&user).await?;
+    app.accounts.remove_user(&user).await?;
     Ok(Json(Done::DONE))
 }
 
@@ -222,49 +215,13 @@ pub async fn create_token(
     who: Principal,
     Json(body): Json<CreateToken>,
 ) -> Answer<Response> {
-    let days = body.days.unwrap_or(USUAL_DAYS);
-    if !(1..=MOST_DAYS).contains(&days) {
-        return Err(Problem::invalid(
-            "token.expiry",
-            format!("a token of {days} days"),
-            format!("Give 1 to {MOST_DAYS} days."),
-        ));
-    }
-    if body.name.trim().is_empty() || body.name.len() > 100 {
-        return Err(Problem::invalid(
-            "token.name",
-            "a token needs a name",
-            "Say what it is for, in up to 100 letters.",
-        ));
-    }
-    let scopes = body.scopes.unwrap_or_else(|| vec![Permission::Read]);
-    if let Some(beyond) = scopes.iter().find(|scope| !who.may(**scope)) {
-        return Err(Problem::forbidden(
-            "token.scope",
-            format!("you may not `{beyond}` yourself"),
-            "Leave that scope out.",
-        ));
-    }
-    // A token of the person at the machine belongs to no user, and works while no login is set up.
-    let now = Timestamp::now();
-    let secret = format!("{}{}", token::PREFIX, token::random());
-    let row = TokenRow {
-        id: ulid::Ulid::generate().to_string(),
+    let new = NewToken {
         name: body.name,
-        user: who.name,
-        hash: token::digest(&secret),
-        scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-        created_at: now,
-        expires_at: now
-            .checked_add(SignedDuration::from_hours(24 * i64::from(days)))
-            .unwrap_or(Timestamp::MAX),
-        last_used_at: None,
+        scopes: body.scopes.unwrap_or_else(|| vec![Permission::Read]),
+        days: body.days,
     };
-    app.meta.put_token(&row).await?;
-    let created = TokenCreated {
-        item: TokenItem::from(&row),
-        token: secret,
-    };
+    let (item, token) = app.accounts.create_token(&who, new).await?;
+    let created = TokenCreated { item, token };
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
@@ -282,11 +239,7 @@ pub async fn delete_token(
         .iter()
         .any(|row| row.id == id && (row.user == who.name || who.may(Permission::Admin)));
     if !own {
-        return Err(Problem::not_found(
-            "token.not_found",
-            format!("there is no token `{id}` of yours"),
-            "GET /api/v1/tokens lists them.",
-        ));
+        return Err(no_token(&id));
     }
     app.meta.delete_token(&id).await?;
     Ok(Json(Done::DONE))

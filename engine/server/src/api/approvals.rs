@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::words::{Done, object};
 use crate::{
-    auth::principal::Principal,
+    auth::principal::{Permission, Principal, Role},
     http::{
         extract::{Json, Path, Query},
         page::{self, Page},
@@ -32,6 +32,8 @@ pub struct ApprovalItem {
     pub approvers: Vec<String>,
     /// How many have to say yes.
     pub required: u32,
+    /// How many have.
+    pub given: u32,
     /// What no answer in time counts as: `reject` or `approve`.
     pub on_timeout: String,
     /// When it was asked.
@@ -66,6 +68,7 @@ impl From<&ApprovalRow> for ApprovalItem {
             question: text("question"),
             approvers: approvers.map(names).unwrap_or_default(),
             required: required.and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            given: row.given,
             on_timeout: text("on_timeout"),
             opened_at: row.opened_at,
             expires_at: row.expires_at,
@@ -236,18 +239,18 @@ pub async fn decide(
 ) -> Answer<Json<Done>> {
     let id = app.meta.run_head(&run).await?.id;
     let open = app.meta.open_approvals(Some(&id)).await?;
-    if let Some(row) = open.iter().find(|row| row.task == task) {
-        let item = ApprovalItem::from(row);
-        if !may_decide(&who, &item.approvers) {
-            return Err(Problem::forbidden(
-                "approve.not_asked",
-                format!("this question is for {}", item.approvers.join(", ")),
-                "Ask one of them, or an admin to give you the role.",
-            ));
-        }
+    let asked = open.iter().find(|row| row.task == task).map(ApprovalItem::from);
+    let approvers = asked.map(|item| item.approvers).unwrap_or_default();
+    if !may_decide(&who, &approvers) {
+        return Err(Problem::forbidden(
+            "approve.not_asked",
+            format!("this question is for {}", approvers.join(", ")),
+            "Ask one of them, or an admin to give you the role.",
+        ));
     }
     let decision = Decision {
         approved: body.approved,
+        role: role_for(&who, &approvers),
         by: who.name,
         // Who may answer was checked above, with all of their roles.
         role: None,
@@ -259,14 +262,33 @@ pub async fn decide(
 
 /// Whether someone is among those who are asked. Without a login the person at the machine is everyone.
 fn may_decide(who: &Principal, approvers: &[String]) -> bool {
-    use crate::auth::principal::{Means, Permission};
-    if !who.may(Permission::Approve) {
-        return false;
-    }
     let is_named = |approver: &String| match approver.split_once(':') {
-        Some(("role", role)) => who.roles.iter().any(|own| own.as_str() == role),
+        Some(("role", role)) => {
+            let fits = |own: &Role| own.as_str() == role || *own == Role::Admin;
+            who.roles.iter().any(fits)
+        }
         Some(("user", user)) => who.name == user,
         _ => false,
     };
-    approvers.is_empty() || who.means == Means::Loopback || approvers.iter().any(is_named)
+    who.may(Permission::Approve) && (approvers.is_empty() || is_local(who) || approvers.iter().any(is_named))
+}
+
+/// The role that lets someone answer: one that is asked for, else the first that there is; none for the person at the
+/// machine, who is trusted to say who they are.
+fn role_for(who: &Principal, approvers: &[String]) -> Option<String> {
+    if is_local(who) {
+        return None;
+    }
+    let asked = |role: &&Role| {
+        approvers
+            .iter()
+            .any(|one| one.strip_prefix("role:") == Some(role.as_str()))
+    };
+    let admin = who.roles.iter().find(|role| **role == Role::Admin);
+    let role = who.roles.iter().find(asked).or(admin).or(who.roles.first());
+    role.map(|role| role.as_str().to_owned())
+}
+
+fn is_local(who: &Principal) -> bool {
+    who.name == Principal::local().name
 }

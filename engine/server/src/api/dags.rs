@@ -8,9 +8,16 @@ use axum::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use twinloom_meta::RunFilter;
+use twinloom_runtime::{
+    dags::{DagEntry, DagsError},
+    triggers::Condition,
+};
+use twinloom_spec::Dag;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    params,
     runs::RunItem,
     triggers::TriggerItem,
     words::{DiagnosticItem, Done},
@@ -24,6 +31,11 @@ use crate::{
     },
     state::Shared,
 };
+
+/// Newest runs of each DAG in a list, unless asked otherwise.
+const USUAL_RUNS: u64 = 5;
+/// And at most.
+const MOST_RUNS: u64 = 50;
 
 /// A DAG in a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -109,17 +121,50 @@ pub struct DagsQuery {
 #[utoipa::path(get, path = "/dags", tag = "dags", operation_id = "list_dags",
     params(DagsQuery), responses((status = 200, body = Page<DagItem>)),
     extensions(("x-permission" = json!("read"))))]
-pub async fn list(State(_app): State<Shared>, Query(query): Query<DagsQuery>) -> Answer<Json<Page<DagItem>>> {
-    page::limit(query.limit, page::USUAL, page::MOST)?;
-    Err(super::soon())
+pub async fn list(State(app): State<Shared>, Query(query): Query<DagsQuery>) -> Answer<Json<Page<DagItem>>> {
+    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let runs = query.runs.unwrap_or(USUAL_RUNS).min(MOST_RUNS);
+    let text = query.q.as_ref().map(|text| text.to_lowercase());
+    let after = query.cursor.as_deref();
+    let wanted = |entry: &DagEntry| {
+        after.is_none_or(|after| entry.name.as_str() > after)
+            && text
+                .as_ref()
+                .is_none_or(|text| described(entry).to_lowercase().contains(text))
+    };
+    let entries = app.service.dags().entries();
+    let mut items = Vec::new();
+    for entry in entries.iter().filter(|entry| wanted(entry)) {
+        if items.len() as u64 > limit {
+            break;
+        }
+        items.push(item(&app, entry, runs).await?);
+    }
+    Ok(Json(Page::cut(items, limit, |item| item.name.clone())))
 }
 
 /// A DAG.
 #[utoipa::path(get, path = "/dags/{dag}", tag = "dags", operation_id = "get_dag",
     params(("dag" = String, Path)), responses((status = 200, body = DagDetail)),
     extensions(("x-permission" = json!("read"))))]
-pub async fn show(State(_app): State<Shared>, Path(_dag): Path<String>) -> Answer<Json<DagDetail>> {
-    Err(super::soon())
+pub async fn show(State(app): State<Shared>, Path(dag): Path<String>) -> Answer<Json<DagDetail>> {
+    let entry = entry(&app, &dag)?;
+    let states = app.service.triggers(&dag).await?;
+    let spec = entry.dag.as_deref();
+    let concurrency = spec.and_then(|spec| spec.concurrency.as_ref());
+    let when_busy = concurrency.and_then(|limits| limits.when_busy);
+    Ok(Json(DagDetail {
+        params_schema: spec.map_or_else(
+            || params::schema(None),
+            |spec| params::schema(spec.params.as_ref()),
+        ),
+        diagnostics: entry.diagnostics.iter().map(DiagnosticItem::from).collect(),
+        trigger_states: states.into_iter().map(Into::into).collect(),
+        steps: spec.map(steps).unwrap_or_default(),
+        max_runs: concurrency.and_then(|limits| limits.max_runs.as_ref().map(|most| most.value)),
+        when_busy: when_busy.and_then(|word| serde_json::to_value(word).ok()?.as_str().map(str::to_owned)),
+        dag: item(&app, &entry, USUAL_RUNS).await?,
+    }))
 }
 
 /// A DAG's file.
@@ -141,8 +186,8 @@ pub struct DagSource {
 #[utoipa::path(get, path = "/dags/{dag}/source", tag = "dags", operation_id = "get_dag_source",
     params(("dag" = String, Path)), responses((status = 200, body = DagSource, headers(("etag" = String)))),
     extensions(("x-permission" = json!("read"))))]
-pub async fn source(State(_app): State<Shared>, Path(_dag): Path<String>) -> Answer<Response> {
-    Err(super::soon())
+pub async fn source(State(app): State<Shared>, Path(dag): Path<String>) -> Answer<Response> {
+    Ok(with_tag(&entry(&app, &dag)?))
 }
 
 /// A new text of a DAG's file.
@@ -159,26 +204,26 @@ pub struct PutSource {
     responses((status = 200, body = DagSource, headers(("etag" = String)))),
     extensions(("x-permission" = json!("operate"))))]
 pub async fn put_source(
-    State(_app): State<Shared>,
-    _who: Principal,
-    Path(_dag): Path<String>,
+    State(app): State<Shared>,
+    Path(dag): Path<String>,
     headers: HeaderMap,
-    Json(_body): Json<PutSource>,
+    Json(body): Json<PutSource>,
 ) -> Answer<Response> {
-    expected(&headers)?;
-    Err(super::soon())
+    let expected = expected(&headers)?;
+    check_name(&dag)?;
+    let dags = app.service.dags().clone();
+    let written = tokio::task::spawn_blocking(move || dags.write(&dag, &body.text, expected.as_deref()));
+    let entry = written.await.map_err(Problem::internal)??;
+    Ok(with_tag(&entry))
 }
 
 /// Turns a DAG's triggers off. Running runs go on.
 #[utoipa::path(post, path = "/dags/{dag}/pause", tag = "dags", operation_id = "pause_dag",
     params(("dag" = String, Path)), responses((status = 200, body = Done)),
     extensions(("x-permission" = json!("operate"))))]
-pub async fn pause(
-    State(_app): State<Shared>,
-    _who: Principal,
-    Path(_dag): Path<String>,
-) -> Answer<Json<Done>> {
-    Err(super::soon())
+pub async fn pause(State(app): State<Shared>, who: Principal, Path(dag): Path<String>) -> Answer<Json<Done>> {
+    app.service.pause(&dag, true, &who.name).await?;
+    Ok(Json(Done::DONE))
 }
 
 /// Turns a DAG's triggers on again.
@@ -186,11 +231,12 @@ pub async fn pause(
     params(("dag" = String, Path)), responses((status = 200, body = Done)),
     extensions(("x-permission" = json!("operate"))))]
 pub async fn resume(
-    State(_app): State<Shared>,
-    _who: Principal,
-    Path(_dag): Path<String>,
+    State(app): State<Shared>,
+    who: Principal,
+    Path(dag): Path<String>,
 ) -> Answer<Json<Done>> {
-    Err(super::soon())
+    app.service.pause(&dag, false, &who.name).await?;
+    Ok(Json(Done::DONE))
 }
 
 /// A run to start.
@@ -215,12 +261,14 @@ pub struct RunStarted {
     responses((status = 201, body = RunStarted, headers(("location" = String)))),
     extensions(("x-permission" = json!("operate"))))]
 pub async fn run(
-    State(_app): State<Shared>,
-    _who: Principal,
-    Path(_dag): Path<String>,
-    Json(_body): Json<RunRequest>,
+    State(app): State<Shared>,
+    who: Principal,
+    Path(dag): Path<String>,
+    Json(body): Json<RunRequest>,
 ) -> Answer<Response> {
-    Err(super::soon())
+    let trigger = serde_json::json!({ "kind": "manual" });
+    let run = app.service.submit(&dag, &body.params, trigger, &who.name).await?;
+    Ok(started(run))
 }
 
 /// The answer to a run's start.
@@ -231,6 +279,102 @@ pub fn started(run: String) -> Response {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+/// The DAG as the folder has it.
+///
+/// # Errors
+/// `dag.unknown`.
+pub fn entry(app: &Shared, name: &str) -> Answer<DagEntry> {
+    app.service.dags().entry(name).ok_or_else(|| {
+        let name = name.chars().take(128).collect();
+        DagsError::Unknown { name }.into()
+    })
+}
+
+async fn item(app: &Shared, entry: &DagEntry, runs: u64) -> Answer<DagItem> {
+    let spec = entry.dag.as_deref();
+    let conditions = spec.map(Condition::of).unwrap_or_default();
+    let fires = app.service.next_fires(&entry.name, 1)?;
+    let last_runs = if runs == 0 {
+        Vec::new()
+    } else {
+        let filter = RunFilter {
+            dag: Some(entry.name.clone()),
+            limit: runs,
+            ..RunFilter::default()
+        };
+        app.meta.runs(&filter).await?
+    };
+    let labels = spec.and_then(|spec| spec.labels.as_ref());
+    let labels = labels.map(|labels| {
+        let pair = |(name, entry): (&str, &twinloom_spec::Entry<String>)| {
+            (name.to_owned(), entry.value.clone().into())
+        };
+        labels.iter().map(pair).collect()
+    });
+    Ok(DagItem {
+        name: entry.name.clone(),
+        path: entry.path.display().to_string(),
+        description: spec.and_then(|spec| spec.description.clone()),
+        owner: spec.and_then(|spec| spec.owner.clone()),
+        labels: labels.unwrap_or_default(),
+        paused: entry.paused,
+        valid: entry.is_current(),
+        errors: entry.diagnostics.len(),
+        triggers: conditions.iter().map(Condition::describe).collect(),
+        next_fire: fires.first().filter(|_| !entry.paused).map(|fire| fire.at),
+        last_runs: last_runs.iter().map(RunItem::from).collect(),
+        hash: entry.hash.clone(),
+        loaded_at: entry.loaded_at,
+    })
+}
+
+fn described(entry: &DagEntry) -> String {
+    let spec = entry.dag.as_deref();
+    let text = |text: Option<&String>| text.cloned().unwrap_or_default();
+    let description = text(spec.and_then(|spec| spec.description.as_ref()));
+    format!(
+        "{} {description} {}",
+        entry.name,
+        text(spec.and_then(|spec| spec.owner.as_ref()))
+    )
+}
+
+fn steps(spec: &Dag) -> Vec<StepItem> {
+    let step = |(name, entry): (&str, &twinloom_spec::Entry<twinloom_spec::model::Step>)| StepItem {
+        name: name.to_owned(),
+        uses: entry.value.uses.value.clone(),
+        pool: entry.value.pool.as_ref().map(|pool| pool.value.0.clone()),
+    };
+    spec.steps.iter().map(step).collect()
+}
+
+fn with_tag(entry: &DagEntry) -> Response {
+    let source = DagSource {
+        name: entry.name.clone(),
+        path: entry.path.display().to_string(),
+        text: entry.text.clone(),
+        hash: entry.hash.clone(),
+        diagnostics: entry.diagnostics.iter().map(DiagnosticItem::from).collect(),
+    };
+    let mut response = Json(source).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", entry.hash)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// A DAG's name becomes a file's: nothing in it may lead elsewhere.
+fn check_name(name: &str) -> Answer<()> {
+    twinloom_store::Name::new(name.to_ascii_lowercase()).map_err(|_| {
+        Problem::invalid(
+            "dag.name",
+            "this cannot be the name of a DAG",
+            "Use a-z, 0-9, `_`, `-` and `.`, starting with a letter or digit.",
+        )
+    })?;
+    Ok(())
 }
 
 /// What a change of a file expects to find: the text with this hash, or (`None`) no file.

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use twinloom_runtime::service::{SIGNATURE_HEADER, SignedRequest, TIMESTAMP_HEADER};
 use utoipa::ToSchema;
 
 use crate::{
@@ -24,18 +25,26 @@ pub struct HookTaken {
     pub event: i64,
 }
 
-/// Takes a signed request for a DAG with a webhook trigger. It is durable when this answers.
+/// Takes a signed request for a DAG with a webhook trigger: `X-Twinloom-Timestamp` holds seconds since 1970, and
+/// `X-Twinloom-Signature` `sha256=` with the HMAC-SHA256, in hex, of `TIMESTAMP.BODY`. It is durable when this answers.
 #[utoipa::path(post, path = "/hooks/{dag}", tag = "hooks", operation_id = "receive_hook",
-    params(("dag" = String, Path)), request_body(content = Object, content_type = "application/json"),
+    params(("dag" = String, Path), ("x-twinloom-timestamp" = Option<String>, Header),
+        ("x-twinloom-signature" = Option<String>, Header)), request_body(content = Object, content_type = "application/json"),
     responses((status = 202, body = HookTaken)),
     extensions(("x-permission" = json!("public"))))]
 pub async fn receive(
-    State(_app): State<Shared>,
-    Path(_dag): Path<String>,
-    _headers: HeaderMap,
-    _body: Bytes,
+    State(app): State<Shared>,
+    Path(dag): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Answer<Response> {
-    Err(super::soon())
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let request = SignedRequest {
+        timestamp: text(TIMESTAMP_HEADER),
+        signature: text(SIGNATURE_HEADER),
+        body: &body,
+    };
+    Ok(taken(app.service.webhook(&dag, request).await?))
 }
 
 /// The answer to a webhook.

@@ -13,6 +13,7 @@ pub mod lineage;
 pub mod logs;
 pub mod models;
 pub mod overview;
+pub mod params;
 pub mod pictures;
 pub mod rows;
 pub mod runs;
@@ -119,14 +120,4 @@ fn care_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(care::storage))
         .routes(routes!(care::collect))
         .routes(routes!(care::document))
-}
-
-/// What waits for the runtime's triggers.
-pub fn soon() -> crate::http::problem::Problem {
-    crate::http::problem::Problem::new(
-        axum::http::StatusCode::NOT_IMPLEMENTED,
-        "server.not_served",
-        "this server does not serve DAG files",
-        "Start it with `twinloom up`.",
-    )
 }

@@ -8,11 +8,9 @@ use std::{
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use twinloom_meta::{
-    AliasIndexRow, ArtifactKind as MetaKind, AuditRow, Change, EventFilter, ModelIndexRow, NewEvent, event,
-};
-use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
+use serde_json::{Map, Value};
+use twinloom_meta::{ArtifactKind as MetaKind, EventFilter, ModelIndexRow, event};
+use twinloom_store::{FeatureStore, ModelManifest, Name, Reference, Selector};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -26,7 +24,7 @@ use crate::{
     http::{
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Answer, Problem},
+        problem::Answer,
     },
     state::Shared,
 };
@@ -279,54 +277,9 @@ pub async fn move_alias(
     Path((model, alias)): Path<(String, String)>,
     Json(body): Json<MoveAlias>,
 ) -> Answer<Json<Done>> {
-    if body.reason.trim().is_empty() {
-        return Err(Problem::invalid(
-            "alias.reason",
-            "a move of an alias needs a reason",
-            "Say in a sentence why it moves.",
-        ));
-    }
-    let name = Name::new(model)?;
-    let now = Timestamp::now();
-    let label = Label {
-        version: body.version,
-        moved_at: now,
-        by: who.name.clone(),
-        reason: body.reason.clone(),
-        previous: None,
-    };
-    app.store.set_alias(&name, &alias, label).await?;
-    let label = app.store.aliases(&name).await?.remove(&alias);
-    let previous = label.and_then(|label| label.previous);
-    let subject = format!("{name}@{alias}");
-    let detail =
-        json!({ "version": body.version, "previous": previous, "by": who.name, "reason": body.reason });
-    let changes = vec![
-        Change::IndexAlias(AliasIndexRow {
-            kind: MetaKind::Model,
-            name: name.to_string(),
-            alias,
-            version: body.version,
-            previous,
-            by: who.name.clone(),
-            reason: body.reason,
-            moved_at: now,
-        }),
-        Change::Event(NewEvent {
-            kind: event::ALIAS_MOVED.to_owned(),
-            subject: subject.clone(),
-            payload: detail.clone(),
-            at: now,
-        }),
-        Change::Audit(AuditRow {
-            at: now,
-            by: who.name,
-            action: "alias.move".to_owned(),
-            subject,
-            detail,
-        }),
-    ];
-    app.meta.apply(changes, &[]).await?;
+    app.engine
+        .move_alias(&model, &alias, body.version, &who.name, &body.reason)
+        .await?;
     Ok(Json(Done::DONE))
 }
 

@@ -53,6 +53,8 @@ pub struct RunningItem {
 pub struct FreshnessItem {
     /// The dataset.
     pub dataset: String,
+    /// The DAG that sets the deadline.
+    pub dag: Option<String>,
     /// Its newest version.
     pub version: Option<u64>,
     /// When that was published.

@@ -106,8 +106,11 @@ pub struct GraphGroup {
 #[utoipa::path(get, path = "/dags/{dag}/graph", tag = "dags", operation_id = "dag_graph",
     params(("dag" = String, Path)), responses((status = 200, body = GraphPicture)),
     extensions(("x-permission" = json!("read"))))]
-pub async fn dag_graph(State(_app): State<Shared>, Path(_dag): Path<String>) -> Answer<Json<GraphPicture>> {
-    Err(super::soon())
+pub async fn dag_graph(State(app): State<Shared>, Path(dag): Path<String>) -> Answer<Json<GraphPicture>> {
+    let entry = super::dags::entry(&app, &dag)?;
+    let params = super::params::examples(entry.dag.as_deref().and_then(|spec| spec.params.as_ref()));
+    let (plan, _) = app.service.dags().plan(&dag, &params)?;
+    Ok(Json(draw(&plan)))
 }
 
 /// The graph of a run with the states of its tasks.

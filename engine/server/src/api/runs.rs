@@ -83,7 +83,7 @@ pub struct RunsQuery {
     /// Only those in these states, with commas between.
     #[param(example = "failed,running")]
     pub state: Option<String>,
-    /// Only those whose id, DAG, parameters, trigger or error holds this text.
+    /// Only those whose id or DAG starts with this text.
     pub q: Option<String>,
     /// Created at this time or later.
     pub since: Option<Timestamp>,
@@ -105,6 +105,9 @@ pub async fn list(State(app): State<Shared>, Query(query): Query<RunsQuery>) -> 
     let filter = RunFilter {
         states: states(query.state.as_deref())?,
         dag: query.dag,
+        text: query.q.filter(|text| !text.is_empty()),
+        since: query.since,
+        until: query.until,
         before: query.cursor,
         limit: limit + 1,
         ..RunFilter::default()

@@ -4,6 +4,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use twinloom_runtime::service;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -23,6 +24,18 @@ pub struct FireItem {
     pub at: Timestamp,
     /// By what.
     pub why: String,
+    /// The run that was started for this very time, in a backfill.
+    pub run: Option<String>,
+}
+
+impl From<service::Fire> for FireItem {
+    fn from(fire: service::Fire) -> Self {
+        Self {
+            at: fire.at,
+            why: fire.why,
+            run: fire.run,
+        }
+    }
 }
 
 /// How many.
@@ -39,12 +52,15 @@ pub struct FiresQuery {
     params(("dag" = String, Path), FiresQuery), responses((status = 200, body = Page<FireItem>)),
     extensions(("x-permission" = json!("read"))))]
 pub async fn fires(
-    State(_app): State<Shared>,
-    Path(_dag): Path<String>,
+    State(app): State<Shared>,
+    Path(dag): Path<String>,
     Query(query): Query<FiresQuery>,
 ) -> Answer<Json<Page<FireItem>>> {
-    page::limit(query.count, 10, 500)?;
-    Err(super::soon())
+    let count = page::limit(query.count, 10, page::MOST)?;
+    let fires = app
+        .service
+        .next_fires(&dag, usize::try_from(count).unwrap_or(usize::MAX))?;
+    Ok(Json(Page::whole(fires.into_iter().map(FireItem::from).collect())))
 }
 
 /// A trigger and how far it is.
@@ -52,7 +68,7 @@ pub async fn fires(
 pub struct TriggerItem {
     /// Unique in the DAG.
     pub id: String,
-    /// `schedule`, `datasets`, `models`, `runs`, `webhook`, `queue`.
+    /// `schedule`, `datasets`, `models`, `runs`, `webhook`, `queue`, `freshness`.
     pub kind: String,
     /// In words.
     pub description: String,
@@ -62,6 +78,8 @@ pub struct TriggerItem {
     /// What it has and what it waits for.
     #[schema(value_type = Object)]
     pub state: Value,
+    /// When it will do something by itself.
+    pub next_at: Option<Timestamp>,
     /// When it last fired.
     pub last_fired_at: Option<Timestamp>,
     /// The run that it last started.
@@ -70,12 +88,31 @@ pub struct TriggerItem {
     pub would_take: String,
 }
 
+impl From<service::TriggerStatus> for TriggerItem {
+    fn from(status: service::TriggerStatus) -> Self {
+        Self {
+            id: status.id,
+            kind: status.kind,
+            description: status.description,
+            condition: status.condition,
+            state: status.state,
+            next_at: status.next_at,
+            last_fired_at: status.last_fired_at,
+            last_run: status.last_run,
+            would_take: status.would_take,
+        }
+    }
+}
+
 /// A DAG's triggers.
 #[utoipa::path(get, path = "/dags/{dag}/triggers", tag = "dags", operation_id = "dag_triggers",
     params(("dag" = String, Path)), responses((status = 200, body = Page<TriggerItem>)),
     extensions(("x-permission" = json!("read"))))]
-pub async fn list(State(_app): State<Shared>, Path(_dag): Path<String>) -> Answer<Json<Page<TriggerItem>>> {
-    Err(super::soon())
+pub async fn list(State(app): State<Shared>, Path(dag): Path<String>) -> Answer<Json<Page<TriggerItem>>> {
+    let found = app.service.triggers(&dag).await?;
+    Ok(Json(Page::whole(
+        found.into_iter().map(TriggerItem::from).collect(),
+    )))
 }
 
 /// What a trigger made of an event.
@@ -100,10 +137,19 @@ pub struct DecisionEntry {
     params(("dag" = String, Path)), responses((status = 200, body = Page<DecisionEntry>)),
     extensions(("x-permission" = json!("read"))))]
 pub async fn decisions(
-    State(_app): State<Shared>,
-    Path(_dag): Path<String>,
+    State(app): State<Shared>,
+    Path(dag): Path<String>,
 ) -> Answer<Json<Page<DecisionEntry>>> {
-    Err(super::soon())
+    let found = app.service.why(&dag).await?;
+    let entry = |one: service::TriggerDecision| DecisionEntry {
+        event: one.event,
+        trigger: one.trigger,
+        at: one.at,
+        fired: one.fired,
+        run: one.run,
+        reason: one.reason,
+    };
+    Ok(Json(Page::whole(found.into_iter().map(entry).collect())))
 }
 
 /// A range of schedule times to run.
@@ -111,7 +157,7 @@ pub async fn decisions(
 pub struct BackfillRequest {
     /// From this time on.
     pub from: Timestamp,
-    /// Before this time.
+    /// Up to and with this time.
     pub to: Timestamp,
     /// Only say which times these are.
     #[serde(default)]
@@ -133,10 +179,19 @@ pub struct BackfillAnswer {
     responses((status = 200, body = BackfillAnswer)),
     extensions(("x-permission" = json!("operate"))))]
 pub async fn backfill(
-    State(_app): State<Shared>,
-    _who: Principal,
-    Path(_dag): Path<String>,
-    Json(_body): Json<BackfillRequest>,
+    State(app): State<Shared>,
+    who: Principal,
+    Path(dag): Path<String>,
+    Json(body): Json<BackfillRequest>,
 ) -> Answer<Json<BackfillAnswer>> {
-    Err(super::soon())
+    let fires = app.service.backfill_preview(&dag, body.from, body.to).await?;
+    let runs = if body.preview {
+        Vec::new()
+    } else {
+        app.service.backfill(&dag, body.from, body.to, &who.name).await?
+    };
+    Ok(Json(BackfillAnswer {
+        fires: fires.into_iter().map(FireItem::from).collect(),
+        runs,
+    }))
 }

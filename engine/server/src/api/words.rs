@@ -236,20 +236,6 @@ pub struct LabelItem {
     pub moved_at: Timestamp,
 }
 
-impl LabelItem {
-    /// A label of the store.
-    pub fn of(label: &str, target: &twinloom_store::Label) -> Self {
-        Self {
-            label: label.to_owned(),
-            version: target.version,
-            previous: target.previous,
-            by: target.by.clone(),
-            reason: target.reason.clone(),
-            moved_at: target.moved_at,
-        }
-    }
-}
-
 /// Entities that differ from the version before.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 pub struct Changes {

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Mutex, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use twinloom_meta::{Meta, SessionRow, UserRow};
+use twinloom_meta::{Meta, SessionRow, TokenRow, UserRow};
 
 use super::{
     password,
@@ -12,7 +12,7 @@ use super::{
     token,
 };
 use crate::{
-    api::access::roles_of,
+    api::access::{TokenItem, UserItem, roles_of},
     http::problem::{Answer, Problem},
 };
 
@@ -20,6 +20,22 @@ use crate::{
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
 /// A token's use is noted this often.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// A token that states no expiry lasts so many days.
+const USUAL_DAYS: u32 = 90;
+/// The longest life of a token.
+const MOST_DAYS: u32 = 730;
+
+/// A token to make.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Permission>,
+    /// Days until it ends; 90 unless given.
+    pub days: Option<u32>,
+}
 
 /// Who may come in.
 pub struct Accounts {
@@ -251,12 +267,133 @@ impl Accounts {
         ))
     }
 
+    /// All users.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn users(&self) -> Answer<Vec<UserItem>> {
+        Ok(self.meta.users().await?.iter().map(UserItem::from).collect())
+    }
+
+    /// Sets a new password; sessions end.
+    ///
+    /// # Errors
+    /// `meta.not_found`, `auth.weak_password`.
+    pub async fn set_password(&self, name: &str, password: String) -> Answer<()> {
+        let mut row = self.meta.user(name).await?;
+        let hashed = tokio::task::spawn_blocking(move || password::hash(&password));
+        row.password = hashed.await.map_err(Problem::internal)??;
+        self.meta.put_user(&row).await?;
+        Ok(self.meta.delete_sessions_of(name).await?)
+    }
+
+    /// Removes a user with sessions and tokens.
+    ///
+    /// # Errors
+    /// `meta.not_found`, `user.last_admin`.
+    pub async fn remove_user(&self, name: &str) -> Answer<()> {
+        self.meta.user(name).await?;
+        self.check_admin_stays(name, None).await?;
+        Ok(self.meta.delete_user(name).await?)
+    }
+
+    /// All tokens, without their secrets.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn tokens(&self) -> Answer<Vec<TokenItem>> {
+        Ok(self.meta.tokens().await?.iter().map(TokenItem::from).collect())
+    }
+
+    /// Makes a token for a user, or (without one) for the person at the machine; the token and its secret, which is
+    /// told this once.
+    ///
+    /// # Errors
+    /// `meta.not_found`, `token.expiry`, `token.name`, `token.scope`.
+    pub async fn create_token_for(&self, user: Option<&str>, new: NewToken) -> Answer<(TokenItem, String)> {
+        let who = match user {
+            Some(name) => {
+                let row = self.meta.user(name).await?;
+                Principal::of(name, &roles_of(&row), None, Means::Nobody)
+            }
+            None => Principal::local(),
+        };
+        self.create_token(&who, new).await
+    }
+
+    /// Makes a token that may at most what `who` may.
+    ///
+    /// # Errors
+    /// `token.expiry`, `token.name`, `token.scope`.
+    pub async fn create_token(&self, who: &Principal, new: NewToken) -> Answer<(TokenItem, String)> {
+        let days = new.days.unwrap_or(USUAL_DAYS);
+        if !(1..=MOST_DAYS).contains(&days) {
+            return Err(Problem::invalid(
+                "token.expiry",
+                format!("a token of {days} days"),
+                format!("Give 1 to {MOST_DAYS} days."),
+            ));
+        }
+        if new.name.trim().is_empty() || new.name.len() > 100 {
+            return Err(Problem::invalid(
+                "token.name",
+                "a token needs a name",
+                "Say what it is for, in up to 100 letters.",
+            ));
+        }
+        if let Some(beyond) = new.scopes.iter().find(|scope| !who.may(**scope)) {
+            return Err(Problem::forbidden(
+                "token.scope",
+                format!("`{}` may not `{beyond}`", who.name),
+                "Leave that scope out.",
+            ));
+        }
+        let now = Timestamp::now();
+        let secret = format!("{}{}", token::PREFIX, token::random());
+        let life = SignedDuration::from_hours(24 * i64::from(days));
+        let row = TokenRow {
+            id: ulid::Ulid::generate().to_string(),
+            name: new.name,
+            user: who.name.clone(),
+            hash: token::digest(&secret),
+            scopes: new.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            created_at: now,
+            expires_at: now.checked_add(life).unwrap_or(Timestamp::MAX),
+            last_used_at: None,
+        };
+        self.meta.put_token(&row).await?;
+        Ok((TokenItem::from(&row), secret))
+    }
+
+    /// Removes a token.
+    ///
+    /// # Errors
+    /// `token.not_found`.
+    pub async fn remove_token(&self, id: &str) -> Answer<()> {
+        if !self.meta.tokens().await?.iter().any(|row| row.id == id) {
+            return Err(no_token(id));
+        }
+        Ok(self.meta.delete_token(id).await?)
+    }
+
     fn forget(&self) {
         *self
             .has_users
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
+}
+
+/// The error for a token that is not there, or not the caller's.
+pub fn no_token(id: &str) -> Problem {
+    Problem::not_found(
+        "token.not_found",
+        format!(
+            "there is no such token: {}",
+            id.chars().take(64).collect::<String>()
+        ),
+        "GET /api/v1/tokens (`twinloom token list`) lists them.",
+    )
 }
 
 /// 401.

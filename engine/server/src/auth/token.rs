@@ -12,6 +12,17 @@ pub fn random() -> String {
     blake3::Hash::from_bytes(bytes).to_hex().to_string()
 }
 
+/// A password that nobody can guess: 100 random bits in 20 letters and digits.
+pub fn random_password() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789x";
+    let mut bytes = [0_u8; 20];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect()
+}
+
 /// What is stored in place of a token.
 pub fn digest(token: &str) -> String {
     blake3::derive_key("twinloom 2026 stored token", token.as_bytes())

@@ -7,7 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twinloom_meta::MetaError;
-use twinloom_runtime::EngineError;
+use twinloom_runtime::{EngineError, ServiceError, dags::DagsError};
 use twinloom_spec::Diagnostics;
 use twinloom_store::StoreError;
 use utoipa::ToSchema;
@@ -118,8 +118,20 @@ pub fn status_of(code: &str) -> StatusCode {
         | "store.schema_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
         "meta.busy" | "meta.connect" | "store.unavailable" | "run.stopped" => StatusCode::SERVICE_UNAVAILABLE,
         "store.disk_full" => StatusCode::INSUFFICIENT_STORAGE,
-        "run.unknown_task" | "dag.not_found" => StatusCode::NOT_FOUND,
+        "run.unknown_task" | "dag.unknown" | "dag.no_trigger" => StatusCode::NOT_FOUND,
+        "dag.conflict" => StatusCode::PRECONDITION_FAILED,
+        "run.already_approved"
+        | "dag.paused"
+        | "webhook.replayed"
+        | "queue.known_message"
+        | "meta.superseded"
+        | "alias.no_previous" => StatusCode::CONFLICT,
+        "webhook.unsigned" => StatusCode::UNAUTHORIZED,
+        "dag.invalid" | "dag.other_name" | "backfill.range" | "webhook.body" | "alias.reason" => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         code if code.ends_with("not_found") => StatusCode::NOT_FOUND,
+        "run.not_approver" => StatusCode::FORBIDDEN,
         code if code.starts_with("approve.") => StatusCode::FORBIDDEN,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -158,6 +170,25 @@ impl From<StoreError> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         Self::by_code(error.code(), &error, error.hint())
+    }
+}
+
+impl From<DagsError> for Problem {
+    fn from(error: DagsError) -> Self {
+        match error {
+            DagsError::Invalid { diagnostics, .. } => diagnostics.into(),
+            other => Self::by_code(other.code(), &other, other.hint()),
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Engine(error) => error.into(),
+            ServiceError::Dags(error) => error.into(),
+            other => Self::by_code(other.code(), &other, other.hint()),
+        }
     }
 }
 

@@ -52,19 +52,18 @@ impl Hub {
     async fn run(self, mut engine: broadcast::Receiver<EngineEvent>) {
         let mut cursor = None;
         let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut written = self.meta.watch_events();
         loop {
             tokio::select! {
                 event = engine.recv() => match event {
                     Ok(event) => {
-                        let ends = matches!(event, EngineEvent::Run { .. });
                         self.pass(&event);
-                        if ends {
-                            look.reset_immediately();
-                        }
+                        continue;
                     }
-                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 },
+                _ = written.changed() => {}
                 _ = look.tick() => {}
             }
             if self.news.receiver_count() == 0 {

@@ -220,6 +220,23 @@ impl Vault {
     }
 }
 
+#[async_trait::async_trait]
+impl twinloom_runtime::service::Secrets for Vault {
+    async fn get(&self, name: &str) -> Option<String> {
+        match Self::get(self, name).await {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                tracing::warn!(
+                    name,
+                    code = problem.code,
+                    "a secret that a trigger needs cannot be had"
+                );
+                None
+            }
+        }
+    }
+}
+
 fn check(name: &str) -> Answer<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.len() <= 100 && name.chars().all(fine) {

@@ -2,3 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod document;
+mod live;
+mod resources;
+mod roles;
+mod safety;
+mod support;

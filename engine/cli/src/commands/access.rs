@@ -1,0 +1,305 @@
+//! `twinloom user`, `token`, `secret`: in the home folder's database, or on a server.
+
+use std::io::Read;
+
+use serde_json::json;
+use twinloom_server::{Accounts, NewToken, Vault};
+
+use crate::{
+    app::App,
+    args::{SecretCommand, TokenCommand, UserCommand},
+    error::CliError,
+    output,
+    remote::{Remote, done, table},
+};
+
+/// `twinloom user`.
+///
+/// # Errors
+/// What the accounts say.
+pub async fn user(app: &App, command: UserCommand) -> Result<(), CliError> {
+    let accounts = Accounts::new(app.meta().await?);
+    let json = app.global.json;
+    match command {
+        UserCommand::List => {
+            let users = accounts.users().await?;
+            if json {
+                return output::json(&users);
+            }
+            let row = |user: &twinloom_server::UserItem| {
+                let roles: Vec<&str> = user.roles.iter().map(|role| role.as_str()).collect();
+                let state = if user.disabled { "disabled" } else { "" };
+                vec![user.name.clone(), roles.join(" "), state.to_owned()]
+            };
+            output::table(&["user", "roles", ""], &users.iter().map(row).collect::<Vec<_>>());
+            Ok(())
+        }
+        UserCommand::Create {
+            name,
+            role,
+            password_stdin,
+        } => {
+            let (password, drawn) = password(password_stdin)?;
+            accounts.create_user(&name, &role, password.clone()).await?;
+            told(json, &name, drawn.then_some(password.as_str()))
+        }
+        UserCommand::Password { name, password_stdin } => {
+            let (password, drawn) = password(password_stdin)?;
+            accounts.set_password(&name, password.clone()).await?;
+            told(json, &name, drawn.then_some(password.as_str()))
+        }
+        UserCommand::Remove { name } => {
+            accounts.remove_user(&name).await?;
+            done(
+                json,
+                &json!({ "user": name, "removed": true }),
+                &format!("{name} is removed"),
+            )
+        }
+    }
+}
+
+/// `twinloom user --server`.
+///
+/// # Errors
+/// What the server says.
+pub async fn remote_user(remote: &Remote, json: bool, command: UserCommand) -> Result<(), CliError> {
+    match command {
+        UserCommand::List => {
+            table(
+                remote,
+                json,
+                &["users"],
+                &["name", "roles", "disabled", "last_login_at"],
+            )
+            .await
+        }
+        UserCommand::Create {
+            name,
+            role,
+            password_stdin,
+        } => {
+            let (password, drawn) = password(password_stdin)?;
+            let body = json!({ "name": name, "roles": role, "password": password });
+            remote.post(&["users"], &body).await?;
+            told(json, &name, drawn.then_some(password.as_str()))
+        }
+        UserCommand::Password { name, password_stdin } => {
+            let (password, drawn) = password(password_stdin)?;
+            let body = json!({ "password": password });
+            remote
+                .send_json(reqwest::Method::PATCH, &["users", &name], &body)
+                .await?;
+            told(json, &name, drawn.then_some(password.as_str()))
+        }
+        UserCommand::Remove { name } => {
+            remote
+                .send_json(reqwest::Method::DELETE, &["users", &name], &json!({}))
+                .await?;
+            done(
+                json,
+                &json!({ "user": name, "removed": true }),
+                &format!("{name} is removed"),
+            )
+        }
+    }
+}
+
+/// `twinloom token`.
+///
+/// # Errors
+/// What the accounts say.
+pub async fn token(app: &App, command: TokenCommand) -> Result<(), CliError> {
+    let accounts = Accounts::new(app.meta().await?);
+    let json = app.global.json;
+    match command {
+        TokenCommand::List => {
+            let tokens = accounts.tokens().await?;
+            if json {
+                return output::json(&tokens);
+            }
+            let row = |token: &twinloom_server::TokenItem| {
+                let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+                vec![
+                    token.id.clone(),
+                    token.name.clone(),
+                    token.user.clone(),
+                    scopes.join(" "),
+                    output::time(token.expires_at),
+                ]
+            };
+            output::table(
+                &["token", "name", "user", "scopes", "ends"],
+                &tokens.iter().map(row).collect::<Vec<_>>(),
+            );
+            Ok(())
+        }
+        TokenCommand::Create {
+            name,
+            user,
+            scope,
+            days,
+        } => {
+            let new = NewToken {
+                name,
+                scopes: scope,
+                days: Some(days),
+            };
+            let (token, secret) = accounts.create_token_for(user.as_deref(), new).await?;
+            let document = json!({ "id": token.id, "name": token.name, "user": token.user, "token": secret });
+            output::say("the token is told this once:");
+            done(json, &document, &secret)
+        }
+        TokenCommand::Remove { id } => {
+            accounts.remove_token(&id).await?;
+            done(
+                json,
+                &json!({ "token": id, "removed": true }),
+                &format!("{id} is removed"),
+            )
+        }
+    }
+}
+
+/// `twinloom token --server`.
+///
+/// # Errors
+/// What the server says.
+pub async fn remote_token(remote: &Remote, json: bool, command: TokenCommand) -> Result<(), CliError> {
+    match command {
+        TokenCommand::List => {
+            table(
+                remote,
+                json,
+                &["tokens"],
+                &["id", "name", "user", "scopes", "expires_at"],
+            )
+            .await
+        }
+        TokenCommand::Create {
+            name, scope, days, ..
+        } => {
+            let body = json!({ "name": name, "scopes": scope, "days": days });
+            let made = remote.post(&["tokens"], &body).await?;
+            output::say("the token is told this once:");
+            done(json, &made, made["token"].as_str().unwrap_or_default())
+        }
+        TokenCommand::Remove { id } => {
+            remote
+                .send_json(reqwest::Method::DELETE, &["tokens", &id], &json!({}))
+                .await?;
+            done(
+                json,
+                &json!({ "token": id, "removed": true }),
+                &format!("{id} is removed"),
+            )
+        }
+    }
+}
+
+/// `twinloom secret`.
+///
+/// # Errors
+/// What the vault says.
+pub async fn secret(app: &App, command: SecretCommand) -> Result<(), CliError> {
+    let vault = Vault::new(app.meta().await?, &app.home()?);
+    let json = app.global.json;
+    match command {
+        SecretCommand::List => {
+            let secrets = vault.list().await?;
+            if json {
+                return output::json(&secrets);
+            }
+            let row = |secret: &twinloom_server::SecretItem| {
+                let at = secret.updated_at.map(output::time).unwrap_or_default();
+                vec![secret.name.clone(), secret.source.clone(), at]
+            };
+            output::table(
+                &["secret", "source", "set"],
+                &secrets.iter().map(row).collect::<Vec<_>>(),
+            );
+            Ok(())
+        }
+        SecretCommand::Set { name } => {
+            let by = std::env::var("USER").unwrap_or_default();
+            vault.put(&name, &from_stdin()?, &by).await?;
+            done(
+                json,
+                &json!({ "secret": name, "set": true }),
+                &format!("{name} is set"),
+            )
+        }
+        SecretCommand::Remove { name } => {
+            vault.delete(&name).await?;
+            done(
+                json,
+                &json!({ "secret": name, "removed": true }),
+                &format!("{name} is removed"),
+            )
+        }
+    }
+}
+
+/// `twinloom secret --server`.
+///
+/// # Errors
+/// What the server says.
+pub async fn remote_secret(remote: &Remote, json: bool, command: SecretCommand) -> Result<(), CliError> {
+    match command {
+        SecretCommand::List => {
+            table(
+                remote,
+                json,
+                &["secrets"],
+                &["name", "source", "updated_at", "by"],
+            )
+            .await
+        }
+        SecretCommand::Set { name } => {
+            let body = json!({ "value": from_stdin()? });
+            remote
+                .send_json(reqwest::Method::PUT, &["secrets", &name], &body)
+                .await?;
+            done(
+                json,
+                &json!({ "secret": name, "set": true }),
+                &format!("{name} is set"),
+            )
+        }
+        SecretCommand::Remove { name } => {
+            remote
+                .send_json(reqwest::Method::DELETE, &["secrets", &name], &json!({}))
+                .await?;
+            done(
+                json,
+                &json!({ "secret": name, "removed": true }),
+                &format!("{name} is removed"),
+            )
+        }
+    }
+}
+
+/// A password from stdin, or one that is drawn; whether it was drawn.
+fn password(from: bool) -> Result<(String, bool), CliError> {
+    if from {
+        return Ok((from_stdin()?, false));
+    }
+    Ok((twinloom_server::random_password(), true))
+}
+
+/// Values come by stdin: arguments are seen by every process of the machine.
+fn from_stdin() -> Result<String, CliError> {
+    let mut text = String::new();
+    std::io::stdin().take(1 << 20).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn told(json: bool, name: &str, drawn: Option<&str>) -> Result<(), CliError> {
+    match drawn {
+        Some(password) => {
+            output::say(&format!("{name} may log in with this password, told this once:"));
+            done(json, &json!({ "user": name, "password": password }), password)
+        }
+        None => done(json, &json!({ "user": name }), &format!("{name} may log in")),
+    }
+}

@@ -1,0 +1,7 @@
+//! Commands against a server (`--server URL --token TOKEN`), by its REST API.
+
+mod client;
+mod commands;
+
+pub use client::Remote;
+pub use commands::{dispatch, done, table};

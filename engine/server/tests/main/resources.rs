@@ -1,0 +1,269 @@
+//! What the pages show, from real runs.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::{ASK, GREET, Running};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_shows_on_every_page() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    let dags = server.get("/dags").await;
+    assert_eq!(dags["items"][0]["name"], "greet");
+    assert_eq!(dags["items"][0]["valid"], true, "{dags}");
+    assert!(dags["items"][0]["next_fire"].is_string());
+    let dag = server.get("/dags/greet").await;
+    assert_eq!(dag["params_schema"]["properties"]["who"]["default"], "world");
+    assert_eq!(dag["params_schema"]["properties"]["count"]["minimum"], 1);
+    assert_eq!(dag["trigger_states"][0]["kind"], "schedule");
+    assert_eq!(
+        server.get("/dags/greet/fires?count=3").await["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+    assert_eq!(server.get("/dags/greet/graph").await["nodes"][0]["id"], "hello");
+
+    let run = server.run("greet", json!({ "who": "Ada" })).await;
+    let detail = server.get(&format!("/runs/{run}")).await;
+    assert_eq!(detail["state"], "succeeded", "{detail}");
+    assert_eq!(detail["params"]["who"], "Ada");
+    assert_eq!(detail["trigger"]["by"], "local");
+    let output = &detail["tasks"][0]["outputs"][0];
+    assert_eq!(
+        (output["name"].as_str(), output["version"].as_u64()),
+        (Some("greetings"), Some(1))
+    );
+    assert_eq!(
+        server.get(&format!("/runs/{run}/graph")).await["nodes"][0]["state"],
+        "succeeded"
+    );
+    let task = server.get(&format!("/runs/{run}/tasks/hello")).await;
+    assert_eq!(task["attempt_history"][0]["outcome"], "succeeded");
+    let logs = server.get(&format!("/runs/{run}/tasks/hello/logs?q=HELLO")).await;
+    assert!(
+        logs["items"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("hello Ada"),
+        "{logs}"
+    );
+    assert!(
+        server.get(&format!("/runs/{run}/source")).await["text"]
+            .as_str()
+            .unwrap()
+            == GREET
+    );
+    assert!(
+        server.get(&format!("/runs/{run}/why")).await["text"]
+            .as_str()
+            .unwrap()
+            .contains("succeeded")
+    );
+    assert_eq!(
+        server.get("/dags/greet/grid").await["cells"][0]["state"],
+        "succeeded"
+    );
+    assert_eq!(
+        server.get("/experiments?dag=greet").await["items"][0]["artifacts"][0],
+        "greetings@1"
+    );
+    assert_eq!(server.get("/runs?state=failed").await["items"], json!([]));
+    assert_eq!(server.get("/overview").await["counts"]["succeeded"], 1);
+    for path in [
+        "/pools",
+        "/storage",
+        "/events",
+        "/audit",
+        "/models",
+        "/operators",
+        "/schema/dag",
+        "/tokens",
+        "/secrets",
+    ] {
+        server.get(path).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_shows_its_versions_rows_and_difference() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    server.run("greet", json!({ "who": "Ada" })).await;
+    server.run("greet", json!({ "who": "Bob" })).await;
+    assert_eq!(server.get("/datasets").await["items"][0]["versions"], 2);
+    let dataset = server.get("/datasets/greetings?limit=1").await;
+    assert_eq!(dataset["items"][0]["version"], 2);
+    assert_eq!(dataset["next_cursor"], "2");
+    let older = server.get("/datasets/greetings?limit=1&cursor=2").await;
+    assert_eq!(
+        (
+            older["items"][0]["version"].as_u64(),
+            older["next_cursor"].is_null()
+        ),
+        (Some(1), true)
+    );
+    let version = server.get("/datasets/greetings/versions/latest").await;
+    assert_eq!(
+        version["changes"],
+        json!({ "added": 0, "changed": 1, "removed": 0 })
+    );
+    assert_eq!(version["keys"], json!(["id"]));
+    let rows = server.get("/datasets/greetings/versions/2/rows").await;
+    assert_eq!(rows["rows"], json!([{ "id": "a", "text": "Bob" }]));
+    let diff = server.get("/datasets/greetings/diff?from=1&to=2").await;
+    assert_eq!(diff["items"][0]["change"], "changed");
+    assert_eq!(diff["items"][0]["before"][0]["text"], "Ada");
+    assert_eq!(diff["items"][0]["after"][0]["text"], "Bob");
+    let lineage = server.get("/datasets/greetings/lineage").await;
+    assert_eq!(lineage["root"], "dataset:greetings@2");
+    let (status, problem) = server
+        .answer(server.request(Method::GET, "/api/v1/datasets/greeting"))
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(problem["code"], "store.not_found", "{problem}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_shown_with_its_evidence_and_answered_once() {
+    let server = Running::start(&[("ask", ASK)]).await;
+    let run = server.run("ask", json!({})).await;
+    let inbox = server.get("/approvals").await;
+    assert_eq!(inbox["items"][0]["run"], run);
+    assert_eq!(inbox["items"][0]["approvers"], json!(["role:approver"]));
+    let path = format!("/approvals/{run}/approve");
+    let question = server.get(&path).await;
+    assert_eq!(question["evidence"]["passed"], true, "{question}");
+    assert_eq!(question["may_decide"], true);
+    let (status, _) = server
+        .post(&path, json!({ "approved": true, "comment": "reads well" }))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    let until = twinloom_runtime::WaitFor::Ended;
+    server.service.engine().wait(&run, until).await.unwrap();
+    let detail = server.get(&format!("/runs/{run}")).await;
+    assert_eq!(detail["state"], "succeeded", "{detail}");
+    assert_eq!(detail["decisions"][0]["comment"], "reads well");
+    let (status, problem) = server.post(&path, json!({ "approved": true })).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::CONFLICT, Some("run.not_waiting"))
+    );
+    assert_eq!(
+        server.get("/approvals?state=all").await["items"][0]["outcome"],
+        "approved"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_come_in_pages_that_meet() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    for _ in 0..5 {
+        server.run("greet", json!({})).await;
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.get(&format!("/runs?limit=2{cursor}")).await;
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|run| run["id"].as_str().unwrap().to_owned()),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let all = server.get("/runs").await;
+    let all: Vec<_> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((seen.len(), &seen), (5, &all));
+    let (status, problem) = server
+        .answer(server.request(Method::GET, "/api/v1/runs?cursor=nonsense"))
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("request.cursor"))
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_changed_only_by_whoever_has_read_it() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    let path = "/api/v1/dags/greet/source";
+    let read = server.request(Method::GET, path).send().await.unwrap();
+    let tag = read.headers()["etag"].to_str().unwrap().to_owned();
+    let put = |text: &str| server.request(Method::PUT, path).json(&json!({ "text": text }));
+    let (status, _) = server.answer(put(GREET)).await;
+    assert_eq!(status, StatusCode::PRECONDITION_REQUIRED);
+    let changed = GREET.replace("Writes a greeting", "Says hello");
+    let (status, body) = server.answer(put(&changed).header("if-match", &tag)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(server.get("/dags/greet").await["description"], "Says hello.");
+    let (status, problem) = server.answer(put(GREET).header("if-match", &tag)).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::PRECONDITION_FAILED, Some("dag.conflict"))
+    );
+    let tag = format!("\"{}\"", body["hash"].as_str().unwrap());
+    let broken = changed.replace("uses: command", "uses: comand");
+    let (status, problem) = server.answer(put(&broken).header("if-match", &tag)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["errors"][0]["line"].as_u64().unwrap() > 5, "{problem}");
+    let (_, checked) = server.post("/validate", json!({ "text": broken })).await;
+    assert_eq!(checked["valid"], false);
+    assert!(
+        checked["diagnostics"][0]["rendered"]
+            .as_str()
+            .unwrap()
+            .contains("comand")
+    );
+    let (_, planned) = server
+        .post("/validate", json!({ "text": GREET, "params": {} }))
+        .await;
+    assert_eq!(planned["plan"][0]["would"], "run", "{planned}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_parameters_name_the_place_and_absent_things_say_what_there_is() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    let (status, problem) = server
+        .post("/dags/greet/runs", json!({ "params": { "count": "many" } }))
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, Some("spec.invalid"))
+    );
+    assert!(!problem["hint"].as_str().unwrap().is_empty());
+    for path in [
+        "/dags/none",
+        "/runs/none",
+        "/models/none",
+        "/approvals/none/x",
+        "/users/none",
+        "/nothing",
+    ] {
+        let (status, problem) = server
+            .answer(server.request(Method::GET, &format!("/api/v1{path}")))
+            .await;
+        let expected = if path == "/users/none" {
+            StatusCode::METHOD_NOT_ALLOWED
+        } else {
+            StatusCode::NOT_FOUND
+        };
+        assert_eq!(status, expected, "{path}: {problem}");
+        assert!(problem["code"].is_string(), "{path}: {problem}");
+    }
+    server.stop().await;
+}
