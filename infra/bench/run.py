@@ -5,11 +5,15 @@ default ../shared/bench/peers beside the checkout), ROUNDS (how often ours and t
 """
 import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import orchestrators
@@ -86,11 +90,142 @@ def scheduler() -> list[dict]:
             {"bench": "idle_rss_mib", "system": "twinloom", "value": round(memory, 1), "unit": "MiB", "parts": "scheduler"}]
 
 
+def up(home: str, *options: str) -> tuple[subprocess.Popen, str, float]:
+    """Scheduler, API and web UI on a free port: the process, its address, and the seconds until it was ready."""
+    dags = Path(home, "dags")
+    dags.mkdir(exist_ok=True)
+    began = time.perf_counter()
+    process = subprocess.Popen([TWINLOOM, "--home", Path(home, "state"), "--json", "up", "--port", "0", "--dags", dags,
+                                "--requests-per-second", "100000", *options], stdout=subprocess.PIPE, text=True)
+    ready = json.loads(process.stdout.readline())
+    return process, ready["url"], time.perf_counter() - began
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    process.wait()
+
+
+def server() -> list[dict]:
+    """Start to ready, and memory after three idle seconds, with API and web UI; the first start makes the database."""
+    with tempfile.TemporaryDirectory() as home:
+        times = []
+        for _ in range(6):
+            process, url, took = up(home)
+            times.append(took)
+            if len(times) == 6:
+                get(url + "/")
+                get(url + "/api/v1/overview")
+                time.sleep(3)
+                memory = resident_mib(process.pid)
+            stop(process)
+    parts = "scheduler, API, web UI"
+    return [{"bench": "up_ready_s", "system": "twinloom", "value": round(statistics.median(times[1:]), 4), "unit": "s",
+             "parts": parts, "samples": 5},
+            {"bench": "up_idle_rss_mib", "system": "twinloom", "value": round(memory, 1), "unit": "MiB", "parts": parts}]
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
+
+
+def fill(database: Path, runs: int) -> None:
+    """Ended runs as the scheduler would have left them, two tasks each."""
+    states = ["succeeded"] * 8 + ["failed", "cancelled"]
+    start = 1_700_000_000_000_000
+    with sqlite3.connect(database) as db:
+        def head(n):
+            at = start + n * 1_000_000
+            return (f"01{n:024d}", f"dag_{n % 50}", "{}", states[n % 10], '{"kind":"schedule"}', at, at, at + 900_000, 1)
+        db.executemany('INSERT INTO runs (id, dag, params, state, "trigger", created_at, started_at, ended_at, epoch) '
+                       "VALUES (?,?,?,?,?,?,?,?,?)", map(head, range(runs)))
+        def task(n, place):
+            at = start + n * 1_000_000
+            return (f"01{n:024d}", f"step_{place}", place, f"step_{place}", "command", "succeeded", 1, at, at, at + 400_000)
+        db.executemany("INSERT INTO tasks (run, id, position, step, operator, state, attempt, queued_at, started_at, ended_at) "
+                       "VALUES (?,?,?,?,?,?,?,?,?,?)", (task(n, place) for n in range(runs) for place in range(2)))
+
+
+def api_lists() -> list[dict]:
+    """Pages of lists with 100,000 stored runs: newest, a deep cursor, filters, the grid, the overview."""
+    with tempfile.TemporaryDirectory() as home:
+        process, _, _ = up(home)
+        stop(process)
+        fill(Path(home, "state", "twinloom.db"), 100_000)
+        process, url, _ = up(home)
+        api = url + "/api/v1"
+        deep = f"01{50_000:024d}"
+        pages = ["/runs", f"/runs?cursor={deep}", "/runs?state=failed", "/runs?dag=dag_7&limit=100", "/runs?q=dag_7",
+                 "/dags/dag_7/grid?limit=100", "/overview", "/experiments?dag=dag_7", "/events", "/audit"]
+        times = []
+        for page in pages:
+            try:
+                get(api + page)
+            except urllib.error.HTTPError as error:
+                say(f"{page}: {error.code}")
+                continue
+            for _ in range(30):
+                began = time.perf_counter()
+                get(api + page)
+                times.append((time.perf_counter() - began) * 1000)
+        stop(process)
+    times.sort()
+    return [{"bench": "api_list_p95_ms", "system": "twinloom", "value": round(times[int(len(times) * 0.95)], 2), "unit": "ms",
+             "runs": 100_000, "samples": len(times), "median_ms": round(statistics.median(times), 2)}]
+
+
+HELLO = """apiVersion: twinloom/v1
+kind: Dag
+name: hello
+steps:
+  hello: {uses: command, with: {argv: ["true"]}, cache: false}
+"""
+
+
+def sse_clients(clients: int = 200) -> list[dict]:
+    """How soon 200 live clients have the end of a run, and the server's memory with them."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home, "dags").mkdir()
+        Path(home, "dags", "hello.yaml").write_text(HELLO)
+        process, url, _ = up(home)
+        ends: list[float] = []
+        ready = threading.Barrier(clients + 1)
+
+        def follow():
+            request = urllib.request.Request(url + "/api/v1/stream?after=0", headers={"accept": "text/event-stream"})
+            with urllib.request.urlopen(request, timeout=60) as stream:
+                stream.readline()
+                ready.wait()
+                for line in stream:
+                    if line.startswith(b"data:") and b'"run.ended"' in line:
+                        ends.append(time.perf_counter())
+                        return
+
+        threads = [threading.Thread(target=follow, daemon=True) for _ in range(clients)]
+        [thread.start() for thread in threads]
+        ready.wait()
+        request = urllib.request.Request(url + "/api/v1/dags/hello/runs", data=b"{}", method="POST",
+                                         headers={"content-type": "application/json"})
+        urllib.request.urlopen(request, timeout=30).read()
+        [thread.join(60) for thread in threads]
+        memory = resident_mib(process.pid)
+        stop(process)
+    if len(ends) < clients:
+        say(f"{clients - len(ends)} of {clients} live clients never heard of the run's end")
+    spread = (max(ends) - min(ends)) * 1000 if ends else float("nan")
+    return [{"bench": "sse_spread_ms", "system": "twinloom", "value": round(spread, 1), "unit": "ms", "clients": len(ends)},
+            {"bench": "sse_rss_mib", "system": "twinloom", "value": round(memory, 1), "unit": "MiB", "clients": len(ends)}]
+
+
 # Each case: the figures it gives, our command, the peer's (if there is one).
 CASES = [
     ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms"},
      cargo_bench("twinloom-runtime", "runs"), None),
     ({"idle_rss_mib", "ready_s"}, scheduler, None),
+    ({"up_ready_s", "up_idle_rss_mib"}, server, None),
+    ({"api_list_p95_ms"}, api_lists, None),
+    ({"sse_spread_ms", "sse_rss_mib"}, sse_clients, None),
     ({"store_publish", "store_incremental"}, cargo_bench("twinloom-store", "store"), None),
     ({"text_pipeline"}, cargo_bench("twinloom-operators", "text_pipeline"), peer("text_pipeline.py")),
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),

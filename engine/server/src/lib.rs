@@ -6,6 +6,7 @@ mod error;
 mod http;
 mod live;
 mod metrics;
+mod notify;
 pub mod openapi;
 mod secrets;
 mod serve;

@@ -29,7 +29,7 @@ use crate::{
     http::{guard, idempotency, problem::Problem, rate},
     live::hub::Hub,
     metrics::Metrics,
-    openapi,
+    notify, openapi,
     secrets::Vault,
     state::{App, Shared},
     ui,
@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub host_names: Vec<String>,
     /// Requests a second that one address may make, ten times that in a burst.
     pub requests_per_second: u32,
+    /// How people reach the web UI, for links in notifications; where it listens unless given.
+    pub page: Option<String>,
 }
 
 impl Default for ServerConfig {
@@ -59,6 +61,7 @@ impl Default for ServerConfig {
             address: SocketAddr::from(([127, 0, 0, 1], 7878)),
             host_names: Vec::new(),
             requests_per_second: 500,
+            page: None,
         }
     }
 }
@@ -99,7 +102,9 @@ impl Server {
         let (routes, document) = openapi::routes();
         let text =
             serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
-        let helpers = vec![hub, metrics.watch(&engine, meta.clone())];
+        let page = config.page.clone().unwrap_or_else(|| format!("http://{address}"));
+        let notify = notify::start(meta.clone(), Arc::clone(&secrets), page);
+        let helpers = vec![hub, notify, metrics.watch(&engine, meta.clone())];
         let app: Shared = Arc::new(App {
             store: engine.config().store.clone(),
             registry: Arc::clone(&engine.config().registry),

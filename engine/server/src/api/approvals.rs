@@ -252,8 +252,6 @@ pub async fn decide(
         approved: body.approved,
         role: role_for(&who, &approvers),
         by: who.name,
-        // Who may answer was checked above, with all of their roles.
-        role: None,
         comment: body.comment,
     };
     app.engine.decide(&id, Some(&task), decision).await?;

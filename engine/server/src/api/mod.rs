@@ -6,6 +6,7 @@ pub mod approvals;
 pub mod care;
 pub mod dags;
 pub mod datasets;
+pub mod destinations;
 pub mod events;
 pub mod experiments;
 pub mod hooks;
@@ -48,6 +49,8 @@ fn accounts() -> OpenApiRouter<Shared> {
         .routes(routes!(access::change_user, access::delete_user))
         .routes(routes!(access::tokens, access::create_token))
         .routes(routes!(access::delete_token))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::put, destinations::delete))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::show, secrets::put, secrets::delete))
 }

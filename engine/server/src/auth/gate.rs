@@ -45,6 +45,7 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
                 if app.policy.knows(&path) =>
             {
                 // The router answers with 405 and what is allowed.
+                request.extensions_mut().insert(Principal::nobody());
                 next.run(request).await
             }
             _ => Problem::forbidden("auth.no_rule", "no rule allows this", "Please report this.")

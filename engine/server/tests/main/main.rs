@@ -3,6 +3,7 @@
 
 mod document;
 mod live;
+mod notify;
 mod resources;
 mod roles;
 mod safety;

@@ -43,7 +43,7 @@ steps:
     uses: command
     executor: inline
     with:
-      argv: [sh, -c, 'printf "{\"metric\":\"loss\",\"subject\":\"model\",\"value\":0.5,\"passed\":true}\n" > "$TWINLOOM_OUTPUT_DIR/report.jsonl"']
+      argv: [sh, -c, 'printf "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n" > "$TWINLOOM_OUTPUT_DIR/report.csv"']
     out: {report: report}
   approve:
     uses: approve

@@ -1,0 +1,113 @@
+//! Events as messages for people.
+
+use serde::Serialize;
+use serde_json::Value;
+use twinloom_meta::{EventRow, event};
+
+use super::Wanted;
+
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Message {
+    /// The event's cursor: a receiver knows by it what it has had.
+    pub event: i64,
+    /// `run.failed`, `approval.wanted`, `freshness.missed`.
+    pub kind: &'static str,
+    /// One line.
+    pub title: String,
+    /// More, where there is more.
+    pub text: String,
+    /// The page to look at.
+    pub url: String,
+    /// When.
+    pub at: jiff::Timestamp,
+    /// The event's own content.
+    pub payload: Value,
+}
+
+/// The message of an event, where it is wanted.
+pub fn of(row: &EventRow, wanted: &[Wanted], page: &str) -> Option<Message> {
+    let text = |key: &str| row.payload.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (what, kind, title, more, path) = match row.kind.as_str() {
+        event::RUN_ENDED if text("state") == "failed" => {
+            let error = row
+                .payload
+                .get("error")
+                .and_then(|error| error.get("message"))
+                .and_then(Value::as_str);
+            let title = format!("Run of {} failed", text("dag"));
+            (
+                Wanted::RunFailed,
+                "run.failed",
+                title,
+                error.unwrap_or_default().to_owned(),
+                format!("/runs/{}", row.subject),
+            )
+        }
+        event::APPROVAL_OPENED => {
+            let run = row.subject.split('/').next().unwrap_or_default();
+            let title = format!(
+                "An approval is wanted: {}",
+                row.subject.split_once('/').map_or("", |(_, task)| task)
+            );
+            (
+                Wanted::ApprovalWanted,
+                "approval.wanted",
+                title,
+                text("question").to_owned(),
+                format!("/runs/{run}"),
+            )
+        }
+        event::FRESHNESS_MISSED => {
+            let title = format!("{} is older than it may be", row.subject);
+            let more = format!("It was due at {}.", text("deadline"));
+            (
+                Wanted::FreshnessMissed,
+                "freshness.missed",
+                title,
+                more,
+                format!("/datasets/{}", row.subject),
+            )
+        }
+        _ => return None,
+    };
+    wanted.contains(&what).then(|| Message {
+        event: row.id,
+        kind,
+        title,
+        text: more,
+        url: format!("{page}{path}"),
+        at: row.at,
+        payload: row.payload.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_wanted_is_told() {
+        let row = |kind: &str, state: &str| EventRow {
+            id: 7,
+            kind: kind.to_owned(),
+            subject: "01RUN".to_owned(),
+            payload: json!({ "state": state, "dag": "twin", "error": { "message": "no disk" } }),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let all = [Wanted::RunFailed, Wanted::ApprovalWanted];
+        let told = of(&row(event::RUN_ENDED, "failed"), &all, "http://x").unwrap();
+        assert_eq!(
+            (told.event, told.text.as_str(), told.url.as_str()),
+            (7, "no disk", "http://x/runs/01RUN")
+        );
+        assert_eq!(of(&row(event::RUN_ENDED, "succeeded"), &all, ""), None);
+        assert_eq!(
+            of(&row(event::RUN_ENDED, "failed"), &[Wanted::FreshnessMissed], ""),
+            None
+        );
+    }
+}
