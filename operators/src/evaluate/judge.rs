@@ -264,14 +264,12 @@ enum Choice {
 /// The last word that is a choice: some judges think aloud before.
 fn choice(answer: &str) -> Option<Choice> {
     let words = answer.split(|c: char| !c.is_ascii_alphanumeric());
-    words
-        .filter_map(|word| match word {
-            "A" => Some(Choice::First),
-            "B" => Some(Choice::Second),
-            word if word.eq_ignore_ascii_case("tie") => Some(Choice::Neither),
-            _ => None,
-        })
-        .last()
+    words.rev().find_map(|word| match word {
+        "A" => Some(Choice::First),
+        "B" => Some(Choice::Second),
+        word if word.eq_ignore_ascii_case("tie") => Some(Choice::Neither),
+        _ => None,
+    })
 }
 
 fn busy(why: &dyn std::fmt::Display) -> OperatorError {

@@ -188,7 +188,7 @@ fn mixed(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the high half")]
+/// The high half.
 fn high(x: u64) -> u32 {
     (x >> 32) as u32
 }

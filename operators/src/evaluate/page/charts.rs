@@ -72,15 +72,15 @@ pub(super) fn bars(title: &str, bars: &[Bar], most: Option<f64>) -> String {
         if let Some((low, high)) = bar.interval {
             let (from, to, middle) = (x(low), x(high), y + BAR / 2.0);
             end = end.max(to);
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<path class=\"interval\" d=\"M{from:.1} {middle:.1}H{to:.1}M{from:.1} {0:.1}v10M{to:.1} {0:.1}v10\"/>\n",
+                "<path class=\"interval\" d=\"M{from:.1} {middle:.1}H{to:.1}M{from:.1} {0:.1}v10M{to:.1} {0:.1}v10\"/>",
                 middle - 5.0
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text class=\"value\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+            "<text class=\"value\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             end + 8.0,
             y + BAR * 0.7,
             number(bar.value)
@@ -139,11 +139,11 @@ pub(super) fn curve(title: &str, points: &[(f64, f64)]) -> String {
         .iter()
         .map(|(at, value)| format!("{:.1} {:.1}", x(*at), y(*value)))
         .collect();
-    let _ = write!(svg, "<path class=\"line\" d=\"M{}\"/>\n", path.join("L"));
+    let _ = writeln!(svg, "<path class=\"line\" d=\"M{}\"/>", path.join("L"));
     for (at, value) in points {
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"/>\n",
+            "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"/>",
             x(*at),
             y(*value)
         );

@@ -56,9 +56,9 @@ fn head(out: &mut String, report: &Report) {
         report.confidence * 100.0
     );
     if report.rows.leaked > 0 {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<p class=\"note\">{} held-out rows were left out because they stand in the training text, of {}.</p>\n",
+            "<p class=\"note\">{} held-out rows were left out because they stand in the training text, of {}.</p>",
             report.rows.leaked,
             escape(&report.leaked.join(", "))
         );
@@ -87,9 +87,9 @@ fn gate(out: &mut String, report: &Report) {
         } else {
             ("bad", "✗ no")
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<tr><th scope=\"row\"><code>{}</code></th><td class=\"{class}\">{word}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+            "<tr><th scope=\"row\"><code>{}</code></th><td class=\"{class}\">{word}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
             escape(&check.name),
             number(check.value),
             number(check.threshold),
@@ -131,9 +131,9 @@ fn losses(out: &mut String, report: &Report) {
     if !report.documents.is_empty() {
         out.push_str("<details><summary>Documents that differ most from the base</summary>\n<table>\n<thead><tr><th scope=\"col\">Document</th><th scope=\"col\" class=\"n\">Better by, nats a token</th></tr></thead>\n<tbody>\n");
         for (document, difference) in &report.documents {
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>\n",
+                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>",
                 escape(document),
                 number(*difference)
             );
@@ -294,9 +294,9 @@ fn samples(out: &mut String, report: &Report) {
         );
         let author = ("author".to_owned(), sample.author.clone());
         for (subject, text) in std::iter::once(&author).chain(&sample.written) {
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<div class=\"{}\"><h4>{}</h4><p>{}</p></div>\n",
+                "<div class=\"{}\"><h4>{}</h4><p>{}</p></div>",
                 escape(subject),
                 escape(&title_of(subject)),
                 escape(text)
@@ -315,9 +315,9 @@ fn figures(out: &mut String, report: &Report) {
         let threshold = figure
             .check
             .map(|(threshold, passed)| format!("{} {}", number(threshold), if passed { "✓" } else { "✗" }));
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
             escape(&title_of(&figure.metric)),
             escape(&figure.subject),
             number(figure.value),
@@ -333,9 +333,9 @@ fn origin(out: &mut String, report: &Report) {
     section(out, "origin", "Made from", "");
     out.push_str("<table>\n<thead><tr><th scope=\"col\">Input</th><th scope=\"col\">Version</th></tr></thead>\n<tbody>\n");
     for (port, id) in &report.inputs {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td><code>{}</code></td></tr>\n",
+            "<tr><th scope=\"row\">{}</th><td><code>{}</code></td></tr>",
             escape(port),
             escape(id)
         );
@@ -359,7 +359,7 @@ fn section(out: &mut String, id: &str, title: &str, about: &str) {
         "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n"
     );
     if !about.is_empty() {
-        let _ = write!(out, "<p class=\"about\">{}</p>\n", escape(about));
+        let _ = writeln!(out, "<p class=\"about\">{}</p>", escape(about));
     }
 }
 
