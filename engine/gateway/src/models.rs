@@ -72,17 +72,33 @@ async fn checkout(
     }
 }
 
-/// The folder that an adapter was trained on, as PEFT's own configuration names it.
+/// What an adapter was trained on: the folder, or the name on the hub, that its record or PEFT's own configuration names.
 fn base_path(manifest: &ModelManifest, adapter: &Path) -> Result<PathBuf, GatewayError> {
-    let no_base = || GatewayError::NoBase {
-        model: manifest.id().to_string(),
+    let own = std::fs::read(adapter.join("adapter_config.json")).unwrap_or_default();
+    let own: serde_json::Value = serde_json::from_slice(&own).unwrap_or_default();
+    let recorded = manifest.data.config.get("base_path");
+    let named = [recorded, own.get("base_model_name_or_path")]
+        .into_iter()
+        .flatten();
+    let usable = |name: &str| Path::new(name).join("config.json").is_file() || is_hub_name(name);
+    named
+        .filter_map(serde_json::Value::as_str)
+        .find(|name| usable(name))
+        .map(PathBuf::from)
+        .ok_or_else(|| GatewayError::NoBase {
+            model: manifest.id().to_string(),
+        })
+}
+
+/// `owner/name` or `owner/name@revision`, which the worker finds in the hub's cache.
+fn is_hub_name(name: &str) -> bool {
+    let plain = |part: &str| {
+        let first = part.chars().next();
+        first.is_some_and(|first| first.is_ascii_alphanumeric())
+            && part
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "-_.@".contains(letter))
     };
-    let text = std::fs::read_to_string(adapter.join("adapter_config.json")).map_err(|_| no_base())?;
-    let config: serde_json::Value = serde_json::from_str(&text).map_err(|_| no_base())?;
-    let path = PathBuf::from(config["base_model_name_or_path"].as_str().ok_or_else(no_base)?);
-    if path.join("config.json").is_file() {
-        Ok(path)
-    } else {
-        Err(no_base())
-    }
+    name.split_once('/')
+        .is_some_and(|(owner, rest)| plain(owner) && plain(rest))
 }

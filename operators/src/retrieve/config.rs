@@ -25,6 +25,13 @@ pub struct Config {
     /// Folder of the embedder, in the Hugging Face layout; the one of `embed` without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Folder of a cross-encoder, or its name on the hub: it reads each query together with its `candidates` nearest
+    /// chunks, and the `k` that it scores highest are the hits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranker: Option<String>,
+    /// Chunks a query that the reranker reads; at least `k`.
+    #[schemars(range(min = 1, max = 1000))]
+    pub candidates: usize,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// Self-queries that must find their document among the first `k`, as a share; fewer is an error.
@@ -41,6 +48,8 @@ impl Default for Config {
             k: 5,
             collection: None,
             model: None,
+            reranker: None,
+            candidates: 50,
             device: "auto".to_owned(),
             min_recall: None,
         }
@@ -48,13 +57,28 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Chunks a query that are searched for.
+    #[must_use]
+    pub fn searched(&self) -> usize {
+        if self.reranker.is_some() {
+            self.candidates
+        } else {
+            self.k
+        }
+    }
+
     /// Checks the bounds that the schema states.
     ///
     /// # Errors
     /// `retrieve.config`, naming the key.
     pub fn check(&self) -> Result<(), OperatorError> {
-        let bounds: [(&str, bool, &str); 4] = [
+        let bounds: [(&str, bool, &str); 5] = [
             ("k", (1..=1000).contains(&self.k), "1 to 1000"),
+            (
+                "candidates",
+                self.reranker.is_none() || (self.k..=1000).contains(&self.candidates),
+                "at least `k`, and at most 1000",
+            ),
             ("self_queries", self.self_queries <= 10_000, "0 to 10000"),
             (
                 "min_recall",
@@ -78,7 +102,7 @@ impl Config {
     }
 }
 
-/// Rows of `hits`: keys `query`, `rank` (from 1); `score` is the cosine; `expected` is the document that a self-query
+/// Rows of `hits`: keys `query`, `rank` (from 1); `score` is the cosine, or the reranker's; `expected` is the document that a self-query
 /// was taken from.
 #[must_use]
 pub fn hits() -> SchemaRef {

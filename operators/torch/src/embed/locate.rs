@@ -33,3 +33,11 @@ pub fn embedder_dir(configured: Option<&str>) -> Result<PathBuf, ModelError> {
     }
     Ok(dir)
 }
+
+/// A model's folder: itself, or a name on the hub.
+///
+/// # Errors
+/// As [`hub::locate`].
+pub fn model_dir(reference: &str) -> Result<PathBuf, ModelError> {
+    Ok(hub::locate(reference)?.dir)
+}

@@ -15,5 +15,5 @@ mod tests;
 
 pub use embedder::{Embedded, Embedder, EmbedderOptions, Role};
 pub(crate) use embedder::{copy_out, is_cut};
-pub use locate::{above, embedder_dir};
+pub use locate::{above, embedder_dir, model_dir};
 pub use operator::Embed;

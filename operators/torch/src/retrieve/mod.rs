@@ -1,10 +1,11 @@
 //! The operator `retrieve`: a check of embedding and index by asking them.
 //!
-//! `queries` chooses what is asked, `exact` and `collection` answer, `run` measures and writes it down.
+//! `queries` chooses what is asked, `exact` and `collection` answer, `rerank` orders, `run` measures and writes it down.
 
 mod collection;
 mod exact;
 mod queries;
+mod rerank;
 mod run;
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub struct Found {
     pub document: String,
     /// Its number in the document.
     pub chunk: i32,
-    /// Cosine.
+    /// Cosine, or the reranker's score.
     pub score: f32,
     /// The document's title.
     pub title: Option<String>,

@@ -36,9 +36,10 @@ impl Operator for RetrieveOperator {
         }
         let vectors = embed(&config, &queries).await?;
         let found = match &config.collection {
-            Some(collection) => collection::search(context, collection, &vectors, config.k).await?,
-            None => exact::search(context, &vectors, config.k).await?,
+            Some(collection) => collection::search(context, collection, &vectors, config.searched()).await?,
+            None => exact::search(context, &vectors, config.searched()).await?,
         };
+        let found = super::rerank::rerank(&config, &queries, found).await?;
         let mut writer = context.stage_dataset("hits", hits(), &["query", "rank"])?;
         writer.write(rows(&queries, &found)?).await?;
         let staged = writer.finish().await?;

@@ -130,3 +130,48 @@ async fn chunks_are_found_by_their_own_sentences_exactly_and_through_a_collectio
         .unwrap();
     assert_eq!(through.metrics, done.metrics);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reranker_orders_what_was_found() {
+    let Some(model) = embedder() else { return };
+    let reranker = crate::testing::golden("encoders").join("bert-reranker");
+    let mut bench = Bench::new().await;
+    let input = bench.dataset("chunks", &["document_id", "chunk"], chunks()).await;
+    let embedded = bench
+        .run("embed", json!({"model": model}), &[("chunks", &input)])
+        .await
+        .unwrap();
+    let chunks = embedded.outputs.values().next().unwrap().clone();
+    let config = json!({"model": model, "queries": ["How is bread made?"], "self_queries": 0, "k": 3, "candidates": 6,
+        "reranker": reranker});
+    let done = bench
+        .run("retrieve", config.clone(), &[("chunks", &chunks)])
+        .await
+        .unwrap();
+    let rows = bench.rows(&done.outputs["hits"].id).await;
+    let documents: Vec<String> = rows
+        .iter()
+        .flat_map(|rows| {
+            let column = rows.column_by_name("document_id").unwrap();
+            let column = column.as_any().downcast_ref::<StringArray>().unwrap();
+            column.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let model = crate::rerank::Reranker::open(&reranker, crate::rerank::RerankerOptions::default()).unwrap();
+    let expected = model.score("How is bread made?", &TEXTS).unwrap();
+    let best: Vec<String> = expected
+        .order()
+        .iter()
+        .take(3)
+        .map(|n| format!("doc-{n}"))
+        .collect();
+    assert_eq!(documents, best);
+
+    let mut few = config;
+    few["candidates"] = json!(2);
+    let error = bench
+        .run("retrieve", few, &[("chunks", &chunks)])
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "retrieve.config");
+}
