@@ -176,7 +176,6 @@ fn cell(value: &Value) -> String {
 
 /// A curve in one line, from its lowest to its highest value.
 #[expect(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "places in a line of 40 characters"
