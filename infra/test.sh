@@ -9,11 +9,12 @@ infra/setup/all.sh
 stop() {
   infra/test-servers/postgres.sh stop || true
   infra/test-servers/s3.sh stop || true
+  infra/test-servers/rabbitmq.sh stop || true
 }
 trap stop EXIT
 stop >/dev/null 2>&1
 # Each prints NAME=VALUE lines; a server that cannot be had says so, and its tests say that they skip.
-for server in postgres s3; do
+for server in postgres s3 rabbitmq; do
   if settings=$(infra/test-servers/$server.sh start); then
     while IFS= read -r line; do
       case $line in TWINLOOM_TEST_*=*) export "${line?}" ;; esac

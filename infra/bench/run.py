@@ -220,7 +220,8 @@ def sse_clients(clients: int = 200) -> list[dict]:
 
 # Each case: the figures it gives, our command, the peer's (if there is one).
 CASES = [
-    ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms"},
+    ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms",
+      "trigger_to_start_p50_ms", "runs_per_minute", "list_runs_p50_ms"},
      cargo_bench("twinloom-runtime", "runs"), None),
     ({"idle_rss_mib", "ready_s"}, scheduler, None),
     ({"up_ready_s", "up_idle_rss_mib"}, server, None),

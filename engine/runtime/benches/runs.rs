@@ -66,6 +66,15 @@ fn main() -> ExitCode {
         if wanted("process_overhead") {
             process_overhead().await;
         }
+        if wanted("trigger_to_start_p50_ms") {
+            trigger_to_start().await;
+        }
+        if wanted("runs_per_minute") {
+            runs_per_minute().await;
+        }
+        if wanted("list_runs_p50_ms") {
+            list_runs().await;
+        }
     });
     ExitCode::SUCCESS
 }
@@ -176,6 +185,162 @@ async fn process_overhead() {
     let extra =
         json!({ "class": "process", "process_ms": process, "inline_ms": inline, "bare_spawn_ms": bare });
     emit("process_overhead_ms", process - bare, "ms", extra);
+}
+
+/// From the event of a published version to the start of the first task of the run that it triggers, as the database has
+/// both; the publication's own commit counts.
+async fn trigger_to_start() {
+    let (home, engine) = engine(8).await;
+    support::write_dag(home.path(), "user", "on: {datasets: {any: [a]}}");
+    let service = support::service(engine.clone()).await;
+    let meta = &engine.config().meta;
+    for sample in 0..i64::try_from(WARM_UP + SAMPLES).unwrap() {
+        support::publish(&engine, "a", sample..sample + 1).await;
+        let runs = async || {
+            let fired = support::events(meta, twinloom_meta::event::TRIGGER_FIRED).await;
+            fired.len() as i64
+        };
+        while runs().await <= sample {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let events: std::collections::BTreeMap<i64, jiff::Timestamp> =
+        support::events(meta, twinloom_meta::event::DATASET_PUBLISHED)
+            .await
+            .into_iter()
+            .map(|row| (row.id, row.at))
+            .collect();
+    let mut times = Vec::new();
+    for run in support::runs_of(&engine, "user").await.into_iter().skip(WARM_UP) {
+        let published = events[&run.trigger["event"].as_i64().unwrap()];
+        let started = meta.tasks(&run.id).await.unwrap()[0].started_at.unwrap();
+        times.push(milliseconds(
+            Duration::try_from(started.duration_since(published)).unwrap(),
+        ));
+    }
+    let p95 = percentile(&mut times, 0.95);
+    emit(
+        "trigger_to_start_p50_ms",
+        percentile(&mut times, 0.5),
+        "ms",
+        json!({ "class": "in-process", "samples": times.len(), "p95_ms": p95 }),
+    );
+    service.shutdown().await;
+}
+
+/// Two-task runs asked for at a steady 1,500 a minute, for 20 seconds or TWINLOOM_BENCH_SECONDS.
+async fn runs_per_minute() {
+    let (_home, engine) = engine(8).await;
+    let seconds: u64 = std::env::var("TWINLOOM_BENCH_SECONDS").map_or(20, |text| text.parse().unwrap());
+    let two = || {
+        plan(
+            "two",
+            vec![
+                task("first", "idle", json!({})),
+                task("second", "idle", json!({})).after("first"),
+            ],
+        )
+    };
+    let mut every = tokio::time::interval(Duration::from_millis(40));
+    let started = Instant::now();
+    let mut runs = tokio::task::JoinSet::new();
+    for _ in 0..seconds * 25 {
+        every.tick().await;
+        let (engine, plan) = (engine.clone(), two());
+        runs.spawn(async move { timed(&engine, plan).await });
+    }
+    let mut times = runs.join_all().await;
+    let rate = times.len() as f64 / (started.elapsed().as_secs_f64() / 60.0);
+    let (p50, p95) = (percentile(&mut times, 0.5), percentile(&mut times, 0.95));
+    let extra = json!({ "class": "in-process", "end_to_end_p50_ms": p50, "end_to_end_p95_ms": p95, "seconds": seconds });
+    emit("runs_per_minute", rate, "runs/min", extra);
+}
+
+/// Pages of 50 among 100,000 runs: the first one, one of a DAG, of a state, of both, and one from the middle.
+async fn list_runs() {
+    use twinloom_meta::{Change, RunFilter, RunRow, RunState};
+    let (_home, engine) = engine(1).await;
+    let meta = &engine.config().meta;
+    let began = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    for thousand in 0..100 {
+        let run = |number: i64| {
+            let at = began + jiff::SignedDuration::from_secs(number);
+            let state = [RunState::Succeeded, RunState::Failed][usize::from(number % 10 == 0)];
+            Change::from(RunRow {
+                id: format!("01RUN{number:021}"),
+                dag: format!("dag-{}", number % 20),
+                plan: Value::Null,
+                dag_text: String::new(),
+                params: json!({}),
+                state,
+                trigger: json!({ "kind": "manual" }),
+                created_at: at,
+                started_at: Some(at),
+                ended_at: Some(at),
+                owner: None,
+                epoch: 1,
+                lease_until: None,
+                error: None,
+            })
+        };
+        meta.apply((thousand * 1000..(thousand + 1) * 1000).map(run).collect(), &[])
+            .await
+            .unwrap();
+    }
+    let page = || RunFilter {
+        limit: 50,
+        ..RunFilter::default()
+    };
+    let (dag, failed) = (Some("dag-0".to_owned()), vec![RunState::Failed]);
+    let kinds = [
+        ("first", page()),
+        (
+            "dag",
+            RunFilter {
+                dag: dag.clone(),
+                ..page()
+            },
+        ),
+        (
+            "state",
+            RunFilter {
+                states: failed.clone(),
+                ..page()
+            },
+        ),
+        (
+            "dag and state",
+            RunFilter {
+                dag,
+                states: failed,
+                ..page()
+            },
+        ),
+        (
+            "states",
+            RunFilter {
+                states: vec![RunState::Succeeded, RunState::Failed],
+                ..page()
+            },
+        ),
+        (
+            "middle",
+            RunFilter {
+                before: Some(format!("01RUN{:021}", 50_000)),
+                ..page()
+            },
+        ),
+    ];
+    for (kind, filter) in kinds {
+        let mut times = Vec::new();
+        for _ in 0..50 {
+            let started = Instant::now();
+            assert_eq!(meta.runs(&filter).await.unwrap().len(), 50);
+            times.push(milliseconds(started.elapsed()));
+        }
+        let extra = json!({ "class": "in-process", "page": kind, "runs": 100_000 });
+        emit("list_runs_p50_ms", percentile(&mut times, 0.5), "ms", extra);
+    }
 }
 
 async fn engine(max_parallel: usize) -> (TempDir, Engine) {

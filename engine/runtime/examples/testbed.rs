@@ -1,7 +1,8 @@
 //! A scheduler and a worker with a few tiny operators, which the tests kill at every moment.
 //!
 //! `testbed worker` runs one task from stdin. `testbed run HOME RUN` starts the run, or goes on with it, approves what
-//! it asks, and exits with 0 once it has succeeded.
+//! it asks, and exits with 0 once it has succeeded. `testbed serve HOME` starts what triggers of the DAGs there say, until
+//! it is killed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,7 +38,16 @@ fn main() -> ExitCode {
                 .unwrap();
             runtime.block_on(schedule(home, run))
         }
-        other => panic!("{other:?} is neither `worker` nor `run`"),
+        Some("serve") => {
+            let home = PathBuf::from(args.next().unwrap());
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(serve(home))
+        }
+        other => panic!("{other:?} is none of `worker`, `run` and `serve`"),
     }
 }
 
@@ -75,4 +85,18 @@ async fn schedule(home: PathBuf, run: String) -> ExitCode {
         };
         engine.decide(&run, None, decision).await.unwrap();
     }
+}
+
+async fn serve(home: PathBuf) -> ExitCode {
+    let engine = Engine::start(support::config(&home).await).await.unwrap();
+    let dags = support::dags(&engine);
+    let config = twinloom_runtime::ServiceConfig {
+        poll_every: std::time::Duration::from_millis(20),
+        recover_every: Some(std::time::Duration::from_millis(200)),
+        ..Default::default()
+    };
+    let _service = twinloom_runtime::Service::start(engine, dags, config)
+        .await
+        .unwrap();
+    std::future::pending().await
 }

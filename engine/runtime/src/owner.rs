@@ -95,7 +95,7 @@ fn boot() -> String {
 }
 
 /// When a live process started, in clock ticks since boot; zombies count as gone.
-fn start_of(pid: u32) -> Option<u64> {
+pub fn start_of(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, so count from its end.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

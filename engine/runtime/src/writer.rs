@@ -8,6 +8,7 @@ use twinloom_meta::{Change, MetaError, RunState};
 use crate::{
     EngineError, EngineEvent,
     dispatcher::{Input, Launch, RunKey, Shared, attempt},
+    executor::AttemptEnd,
     failpoint, prepare,
 };
 
@@ -50,7 +51,13 @@ pub async fn run(shared: Arc<Shared>, mut batches: mpsc::UnboundedReceiver<Batch
         failpoint::hit(failpoint::BEFORE_COMMIT);
         let mut taken = std::mem::take(&mut waiting);
         // What comes after a transition that was not written would not fit what stands.
-        taken.retain(|batch| !lost.contains(&(Arc::clone(&batch.run), batch.epoch)));
+        taken.retain_mut(|batch| {
+            let gone = lost.contains(&(Arc::clone(&batch.run), batch.epoch));
+            if gone {
+                never(&shared, std::mem::take(&mut batch.after));
+            }
+            !gone
+        });
         for batch in commit(&shared, taken, &mut lost).await {
             perform(&shared, batch);
         }
@@ -122,26 +129,41 @@ async fn commit(shared: &Shared, mut batches: Vec<Batch>, gone: &mut HashSet<(Ru
                 MetaError::Superseded { .. } => tracing::debug!(%run, %error, "the run is not started"),
                 _ => tracing::error!(%run, %error, "the run is given up"),
             }
-            let mut replies = Vec::new();
+            let mut after = Vec::new();
             batches.retain_mut(|batch| {
                 let keep = batch.run != run;
                 if !keep {
                     gone.insert((Arc::clone(&run), batch.epoch));
-                }
-                if !keep {
-                    replies.extend(batch.after.drain(..).filter_map(|after| match after {
-                        After::Reply(reply) => Some(reply),
-                        _ => None,
-                    }));
+                    after.append(&mut batch.after);
                 }
                 keep
             });
+            let (replies, after): (Vec<After>, Vec<After>) = after
+                .into_iter()
+                .partition(|after| matches!(after, After::Reply(_)));
             for reply in replies {
-                let _ = reply.send(Err(EngineError::Meta(error.clone())));
+                if let After::Reply(reply) = reply {
+                    let _ = reply.send(Err(EngineError::Meta(error.clone())));
+                }
             }
             shared.send(Input::Lost {
                 run,
                 reason: error.to_string(),
+            });
+            never(shared, after);
+        }
+    }
+}
+
+/// What was to follow from a transition that does not stand does not. Attempts that are not started give back what was
+/// taken for them.
+fn never(shared: &Shared, after: Vec<After>) {
+    for after in after {
+        if let After::Launch(launch) = after {
+            shared.send(Input::Attempt {
+                attempt: launch.document.attempt,
+                task: launch.task,
+                end: AttemptEnd::Cancelled,
             });
         }
     }

@@ -8,6 +8,7 @@ mod live;
 mod metrics;
 mod notify;
 pub mod openapi;
+pub mod queue;
 mod secrets;
 mod serve;
 mod state;

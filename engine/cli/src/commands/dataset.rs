@@ -62,14 +62,11 @@ pub async fn run(app: &App, command: &DatasetCommand) -> Result<(), CliError> {
             reason,
         } => {
             let manifest = manifest(&store, reference).await?;
-            let label = Label {
-                version: manifest.version,
-                moved_at: Timestamp::now(),
-                by: by.clone(),
-                reason: reason.clone(),
-                previous: None,
-            };
-            store.tag(&manifest.data.name, tag, label).await?;
+            let engine = app.engine(None).await?;
+            let name = manifest.data.name.as_str();
+            let tagged = engine.tag_dataset(name, tag, manifest.version, by, reason).await;
+            engine.shutdown().await;
+            tagged?;
             done(
                 app,
                 &json!({ "dataset": manifest.id(), "tag": tag }),
@@ -390,8 +387,12 @@ async fn import(
         now: Timestamp::now(),
     };
     let committed = store.commit_dataset(staged, commit).await?;
-    let index = super::store::dataset_row(&committed.manifest);
-    app.meta().await?.apply(vec![index.into()], &[]).await?;
+    // As an event as well: triggers wait for versions, whoever made them.
+    let engine = app.engine(None).await?;
+    let by = std::env::var("USER").unwrap_or_default();
+    let announced = engine.announce_dataset(&committed.manifest, &by).await;
+    engine.shutdown().await;
+    announced?;
     let id = committed.manifest.id();
     let words = format!("{id}: {} rows", output::count(committed.manifest.data.rows));
     done(

@@ -2,9 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use jiff::Timestamp;
 use serde_json::json;
-use twinloom_meta::{AliasIndexRow, AuditRow, Change, NewEvent, event};
 use twinloom_runtime::reports;
 use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
 
@@ -203,47 +201,16 @@ async fn move_alias(
 ) -> Result<(), CliError> {
     let manifest = store.model(&reference.parse()?).await?;
     let name = &manifest.data.name;
-    let previous = store.aliases(name).await?.get(alias).map(|label| label.version);
-    let now = Timestamp::now();
-    let (by, reason) = (by.to_owned(), reason.to_owned());
-    let label = Label {
-        version: manifest.version,
-        moved_at: now,
-        by: by.clone(),
-        reason: reason.clone(),
-        previous,
-    };
-    store.set_alias(name, alias, label).await?;
-    let detail = json!({ "model": name, "alias": alias, "version": manifest.version, "previous": previous, "by": by, "reason": reason });
-    let changes: Vec<Change> = vec![
-        AliasIndexRow {
-            kind: twinloom_meta::ArtifactKind::Model,
-            name: name.to_string(),
-            alias: alias.to_owned(),
-            version: manifest.version,
-            previous,
-            by: by.clone(),
-            reason,
-            moved_at: now,
-        }
-        .into(),
-        NewEvent {
-            kind: event::ALIAS_MOVED.to_owned(),
-            subject: format!("{name}@{alias}"),
-            payload: detail.clone(),
-            at: now,
-        }
-        .into(),
-        AuditRow {
-            at: now,
-            by,
-            action: "alias.move".to_owned(),
-            subject: format!("{name}@{alias}"),
-            detail: detail.clone(),
-        }
-        .into(),
-    ];
-    app.meta().await?.apply(changes, &[]).await?;
+    let engine = app.engine(None).await?;
+    let moved = engine
+        .move_alias(name.as_str(), alias, manifest.version, by, reason)
+        .await;
+    engine.shutdown().await;
+    let row = moved?;
+    let previous = row.previous;
+    let detail = json!({
+        "model": name, "alias": alias, "version": row.version, "previous": previous, "by": row.by, "reason": row.reason,
+    });
     if app.global.json {
         return output::json(&detail);
     }

@@ -133,7 +133,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// The index row of a dataset version.
-pub fn dataset_row(manifest: &DatasetManifest) -> DatasetIndexRow {
+fn dataset_row(manifest: &DatasetManifest) -> DatasetIndexRow {
     let data = &manifest.data;
     DatasetIndexRow {
         name: data.name.to_string(),

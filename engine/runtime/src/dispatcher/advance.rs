@@ -106,7 +106,8 @@ impl Core {
             epoch: run.epoch,
             index,
         };
-        self.slots.enqueue(task, pool.as_deref());
+        let priority = run.plan.concurrency.priority;
+        self.slots.enqueue(task, pool.as_deref(), &run.head.dag, priority);
     }
 
     fn cached(&mut self, run: &mut Run, index: usize, ready: Ready, hit: Hit) {

@@ -25,13 +25,7 @@ pub fn mark(run: &str, task: &str, attempt: u32) -> String {
 
 /// Boot and start time of a live process, as `boot:ticks`: no later process with the same id has both.
 pub fn process_of(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name, in parentheses, may hold anything: count from its end.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    let start: u64 = fields.nth(18)?.parse().ok()?;
+    let start = crate::owner::start_of(pid)?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{}:{start}", boot.trim()))
 }

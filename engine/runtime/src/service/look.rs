@@ -79,11 +79,17 @@ impl Service {
         self.ask(|reply| Command::Freshness { reply }).await
     }
 
-    /// The queues that DAGs listen to.
+    /// The queues that DAGs listen to which are not paused: messages for the others stay where they are.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueSource> {
         let mut queues = Vec::new();
-        for entry in self.inner.dags.entries() {
+        for entry in self
+            .inner
+            .dags
+            .entries()
+            .into_iter()
+            .filter(|entry| !entry.paused)
+        {
             for condition in entry.dag.iter().flat_map(|dag| Condition::of(dag)) {
                 if let Condition::Queue(queue) = condition {
                     queues.push(QueueSource {

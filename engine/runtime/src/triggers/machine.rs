@@ -11,8 +11,8 @@ use super::{
     state::{Cause, Decided, Have, Met, State},
 };
 
-/// Messages that wait, at most; the queue keeps the others.
-pub const MOST_MESSAGES: usize = 10_000;
+/// Messages that wait, at most. A paused DAG's queue is not listened to, so that only what was under way then waits here.
+pub const MOST_MESSAGES: usize = 100_000;
 
 /// A condition and what it holds.
 #[derive(Debug, Clone)]

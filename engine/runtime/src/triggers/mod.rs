@@ -14,6 +14,8 @@ mod seen;
 mod state;
 mod status;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub(crate) use actor::{Command, Triggers};

@@ -10,7 +10,9 @@
 
 mod approvals;
 mod cache;
+mod chaos;
 mod crash;
+mod dags;
 mod failures;
 mod flow;
 mod operators;
@@ -18,3 +20,4 @@ mod plans;
 mod runs;
 mod search;
 mod support;
+mod triggers;

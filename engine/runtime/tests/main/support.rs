@@ -2,14 +2,21 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use arrow::{
+    array::{Array, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema},
+};
 use serde_json::json;
 use tempfile::TempDir;
+use twinloom_meta::RunHead;
 use twinloom_meta::{EventRow, Meta, TaskState};
 use twinloom_runtime::{
-    Clock, Engine, EngineConfig, Programs, RunSummary, Submit, SystemClock, TaskSummary, WaitFor,
+    Clock, Engine, EngineConfig, Programs, RunSummary, Service, ServiceConfig, Submit, SystemClock,
+    TaskSummary, WaitFor,
+    dags::{DagFolder, DagFolders},
 };
 use twinloom_spec::Plan;
-use twinloom_store::{FeatureStore, StoreLocation};
+use twinloom_store::{Commit, FeatureStore, Name, Producer, StageDataset, StoreLocation};
 
 use crate::operators;
 
@@ -101,4 +108,90 @@ pub fn task<'a>(run: &'a RunSummary, id: &str) -> &'a TaskSummary {
 pub async fn events(meta: &Meta, kind: &str) -> Vec<EventRow> {
     let all = meta.events_after(0, 100_000).await.unwrap();
     all.into_iter().filter(|event| event.kind == kind).collect()
+}
+
+/// The DAG files of a home.
+pub fn dags(engine: &Engine) -> DagFolder {
+    let config = engine.config();
+    let folders = DagFolders {
+        dags: vec![config.home.join("dags")],
+        pipelines: vec![config.home.join("pipelines")],
+    };
+    DagFolder::open(folders, Arc::clone(&config.registry), Arc::clone(&config.clock)).unwrap()
+}
+
+/// Writes a DAG of one idle step that these lines below `on:` start.
+pub fn write_dag(home: &Path, name: &str, on: &str) {
+    let text = format!(
+        "apiVersion: twinloom/v1\nkind: Dag\nname: {name}\n{on}\nsteps:\n  note: {{uses: idle, cache: false}}\n"
+    );
+    std::fs::create_dir_all(home.join("dags")).unwrap();
+    std::fs::write(home.join(format!("dags/{name}.yaml")), text).unwrap();
+}
+
+/// A service that takes up runs of others only when it is told to.
+pub async fn service(engine: Engine) -> Service {
+    let config = ServiceConfig {
+        recover_every: None,
+        ..ServiceConfig::default()
+    };
+    let dags = dags(&engine);
+    Service::start(engine, dags, config).await.unwrap()
+}
+
+/// Publishes a version of a dataset with the numbers of a range, outside of any run; its number.
+pub async fn publish(engine: &Engine, dataset: &str, numbers: std::ops::Range<i64>) -> u64 {
+    publish_with(engine, dataset, numbers, |_| {}).await
+}
+
+pub async fn publish_with(
+    engine: &Engine,
+    dataset: &str,
+    numbers: std::ops::Range<i64>,
+    change: impl FnOnce(&mut twinloom_store::StagedDataset),
+) -> u64 {
+    let store = &engine.config().store;
+    let schema = Arc::new(Schema::new(vec![Field::new("number", DataType::Utf8, false)]));
+    let mut writer = store.dataset_writer(StageDataset {
+        name: Name::new(dataset).unwrap(),
+        schema: Arc::clone(&schema),
+        keys: vec!["number".to_owned()],
+        producer: Producer::default(),
+        inputs: Vec::new(),
+    });
+    let column: Arc<dyn Array> = Arc::new(StringArray::from_iter_values(
+        numbers.map(|number| number.to_string()),
+    ));
+    writer
+        .write(RecordBatch::try_new(schema, vec![column]).unwrap())
+        .await
+        .unwrap();
+    let mut staged = writer.finish().await.unwrap();
+    change(&mut staged);
+    let commit = Commit {
+        task_key: None,
+        not_before: None,
+        now: engine.now(),
+    };
+    let committed = store.commit_dataset(staged, commit).await.unwrap();
+    engine.announce_dataset(&committed.manifest, "ada").await.unwrap();
+    committed.manifest.version
+}
+
+/// Runs of a DAG, oldest first, once all have ended.
+pub async fn runs_of(engine: &Engine, dag: &str) -> Vec<RunHead> {
+    let filter = twinloom_meta::RunFilter {
+        dag: Some(dag.to_owned()),
+        limit: 10_000,
+        ..Default::default()
+    };
+    let mut runs = engine.config().meta.runs(&filter).await.unwrap();
+    for run in &mut runs {
+        if !run.state.ended() {
+            engine.wait(&run.id, WaitFor::Ended).await.unwrap();
+            *run = engine.config().meta.run_head(&run.id).await.unwrap();
+        }
+    }
+    runs.reverse();
+    runs
 }

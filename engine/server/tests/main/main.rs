@@ -1,9 +1,16 @@
 //! The server as its callers see it: real requests to a real server over a real home.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod document;
 mod live;
 mod notify;
+mod queue;
 mod resources;
 mod roles;
 mod safety;

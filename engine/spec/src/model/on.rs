@@ -46,13 +46,15 @@ choices!(Catchup: "a way to catch up" { "none" => None, "latest" => Latest, "all
 spec_struct! {
     /// Times at which the DAG runs: `cron` or `every`.
     pub struct Schedule: "a schedule" {
-        /// A cron expression, such as `0 6 * * *`.
+        /// A cron expression, such as `0 6 * * *`, on the wall clock of the time zone. A time that the clocks leave out when
+        /// they go forward runs right after the gap; one that comes twice when they go back runs once, unless the
+        /// expression repeats within the hour.
         "cron" => cron: Option<Spanned<CronExpression>>,
-        /// A fixed interval, such as `6h`.
+        /// A fixed interval, such as `6h`: real time from `start`, or from 1970, whatever clocks do.
         "every" => every: Option<Spanned<Period>>,
         /// The time zone of the cron expression; UTC unless stated.
         "timezone" => timezone: Option<Timezone>,
-        /// What happens to times that passed while nothing ran.
+        /// What happens to times that passed unseen, more than a minute ago; at most 1,000 are caught up.
         "catchup" => catchup: Option<Catchup>,
         /// No run before.
         "start" => start: Option<Spanned<Moment>>,

@@ -1,0 +1,156 @@
+//! Messages of AMQP 0.9.1 queues (RabbitMQ). A message is acknowledged once its event is durable, and not before: one that
+//! comes again after a crash is known by its id.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::StreamExt;
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    message::Delivery,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+        QueueDeclareOptions,
+    },
+    types::FieldTable,
+};
+use tokio::task::JoinHandle;
+use twinloom_runtime::{
+    Service, ServiceError,
+    service::{QueueMessage, QueueSource},
+};
+
+/// Messages that are under way to the log at a time.
+const PREFETCH: u16 = 64;
+/// How often it is looked for queues that came or went.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The longest pause between two tries to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Listens to every queue that a DAG names, until it is dropped or aborted. `url` is where queues are that name no place
+/// of their own; without it those are not listened to.
+pub async fn listen(service: Service, url: Option<String>) {
+    let mut listeners: BTreeMap<QueueSource, Listener> = BTreeMap::new();
+    loop {
+        let wanted = service.queues();
+        // What is dropped stops listening.
+        listeners.retain(|source, listener| wanted.contains(source) && !listener.0.is_finished());
+        for source in wanted {
+            if source.url.is_none() && url.is_none() {
+                continue;
+            }
+            listeners.entry(source.clone()).or_insert_with(|| {
+                let (service, url) = (service.clone(), url.clone());
+                Listener(tokio::spawn(keep_listening(service, source, url)))
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+struct Listener(JoinHandle<()>);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn keep_listening(service: Service, source: QueueSource, default: Option<String>) {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        let url = match &source.url {
+            Some(reference) => service.secret(reference).await.map_err(|error| error.to_string()),
+            None => Ok(default.clone().unwrap_or_default()),
+        };
+        let ended = match url {
+            Ok(url) => consume(&service, &source.name, &url)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(taken) if taken > 0 => pause = Duration::from_millis(250),
+            Ok(_) => {}
+            // An error of the client may name the server, never its password.
+            Err(error) => tracing::warn!(
+                queue = source.name,
+                error,
+                "the queue is not listened to; trying again"
+            ),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Takes messages until the connection ends; how many.
+async fn consume(service: &Service, queue: &str, url: &str) -> Result<u64, lapin::Error> {
+    let properties = ConnectionProperties::default().with_connection_name("twinloom".into());
+    let connection = Connection::connect(url, properties).await?;
+    let channel = channel(&connection, queue).await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let mut deliveries = channel
+        .basic_consume(
+            queue.into(),
+            "twinloom".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    let mut taken = 0;
+    while let Some(delivery) = deliveries.next().await {
+        taken += u64::from(take(service, queue, delivery?).await?);
+    }
+    Ok(taken)
+}
+
+/// A channel on which the queue is there. One that stands with other settings is taken as it is.
+async fn channel(connection: &Connection, queue: &str) -> Result<Channel, lapin::Error> {
+    let channel = connection.create_channel().await?;
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    match channel
+        .queue_declare(queue.into(), durable, FieldTable::default())
+        .await
+    {
+        Ok(_) => Ok(channel),
+        // A refusal closes the channel.
+        Err(_) => connection.create_channel().await,
+    }
+}
+
+/// Puts a message into the log and acknowledges it; whether it was new.
+async fn take(service: &Service, queue: &str, delivery: Delivery) -> Result<bool, lapin::Error> {
+    let id = delivery.properties.message_id().as_ref().map(ToString::to_string);
+    let message = QueueMessage {
+        id,
+        body: delivery.data.clone(),
+    };
+    match service.queue_message(queue, message).await {
+        Ok(_) => {
+            delivery.ack(BasicAckOptions::default()).await?;
+            Ok(true)
+        }
+        Err(ServiceError::KnownMessage { .. }) => {
+            delivery.ack(BasicAckOptions::default()).await?;
+            Ok(false)
+        }
+        Err(error @ ServiceError::Body { .. }) => {
+            tracing::warn!(queue, %error, "a message is rejected");
+            delivery.reject(BasicRejectOptions::default()).await?;
+            Ok(false)
+        }
+        Err(error) => {
+            tracing::warn!(queue, %error, "a message could not be stored; it goes back to the queue");
+            let again = BasicNackOptions {
+                requeue: true,
+                ..BasicNackOptions::default()
+            };
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            delivery.nack(again).await?;
+            Ok(false)
+        }
+    }
+}
