@@ -29,7 +29,7 @@ use crate::{
     http::{guard, idempotency, problem::Problem, rate},
     live::hub::Hub,
     metrics::Metrics,
-    notify, openapi,
+    notify, openapi, queue,
     secrets::Vault,
     state::{App, Shared},
     ui,
@@ -104,7 +104,8 @@ impl Server {
             serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
         let page = config.page.clone().unwrap_or_else(|| format!("http://{address}"));
         let notify = notify::start(meta.clone(), Arc::clone(&secrets), page);
-        let helpers = vec![hub, notify, metrics.watch(&engine, meta.clone())];
+        let queues = tokio::spawn(queue::listen(service.clone()));
+        let helpers = vec![hub, notify, queues, metrics.watch(&engine, meta.clone())];
         let app: Shared = Arc::new(App {
             store: engine.config().store.clone(),
             registry: Arc::clone(&engine.config().registry),

@@ -26,22 +26,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The longest pause between two tries to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Listens to every queue that a DAG names, until it is dropped or aborted. `url` is where queues are that name no place
-/// of their own; without it those are not listened to.
-pub async fn listen(service: Service, url: Option<String>) {
+/// The secret with the place of queues that name none of their own: `amqp://USER:PASSWORD@HOST/VHOST`.
+pub const URL: &str = "secret:AMQP_URL";
+
+/// Listens to every queue that a DAG names, until it is dropped or aborted.
+pub async fn listen(service: Service) {
     let mut listeners: BTreeMap<QueueSource, Listener> = BTreeMap::new();
     loop {
         let wanted = service.queues();
         // What is dropped stops listening.
         listeners.retain(|source, listener| wanted.contains(source) && !listener.0.is_finished());
         for source in wanted {
-            if source.url.is_none() && url.is_none() {
-                continue;
-            }
-            listeners.entry(source.clone()).or_insert_with(|| {
-                let (service, url) = (service.clone(), url.clone());
-                Listener(tokio::spawn(keep_listening(service, source, url)))
-            });
+            listeners
+                .entry(source.clone())
+                .or_insert_with(|| Listener(tokio::spawn(keep_listening(service.clone(), source))));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -55,13 +53,13 @@ impl Drop for Listener {
     }
 }
 
-async fn keep_listening(service: Service, source: QueueSource, default: Option<String>) {
+async fn keep_listening(service: Service, source: QueueSource) {
     let mut pause = Duration::from_millis(250);
     loop {
-        let url = match &source.url {
-            Some(reference) => service.secret(reference).await.map_err(|error| error.to_string()),
-            None => Ok(default.clone().unwrap_or_default()),
-        };
+        let url = service
+            .secret(source.url.as_deref().unwrap_or(URL))
+            .await
+            .map_err(|error| error.to_string());
         let ended = match url {
             Ok(url) => consume(&service, &source.name, &url)
                 .await

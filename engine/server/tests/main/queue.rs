@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, QueueDeclareOptions},
@@ -11,6 +12,7 @@ use twinloom_meta::{EventRow, Meta, event};
 use twinloom_runtime::{
     Engine, EngineConfig, Programs, Service, ServiceConfig, SystemClock,
     dags::{DagFolder, DagFolders},
+    service::Secrets,
 };
 use twinloom_server::queue;
 use twinloom_store::{FeatureStore, StoreLocation};
@@ -29,7 +31,7 @@ async fn a_message_is_acknowledged_once_it_is_in_the_log_and_counts_once() {
     let home = tempfile::tempdir().unwrap();
     let name = format!("jobs-{}", std::process::id());
     std::fs::write(home.path().join("worker.yaml"), DAG.replace("NAME", &name)).unwrap();
-    let service = service(home.path()).await;
+    let service = service(home.path(), &url).await;
     let connection = Connection::connect(&url, ConnectionProperties::default())
         .await
         .unwrap();
@@ -52,7 +54,7 @@ async fn a_message_is_acknowledged_once_it_is_in_the_log_and_counts_once() {
             .await
             .unwrap();
     };
-    let listener = tokio::spawn(queue::listen(service.clone(), Some(url.clone())));
+    let listener = tokio::spawn(queue::listen(service.clone()));
     for number in 0..20 {
         send(&format!("id-{}", number % 17), br#"{"size": 1}"#).await;
     }
@@ -64,7 +66,7 @@ async fn a_message_is_acknowledged_once_it_is_in_the_log_and_counts_once() {
         send(&format!("id-{number}"), b"only text").await;
     }
     send("broken", &[0xff, 0xfe]).await;
-    let listener = tokio::spawn(queue::listen(service.clone(), Some(url.clone())));
+    let listener = tokio::spawn(queue::listen(service.clone()));
     wait_for(&service, 37).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     service.settle().await.unwrap();
@@ -101,7 +103,17 @@ async fn of_kind(service: &Service, kind: &str) -> Vec<EventRow> {
     all.into_iter().filter(|row| row.kind == kind).collect()
 }
 
-async fn service(home: &std::path::Path) -> Service {
+/// Knows where the queues are.
+struct Url(String);
+
+#[async_trait]
+impl Secrets for Url {
+    async fn get(&self, name: &str) -> Option<String> {
+        (name == "AMQP_URL").then(|| self.0.clone())
+    }
+}
+
+async fn service(home: &std::path::Path, url: &str) -> Service {
     let config = EngineConfig {
         home: home.to_owned(),
         store: FeatureStore::open(&StoreLocation::new(home.join("store").display().to_string()))
@@ -126,12 +138,11 @@ async fn service(home: &std::path::Path) -> Service {
         dags: vec![home.to_owned()],
         pipelines: Vec::new(),
     };
+    let engine = Engine::start(config).await.unwrap();
     let dags = DagFolder::open(folders, registry, clock).unwrap();
-    Service::start(
-        Engine::start(config).await.unwrap(),
-        dags,
-        ServiceConfig::default(),
-    )
-    .await
-    .unwrap()
+    let config = ServiceConfig {
+        secrets: Arc::new(Url(url.to_owned())),
+        ..ServiceConfig::default()
+    };
+    Service::start(engine, dags, config).await.unwrap()
 }

@@ -183,7 +183,7 @@ spec_struct! {
     pub struct QueueTrigger: "a queue" {
         /// The queue.
         "name" => name: Spanned<Label>,
-        /// Where it is, as `secret:NAME`; Twinloom's own queue unless stated.
+        /// Where it is, as `secret:NAME`; `secret:AMQP_URL` unless stated.
         "url" => url: Option<SecretRef>,
         /// Parameters taken from the message's JSON, by JSON pointer.
         "params" => params: Option<NameMap<String>>,
