@@ -36,7 +36,7 @@ export function Login() {
           {busy ? "Logging in…" : "Log in"}
         </button>
         <p className="soft small">
-          No account? An admin makes one under Settings, or on the server with <code>twinloom user add</code>.
+          No account? An admin makes one under Settings, or on the server with <code>twinloom user create</code>.
         </p>
       </form>
     </main>

@@ -17,6 +17,7 @@ export const STATES = {
   upstream_failed: { word: "upstream failed", tone: "red" },
   skipped: { word: "skipped", tone: "grey" },
   cancelled: { word: "cancelled", tone: "grey" },
+  late: { word: "late", tone: "amber" },
 } as const satisfies Record<string, Look>;
 
 export type State = keyof typeof STATES;

@@ -63,7 +63,7 @@ export default function Datasets() {
               <p>
                 A step publishes one by naming it: <code>out: {"{documents: raw_documents}"}</code>. Or import a file:
               </p>
-              <Code text="twinloom dataset import articles articles.jsonl --key id" label="command" />
+              <Code text="twinloom dataset import articles articles.jsonl --keys id" label="command" />
             </Empty>
           ) : (
             <>

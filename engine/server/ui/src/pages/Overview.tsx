@@ -101,7 +101,7 @@ function Bad({ data: { failed, late } }: { data: Data }) {
         ))}
         {late.map((item) => (
           <li key={item.dataset}>
-            <Status state="waiting" word="late" />
+            <Status state="late" />
             <Link href={to.dataset(item.dataset)}>{item.dataset}</Link>
             <span>
               newest version <Time at={item.newest_at} none="never" />, due <Time at={item.deadline} />
@@ -170,7 +170,7 @@ function Running({ items }: { items: Data["running"] }) {
 
 const fresh: Column<Schemas["FreshnessItem"]>[] = [
   { key: "dataset", head: "Dataset", cell: (item) => <Link href={to.dataset(item.dataset)}>{item.dataset}</Link> },
-  { key: "state", head: "State", cell: (item) => (item.late ? <Status state="waiting" word="late" /> : <Status state="succeeded" word={item.deadline ? "on time" : "no deadline"} />) },
+  { key: "state", head: "State", cell: (item) => (item.late ? <Status state="late" /> : <Status state="succeeded" word={item.deadline ? "on time" : "no deadline"} />) },
   { key: "version", head: "Version", num: true, cell: (item) => (item.version ? <Link href={to.dataset(item.dataset, item.version)}>{item.version}</Link> : "–") },
   { key: "newest", head: "Newest", num: true, cell: (item) => <Time at={item.newest_at} none="never" /> },
   { key: "deadline", head: "Due", num: true, cell: (item) => <Due at={item.deadline} /> },

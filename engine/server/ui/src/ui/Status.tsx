@@ -26,6 +26,12 @@ const SHAPES: Record<string, React.ReactNode> = {
     />
   ),
   skipped: <path d="M3 8h10" />,
+  late: (
+    <>
+      <circle cx="8" cy="8" r="5.500" />
+      <path d="M8 4.800V8l2.200 1.500" />
+    </>
+  ),
   cancelled: (
     <>
       <circle cx="8" cy="8" r="5.500" />

@@ -18,7 +18,8 @@ export function defaultsOf(schema: RJSFSchema): Record<string, unknown> {
 }
 
 export default function RunTab({ dag }: { dag: Schemas["DagDetail"] }) {
-  const schema = dag.params_schema as RJSFSchema;
+  // A file that was never valid has no parameters yet.
+  const schema = useMemo(() => (dag.params_schema ?? {}) as RJSFSchema, [dag.params_schema]);
   const defaults = useMemo(() => defaultsOf(schema), [schema]);
   const [params, setParams] = useState<Record<string, unknown>>(defaults);
   const [valid, setValid] = useState(true);

@@ -40,7 +40,7 @@ function Collect() {
   const { act, busy, error } = useAct();
   const collect = (dry: boolean) =>
     act(async () => {
-      const { data } = await client.POST("/api/v1/storage/gc", { body: { dry_run: dry, keep_versions: keep ? Number(keep) : null } });
+      const { data } = await client.POST("/api/v1/storage/gc", { body: { dry_run: dry, grace_hours: null, keep_versions: keep ? Number(keep) : null } });
       setFound(data);
     });
   const some = found !== undefined && found.dry_run && found.removed_blobs + found.retired.length > 0;

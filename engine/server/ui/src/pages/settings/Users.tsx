@@ -40,7 +40,7 @@ export default function Users() {
               <p>
                 This server has no users: it listens on this machine alone, and whoever is at the machine may do everything. With the first user everyone has to log in, so make that one an admin. From a shell:
               </p>
-              <Code text="twinloom user add ada --role admin" label="command" />
+              <Code text="twinloom user create ada --role admin" label="command" />
             </Empty>
           ) : (
             <Table
