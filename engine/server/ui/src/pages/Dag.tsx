@@ -37,7 +37,7 @@ export default function Dag() {
 }
 
 function Known({ name, tab }: { name: string; tab: string }) {
-  const dag = api.useQuery("get", "/api/v1/dags/{dag}", { params: { path: { dag: name } } });
+  const dag = api.useQuery("get", "/api/v1/dags/{dag}", { params: { path: { dag: name } } }, { refetchInterval: 3000 });
   const Part = PARTS[tab] ?? PARTS.grid;
   return (
     <Loaded of={dag} rows={8}>

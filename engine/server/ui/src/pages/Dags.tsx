@@ -55,7 +55,8 @@ export function DagState({ dag }: { dag: DagItem }) {
 
 export default function Dags() {
   const [q, setQ] = useParam("q");
-  const dags = api.useQuery("get", "/api/v1/dags", { params: { query: { runs: 8, limit: 500 } } });
+  // A file that changes on disk is no event of the log.
+  const dags = api.useQuery("get", "/api/v1/dags", { params: { query: { runs: 8, limit: 500 } } }, { refetchInterval: 3000 });
   return (
     <>
       <div className="page-head">

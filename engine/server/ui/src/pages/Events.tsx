@@ -12,7 +12,7 @@ import { Time } from "../ui/Time";
 const KINDS = ["dataset.*", "model.*", "alias.*", "run.*", "approval.*", "schedule.*", "webhook.*", "queue.*", "freshness.*"];
 const PAGES = {
   pageParamName: "cursor",
-  initialPageParam: undefined as string | undefined,
+  initialPageParam: null as string | null,
   getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
 };
 

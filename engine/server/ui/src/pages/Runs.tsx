@@ -71,7 +71,8 @@ export function useRuns({ state, dag, q }: { state?: string; dag?: string; q?: s
     { params: { query: { limit: PAGE, state: state || undefined, dag: dag || undefined, q: q || undefined } } },
     {
       pageParamName: "cursor",
-      initialPageParam: undefined as string | undefined,
+      // Not undefined, for which the client would put a 0.
+      initialPageParam: null as string | null,
       getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
       placeholderData: (old) => old,
     },

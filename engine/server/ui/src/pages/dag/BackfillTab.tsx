@@ -18,10 +18,11 @@ export default function BackfillTab({ dag }: { dag: Schemas["DagDetail"] }) {
   const [until, setUntil] = useParam("to", local(0));
   const [started, setStarted] = useState<string[]>();
   const { act, busy, error } = useAct();
+  const scheduled = dag.trigger_states.some(({ kind }) => kind === "schedule");
   const valid = from !== "" && until !== "" && new Date(from) < new Date(until);
   const range = valid ? { from: new Date(from).toISOString(), to: new Date(until).toISOString() } : { from: "", to: "" };
-  const preview = api.useQuery("post", "/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name } }, body: { ...range, preview: true } }, { enabled: valid && dag.triggers.includes("schedule"), staleTime: 30_000 });
-  if (!dag.triggers.includes("schedule")) {
+  const preview = api.useQuery("post", "/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name } }, body: { ...range, preview: true } }, { enabled: valid && scheduled, staleTime: 30_000 });
+  if (!scheduled) {
     return (
       <Empty title="A backfill needs a schedule">
         <p>It runs the times that the schedule would have had in a range. This DAG has none.</p>

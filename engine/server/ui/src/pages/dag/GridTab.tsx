@@ -13,7 +13,7 @@ export default function GridTab({ dag }: { dag: Schemas["DagDetail"] }) {
     { params: { path: { dag: dag.name }, query: { limit: 100 } } },
     {
       pageParamName: "before",
-      initialPageParam: undefined as string | undefined,
+      initialPageParam: null as string | null,
       getNextPageParam: (page: Schemas["Grid"]) => page.next_before ?? undefined,
     },
   );
