@@ -27,3 +27,6 @@ done
 say "building and testing (the first time takes some minutes)"
 # Both binaries are built before the first test runs: the command line's tests start the worker.
 cargo test --workspace --locked --no-fail-fast "$@"
+
+say "trying the API against its own document"
+TWINLOOM="${CARGO_TARGET_DIR:-target}/debug/twinloom" infra/test-servers/api.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries the API against its own document with schemathesis: every operation, bounded examples, no server error allowed.
 # Starts `twinloom up` over a fresh home; skips, and says so, where pip cannot get schemathesis.
-# Environment: TWINLOOM (the binary), EXAMPLES (per operation, default 15), SECONDS_AT_MOST (default 300).
+# Environment: TWINLOOM (the binary), EXAMPLES (per operation, default 15), MAX_SECONDS (default 60).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 say() { printf '[api] %s\n' "$*" >&2; }
@@ -52,10 +52,26 @@ url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$home/out")
 [ -n "$url" ] || { say "the server did not start:"; cat "$home/log" >&2; exit 1; }
 say "$url"
 
-# Streams have no end, and collecting garbage or logging out would pull the rug from under the others.
-timeout "${SECONDS_AT_MOST:-300}" "$venv/bin/schemathesis" run "$url/api/v1/openapi.json" \
+# Real names, so that requests get past "not found".
+run=$(curl -fsS -X POST "$url/api/v1/dags/hello/runs" -H 'content-type: application/json' -d '{}' | sed -n 's/.*"run":"\([^"]*\)".*/\1/p')
+for _ in $(seq 100); do
+  curl -fsS "$url/api/v1/runs/$run" | grep -q '"state":"succeeded"' && break
+  sleep 0.1
+done
+cat >"$home/schemathesis.toml" <<TOML
+[parameters]
+"path.dag" = "hello"
+"path.run" = "$run"
+"path.task" = "hello"
+"path.dataset" = "greetings"
+"path.version" = "1"
+TOML
+
+# Streams have no end; a user would turn the login on for everybody after it.
+"$venv/bin/schemathesis" --config-file "$home/schemathesis.toml" run "$url/api/v1/openapi.json" \
   --checks not_a_server_error,response_schema_conformance,content_type_conformance \
-  --max-examples "${EXAMPLES:-15}" --seed 1 --request-timeout 20 --phases examples,coverage,fuzzing \
+  --max-examples "${EXAMPLES:-15}" --max-time "${MAX_SECONDS:-60}" --seed 1 --request-timeout 20 --no-color \
+  --phases examples,coverage,fuzzing --continue-on-failure \
   --exclude-path /api/v1/stream --exclude-path '/api/v1/runs/{run}/tasks/{task}/logs' \
-  --exclude-operation-id create_user --exclude-operation-id change_user --exclude-operation-id log_out
+  --exclude-operation-id create_user
 say "no server error"

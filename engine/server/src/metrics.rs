@@ -231,11 +231,7 @@ impl Metrics {
     /// What the database says.
     pub async fn render(&self, meta: &Meta) -> Result<String, MetaError> {
         let open = [RunState::Queued, RunState::Running, RunState::Waiting];
-        let counts: HashMap<RunState, u64> = meta
-            .run_counts(Some(Timestamp::now()))
-            .await?
-            .into_iter()
-            .collect();
+        let counts = meta.run_counts(Some(Timestamp::now())).await?;
         for state in open {
             self.set(
                 "twinloom_runs_open",

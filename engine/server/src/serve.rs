@@ -1,7 +1,6 @@
 //! The server: binding, layers, graceful end.
 
 use std::{
-    future::Future,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -221,26 +220,24 @@ async fn figures(State(app): State<Shared>) -> Response {
 }
 
 /// Times and counts requests by route.
-fn timed(State(app): State<Shared>, request: Request, next: Next) -> impl Future<Output = Response> + Send {
-    async move {
-        let started = Instant::now();
-        let path = request
-            .extensions()
-            .get::<MatchedPath>()
-            .map(|path| path.as_str().to_owned());
-        let method = request.method().clone();
-        let response = next.run(request).await;
-        let path = path.as_deref().unwrap_or("other");
-        let (status, took) = (response.status(), started.elapsed());
-        let labels = [
-            ("route", path),
-            ("method", method.as_str()),
-            ("status", status.as_str()),
-        ];
-        app.metrics.count("twinloom_http_requests_total", &labels);
-        app.metrics
-            .time("twinloom_http_request_seconds", &labels[..1], took.as_secs_f64());
-        tracing::debug!(%method, path, status = status.as_u16(), ms = took.as_millis(), "request");
-        response
-    }
+async fn timed(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let path = path.as_deref().unwrap_or("other");
+    let (status, took) = (response.status(), started.elapsed());
+    let labels = [
+        ("route", path),
+        ("method", method.as_str()),
+        ("status", status.as_str()),
+    ];
+    app.metrics.count("twinloom_http_requests_total", &labels);
+    app.metrics
+        .time("twinloom_http_request_seconds", &labels[..1], took.as_secs_f64());
+    tracing::debug!(%method, path, status = status.as_u16(), ms = took.as_millis(), "request");
+    response
 }

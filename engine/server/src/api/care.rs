@@ -121,7 +121,7 @@ pub async fn storage(State(app): State<Shared>) -> Answer<Json<Storage>> {
         latest_bytes: datasets.iter().map(|(row, _)| row.bytes).sum(),
         models: names.len() as u64,
         model_versions: models.len() as u64,
-        runs: runs.iter().map(|(_, count)| count).sum(),
+        runs: runs.values().sum(),
         events: u64::try_from(app.meta.last_event().await?).unwrap_or_default(),
     }))
 }

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use twinloom_meta::MetaError;
 use twinloom_runtime::{EngineError, ServiceError, dags::DagsError};
@@ -16,13 +16,14 @@ use utoipa::ToSchema;
 pub type Answer<T> = Result<T, Problem>;
 
 /// An error: RFC 9457 with a stable code and a hint.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// `urn:twinloom:error:<code>`.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What happened, one sentence.
@@ -30,23 +31,24 @@ pub struct Problem {
     /// Stable and dotted, as in the command line: `store.not_found`.
     pub code: String,
     /// What to do about it; may be empty.
-    pub hint: String,
+    #[schema(value_type = String)]
+    pub hint: Box<str>,
     /// More places, such as the diagnostics of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
-    pub errors: Option<Vec<Value>>,
+    pub errors: Option<Box<[Value]>>,
 }
 
 impl Problem {
     /// A problem of that status.
     pub fn new(status: StatusCode, code: &str, detail: impl ToString, hint: impl ToString) -> Self {
         Self {
-            kind: format!("urn:twinloom:error:{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: format!("urn:twinloom:error:{code}").into(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.to_string(),
             code: code.to_owned(),
-            hint: hint.to_string(),
+            hint: hint.to_string().into(),
             errors: None,
         }
     }

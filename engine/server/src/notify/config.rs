@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the words of the API")]
 pub enum Wanted {
     /// A run failed.
     RunFailed,
