@@ -218,6 +218,21 @@ def sse_clients(clients: int = 200) -> list[dict]:
             {"bench": "sse_rss_mib", "system": "twinloom", "value": round(memory, 1), "unit": "MiB", "clients": len(ends)}]
 
 
+def smol(run):
+    """A case over the random-weight checkpoint `smol-135m`: made by the peers' script where there is a Python for it, or
+    found in the folder CHECKPOINTS."""
+    def rows():
+        base = Path(os.environ.get("CHECKPOINTS", ROOT / ".cache" / "checkpoints")) / "smol-135m"
+        script = PEERS / "make_checkpoints.py"
+        if not (base / "model.safetensors").is_file() and PYTHON and script.is_file():
+            subprocess.run([PYTHON, script, base.parent, base.name], cwd=PEERS, stdout=sys.stderr, check=False)
+        if (base / "model.safetensors").is_file():
+            return run(base)
+        say(f"there is no {base}: set PEERS_PYTHON or CHECKPOINTS")
+        return []
+    return rows
+
+
 # Each case: the figures it gives, our command, the peer's (if there is one).
 CASES = [
     ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms",
@@ -230,6 +245,8 @@ CASES = [
     ({"store_publish", "store_incremental"}, cargo_bench("twinloom-store", "store"), None),
     ({"text_pipeline"}, cargo_bench("twinloom-operators", "text_pipeline"), peer("text_pipeline.py")),
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),
+    ({"lora_train"}, smol(lambda base: rows_of([TORCH, "bench", "train", base])),
+     smol(lambda base: peer("lora_train.py", base, "--seq", "256", "--batch", "2")())),
 ]
 
 
@@ -246,6 +263,11 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[dict]:
             ratio = other / mine if unit in LOWER else mine / other
             against = next(row["system"] for row in theirs if row["bench"] == bench)
             out.append({"bench": bench, "system": "ratio", "value": round(ratio, 3), "unit": "ratio", "against": against})
+            memory = [max((row.get("peak_rss_mib") or 0 for row in rows if row["bench"] == bench), default=0)
+                      for rows in (ours, theirs)]
+            if bench == "lora_train" and all(memory):
+                out.append({"bench": bench, "system": "ratio", "value": round(memory[0] / memory[1], 3),
+                            "unit": "ratio of peak memory (lower is better)", "against": against})
     return out
 
 

@@ -258,7 +258,7 @@ fn refuse_unknown(config: &Value, path: &Path) -> Result<(), ModelError> {
     if kind != "LORA" {
         return Err(config_error(path, format!("peft_type is `{kind}`")));
     }
-    let unknown = ["use_dora", "rank_pattern", "alpha_pattern", "modules_to_save"];
+    let unknown = ["rank_pattern", "alpha_pattern", "modules_to_save"];
     if let Some(name) = unknown.iter().find(|name| set(name)) {
         return Err(config_error(path, format!("`{name}` is set")));
     }

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use twinloom_operators::train::{Config, Optimizer};
 use twinloom_sdk::{Context, OperatorError};
@@ -44,7 +43,7 @@ pub struct Fit<'a> {
 }
 
 /// A measurement of the held-out loss.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Steps done.
     pub step: u64,
@@ -163,9 +162,8 @@ impl Fit<'_> {
         }
         self.measure(steps, steps, &mut progress)?;
         keeper.finish();
-        let Progress {
-            tokens, losses, held, ..
-        } = progress;
+        let held = progress.held();
+        let Progress { tokens, losses, .. } = progress;
         Ok(Curve {
             steps,
             tokens,
@@ -309,7 +307,7 @@ impl Fit<'_> {
         self.report(step, &[("eval_loss", loss)]);
         self.context
             .info(format!("step {step} of {steps}: held-out loss {loss:.4}"));
-        progress.held.push(Point { step, loss });
+        progress.measured(Point { step, loss });
         Ok(())
     }
 

@@ -34,12 +34,51 @@ pub struct Progress {
     pub step: u64,
     /// Tokens predicted.
     pub tokens: u64,
-    /// The loss of every step.
+    /// The loss of every step; as bits, because text does not give every number back.
+    #[serde(with = "bits")]
     pub losses: Vec<f64>,
-    /// Held-out measurements.
-    pub held: Vec<Point>,
+    /// Held-out measurements: steps and losses.
+    pub held_steps: Vec<u64>,
+    /// Their losses.
+    #[serde(with = "bits")]
+    pub held_losses: Vec<f64>,
     /// Seconds spent.
     pub seconds: f64,
+}
+
+impl Progress {
+    /// Adds a held-out measurement.
+    pub fn measured(&mut self, point: Point) {
+        self.held_steps.push(point.step);
+        self.held_losses.push(point.loss);
+    }
+
+    /// The held-out measurements.
+    #[must_use]
+    pub fn held(&self) -> Vec<Point> {
+        let pairs = self.held_steps.iter().zip(&self.held_losses);
+        pairs
+            .map(|(step, loss)| Point {
+                step: *step,
+                loss: *loss,
+            })
+            .collect()
+    }
+}
+
+/// Numbers as their bits.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        let bits: Vec<u64> = numbers.iter().map(|number| number.to_bits()).collect();
+        bits.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let bits = Vec::<u64>::deserialize(from)?;
+        Ok(bits.into_iter().map(f64::from_bits).collect())
+    }
 }
 
 /// Keeps and finds the checkpoints of one training.

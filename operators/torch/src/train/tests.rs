@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod loops;
+mod methods;
 mod operator;
 mod parts;
+mod resume;

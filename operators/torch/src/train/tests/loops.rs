@@ -7,7 +7,7 @@ use crate::{
     train::{AdamW, AdamWConfig, Loss, batch::Batch, losses, tokens::TokenWriter},
 };
 
-fn model(seed: u64) -> Decoder {
+pub fn model(seed: u64) -> Decoder {
     let architecture = Architecture {
         vocabulary: 50,
         hidden: 32,
@@ -27,7 +27,7 @@ fn model(seed: u64) -> Decoder {
     Decoder::random(architecture, seed, Device::Cpu).unwrap()
 }
 
-fn adapter(model: &Decoder) -> Adapter {
+pub fn adapter(model: &Decoder) -> Adapter {
     let config = AdapterConfig {
         r: 4,
         lora_alpha: 8.0,
@@ -37,7 +37,7 @@ fn adapter(model: &Decoder) -> Adapter {
     Adapter::new(model, config, 1).unwrap()
 }
 
-fn sequences() -> Vec<(Vec<i64>, usize)> {
+pub fn sequences() -> Vec<(Vec<i64>, usize)> {
     vec![
         ((1..12).collect(), 4),
         ((20..26).collect(), 1),
@@ -45,7 +45,7 @@ fn sequences() -> Vec<(Vec<i64>, usize)> {
     ]
 }
 
-fn optimizer(weights: Vec<Tensor>) -> AdamW {
+pub fn optimizer(weights: Vec<Tensor>) -> AdamW {
     let config = AdamWConfig {
         betas: (0.9, 0.999),
         epsilon: 1e-8,
