@@ -1,7 +1,7 @@
 # Two commands for users: `make demo` and `make test`. For a developer's day: `make check`. Figures: `make bench`.
 # Everything that they fetch or build goes into ignored folders (.cache, target, .twinloom); all are safe to repeat.
 
-.PHONY: help demo test check bench build setup ui fmt parity clean
+.PHONY: help demo test check bench build setup ui screenshots fmt parity clean
 
 help: ## What there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ ui: ## The web UI, into engine/server/ui/dist (needs Node.js 20.19 or later).
 
 parity: ## Make the golden files again with the peers (PEERS_PYTHON=…), compare, and run the tests against them.
 	@infra/golden/parity.sh
+
+screenshots: ## Every page of the web UI at both themes and two widths, into engine/server/ui/screenshots.
+	@infra/ui.sh screenshots
 
 fmt: ## Format Rust and the DAG files.
 	@cargo fmt

@@ -30,3 +30,6 @@ cargo test --workspace --locked --no-fail-fast "$@"
 
 say "trying the API against its own document"
 TWINLOOM="${CARGO_TARGET_DIR:-target}/debug/twinloom" infra/test-servers/api.sh
+
+say "testing the web UI"
+infra/ui.sh test

@@ -1,0 +1,177 @@
+// What a person does, in a real browser, against the real server.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { BROKEN } from "./dags.mjs";
+import { browse, open, torch, World } from "./world.mjs";
+
+let world;
+let browser;
+before(async () => {
+  browser = await browse();
+  world = await World.start();
+});
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+
+/** A page that is closed, and without faults, when the test is done. */
+function looking(name, path, act) {
+  test(name, async () => {
+    if (/model/.test(name) && !torch()) return void console.error("SKIP: there is no twinloom-torch to make a model with");
+    const page = await open(browser, world, path);
+    try {
+      await act(page);
+      assert.deepEqual(page.faults, []);
+    } catch (error) {
+      error.message += `\n  at ${page.url()}\n  faults: ${page.faults.join("; ")}\n${await page.locator("body").innerText().catch(() => "")}`.slice(0, 3000);
+      throw error;
+    } finally {
+      await page.context().close();
+    }
+  });
+}
+
+looking("from the first start to the first run", "/", async (page) => {
+  await page.getByText("Nothing has run yet").waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").fill("run hello");
+  await page.getByRole("option").first().waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByLabel(/^who/).fill("Ada");
+  await page.getByLabel(/^times/).fill("99");
+  await page.getByText("Mend the fields that are marked.").waitFor();
+  await page.getByLabel(/^times/).fill("2");
+  await page.getByText("--param who=Ada").waitFor();
+  await page.getByRole("button", { name: "Run hello" }).click();
+  await page.waitForURL(/\/runs\/\w{26}/);
+  await page.locator("h1 + .status[data-state=succeeded]").waitFor();
+  await page.getByRole("link", { name: "Logs" }).click();
+  await page.getByLabel("task").selectOption("greet");
+  const log = page.getByTestId("log");
+  await log.getByText("Ada, line 2").waitFor();
+  assert.equal(await log.getByText("\u001b").count(), 0);
+});
+
+looking("an error in the YAML stands at its line, and mending it saves", "/dags/hello/yaml", async (page) => {
+  const editor = page.getByRole("textbox", { name: /YAML/ });
+  await editor.waitFor();
+  await page.getByText("would run").first().waitFor();
+  const before = (await world.get("/dags/hello/source")).text;
+  const line = before.split("\n").findIndex((text) => text.includes("after: [greet]")) + 1;
+  await editor.fill(before.replace("after: [greet]", "after: [gret]"));
+  const found = page.getByTestId("diagnostics");
+  await found.getByText(`line ${line}, column`).waitFor();
+  await page.locator(".editor .cm-lint-marker-error").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Save" }).isDisabled(), true);
+  await editor.fill(before.replace("Says hello", "Greets"));
+  await page.getByText("not saved").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  assert.match((await world.get("/dags/hello/source")).text, /Greets/);
+});
+
+looking("a bad file shows its errors and leaves the others standing", "/dags", async (page) => {
+  await page.getByRole("link", { name: "hello", exact: true }).waitFor();
+  world.write("dags/broken.yaml", BROKEN);
+  await page.getByText("2 errors").waitFor();
+  await page.getByText("2 errors").click();
+  await page.getByText("Did you mean").first().waitFor();
+  world.write("dags/broken.yaml", BROKEN.replace("comand", "command").replace("frist", "first"));
+  await page.locator(".page-head .status", { hasText: "loaded" }).waitFor();
+});
+
+looking("a run is watched live, and a reload in the middle goes on", "/dags/hello", async (page) => {
+  const { run } = await world.post("/dags/hello/runs", { params: { times: 12 } });
+  await page.goto(`${world.url}/runs/${run}`);
+  await page.locator('[data-task="greet"][data-state="running"]').waitFor();
+  await page.locator('[data-task="after"][data-state="pending"]').waitFor();
+  await page.goto(`${world.url}/runs/${run}/logs?task=greet`);
+  await page.getByTestId("log").getByText("line 2").waitFor();
+  await page.reload();
+  await page.getByTestId("log").getByText("line 12").waitFor();
+  await page.locator("h1 + .status[data-state=succeeded]").waitFor();
+  assert.match(await page.getByLabel("task").inputValue(), /greet/);
+});
+
+looking("a run is cancelled, and run again from a task", "/", async (page) => {
+  const { run } = await world.post("/dags/hello/runs", { params: { times: 30 } });
+  await page.goto(`${world.url}/runs/${run}?task=greet`);
+  await page.locator('[data-task="greet"][data-state="running"]').waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByText("greet").waitFor();
+  await page.getByRole("button", { name: "Cancel the run" }).click();
+  await page.locator("h1 + .status[data-state=cancelled]").waitFor();
+  await page.getByRole("button", { name: "Retry from here" }).click();
+  await page.getByRole("dialog").getByText("1 task after it").waitFor();
+  await page.keyboard.press("Escape");
+});
+
+looking("a model is approved on its evidence and promoted", "/approvals", async (page) => {
+  await page.getByText("Nothing waits for you").waitFor();
+  const { run } = await world.post("/dags/voice/runs", { params: {} });
+  // The inbox fills by itself.
+  await page.getByRole("link", { name: /release|approve|voice/i }).last().waitFor();
+  await world.settled(run, ["waiting"]);
+  await page.goto(`${world.url}/approvals/${run}/approve`);
+  await page.getByText("style_distance").waitFor();
+  await page.getByText("the gate is passed").waitFor();
+  await page.getByRole("button", { name: "Reject" }).click();
+  await page.getByText("Say why, for the record.").waitFor();
+  await page.getByLabel(/^Comment/).fill("reads like me");
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByText("reads like me").first().waitFor();
+  await world.settled(run, ["succeeded"]);
+  await page.goto(`${world.url}/models/voice/versions`);
+  await page.getByText("production").first().waitFor();
+  await page.getByText("reads like me").first().waitFor();
+});
+
+looking("a published dataset starts the DAG that waits for it", "/dags/follow", async (page) => {
+  await page.getByText("has not run yet").waitFor();
+  await world.run("articles", { text: "one" });
+  await page.getByTestId("grid").waitFor();
+  await page.goto(`${world.url}/dags/follow/schedule`);
+  await page.getByText("fired", { exact: true }).first().waitFor();
+  await world.run("articles", { text: "two" });
+  await page.goto(`${world.url}/datasets/articles/diff`);
+  await page.locator("ins", { hasText: /tw|two/ }).first().waitFor();
+  await page.goto(`${world.url}/datasets/articles`);
+  await page.getByRole("link", { name: "follow" }).waitFor();
+});
+
+looking("a server that restarts under an open page is noticed and caught up with", "/runs", async (page) => {
+  await page.getByText("live", { exact: true }).waitFor();
+  const rows = await page.getByRole("row").count();
+  await world.down();
+  await page.getByTestId("lost").waitFor();
+  await world.up();
+  const { run } = await world.post("/dags/hello/runs", { params: { times: 1 } });
+  await page.getByTestId("lost").waitFor({ state: "detached" });
+  await page.locator(`.id[title="${run}"]`).waitFor();
+  assert.ok((await page.getByRole("row").count()) > rows);
+});
+
+looking("everything can be reached by keyboard", "/", async (page) => {
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("g");
+  await page.keyboard.press("d");
+  await page.waitForURL(/\/dags$/);
+  await page.getByRole("link", { name: "articles", exact: true }).first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("hello");
+  await page.waitForURL(/q=hello/);
+  await page.getByRole("link", { name: "hello", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/dags\/hello$/);
+  const grid = page.getByTestId("grid");
+  await grid.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/runs\/\w{26}\?task=/);
+});
