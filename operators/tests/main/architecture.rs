@@ -8,7 +8,7 @@ use std::{
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
 
 /// What each crate may depend on directly. A crate that is not listed may depend on nothing: list it here on purpose.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("twinloom-spec", &[]),
     ("twinloom-store", &[]),
     ("twinloom-sdk", &["twinloom-spec", "twinloom-store"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         "twinloom-operators",
         &["twinloom-spec", "twinloom-store", "twinloom-sdk"],
     ),
+    ("twinloom-kernels", &[]),
     (
         "twinloom-torch",
         &[
@@ -24,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "twinloom-sdk",
             "twinloom-operators",
             "twinloom-shim",
+            "twinloom-kernels",
         ],
     ),
     ("twinloom-shim", &[]),
