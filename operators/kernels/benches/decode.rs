@@ -47,6 +47,7 @@ fn decoder(format: Format) -> Decoder {
         },
         feed_out_norm: None,
         window: None,
+        query_scale: 0.125,
     };
     Decoder {
         spec: Spec {
@@ -54,7 +55,6 @@ fn decoder(format: Format) -> Decoder {
             heads: 9,
             kv_heads: 3,
             head_dim: 64,
-            query_scale: 0.125,
             embed_scale: 1.0,
             score_cap: None,
             logit_cap: None,

@@ -21,8 +21,6 @@ pub struct Spec {
     pub kv_heads: usize,
     /// Values of a head.
     pub head_dim: usize,
-    /// What queries are multiplied with, `1 / sqrt(head_dim)` in most families.
-    pub query_scale: f32,
     /// What embeddings are multiplied with.
     pub embed_scale: f32,
     /// A soft cap of attention's scores.
@@ -111,6 +109,8 @@ pub struct Block {
     pub feed_out_norm: Option<Norm>,
     /// Positions that are looked back at, itself included.
     pub window: Option<usize>,
+    /// What queries are multiplied with, `1 / sqrt(head_dim)` in most families.
+    pub query_scale: f32,
 }
 
 /// A decoder with packed weights.

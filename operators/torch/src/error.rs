@@ -98,6 +98,17 @@ pub enum ModelError {
         /// What would do.
         hint: String,
     },
+    /// There is no room for a request now.
+    #[error("{why}")]
+    Busy {
+        /// What is full.
+        why: String,
+        /// What would do.
+        hint: String,
+    },
+    /// A request was taken back by the one who asked.
+    #[error("the request was cancelled")]
+    Cancelled,
     /// libtorch failed.
     #[error("libtorch: {}", first_lines(.0))]
     Torch(#[from] TchError),
@@ -129,6 +140,14 @@ impl ModelError {
         matches!(self, Self::Torch(error) if out_of_memory(error))
     }
 
+    /// A request that would be met with more room.
+    pub fn busy(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Busy {
+            why: why.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// Stable and dotted.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -147,6 +166,8 @@ impl ModelError {
                 HubProblem::Denied => "model.hub_denied",
             },
             Self::Input { .. } => "model.input",
+            Self::Busy { .. } => "model.busy",
+            Self::Cancelled => "model.cancelled",
             Self::Torch(error) if out_of_memory(error) => "torch.out_of_memory",
             Self::Torch(_) => "torch.failed",
         }
@@ -166,7 +187,8 @@ impl ModelError {
             }
             Self::Io { .. } => "Check that the file is there and that this user may read it.".to_owned(),
             Self::Damaged { .. } => "Download or convert the checkpoint again.".to_owned(),
-            Self::Config { hint, .. } | Self::Input { hint, .. } => hint.clone(),
+            Self::Config { hint, .. } | Self::Input { hint, .. } | Self::Busy { hint, .. } => hint.clone(),
+            Self::Cancelled => "Send it again if its answer is wanted after all.".to_owned(),
             Self::Hub { name, kind, .. } => hub_hint(name, *kind),
             Self::TensorMissing {
                 similar: Some(similar),

@@ -119,7 +119,7 @@ impl Decoder {
             }
             turns.apply(cores, row, queries, spec.head_dim);
             turns.apply(cores, row, keys, spec.head_dim);
-            queries.iter_mut().for_each(|value| *value *= spec.query_scale);
+            queries.iter_mut().for_each(|value| *value *= block.query_scale);
         });
         for ((table, position), values) in pass.places.iter().zip(pass.qkv.chunks_exact(width)) {
             let (keys, values) = values.split_at(wide).1.split_at(narrow);

@@ -47,6 +47,7 @@ fn decoder(format: Format, windowed: bool) -> Decoder {
         },
         feed_out_norm: (index == 1).then(|| norm(hidden)),
         window: windowed.then_some(9),
+        query_scale: (head_dim as f32).sqrt().recip(),
     };
     let blocks = (0..2).map(block).collect();
     let decoder = Decoder {
@@ -55,7 +56,6 @@ fn decoder(format: Format, windowed: bool) -> Decoder {
             heads,
             kv_heads,
             head_dim,
-            query_scale: (head_dim as f32).sqrt().recip(),
             embed_scale: 1.0,
             score_cap: Some(20.0),
             logit_cap: None,

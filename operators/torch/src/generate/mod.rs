@@ -1,10 +1,21 @@
-//! Text generation: a decoder with its tokenizer, a cache, and a way to pick tokens.
+//! Text generation.
+//!
+//! [`TextModel`] writes one text at a time on libtorch, with the weights as training has them: evaluation uses it.
+//! [`Engine`] is the serving side: a thread that owns a [`Runner`] and lets requests join and leave between steps.
 
+mod engine;
 mod model;
+mod packed;
+mod runner;
 mod sampling;
+mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use model::{Finish, Generated, TextModel};
-pub use sampling::{Sampler, Sampling};
+pub use engine::{Engine, EngineOptions, Event, Request, Stats};
+pub use model::{Finish, Generated, TextModel, ends, fit};
+pub use packed::{pack, pack_adapter, unsuited};
+pub use runner::{Native, NativeOptions, Opened, Piece, Room, Runner, Slot};
+pub use sampling::{Logprob, Sampler, Sampling};
+pub use text::TextWriter;

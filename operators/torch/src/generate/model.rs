@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::{Sampler, Sampling};
+use super::{Logprob, Sampler, Sampling, engine::check_prompt};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_of_config, read_json},
@@ -33,8 +33,13 @@ pub struct Generated {
     pub prompt_tokens: usize,
     /// Tokens at the start of the prompt that did not fit the model's context and were left out.
     pub prompt_truncated: usize,
+    /// Tokens of the prompt that had been read before for others.
+    pub cached_tokens: usize,
     /// Why it ended.
     pub finish: Finish,
+    /// How likely its tokens were, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<Logprob>,
 }
 
 /// Why a text ended.
@@ -134,7 +139,10 @@ impl TextModel {
     /// `model.input`, or what libtorch says.
     pub fn generate(&self, prompt: &[u32], sampling: &Sampling) -> Result<Generated, ModelError> {
         sampling.check()?;
-        self.check_prompt(prompt)?;
+        check_prompt(
+            prompt,
+            usize::try_from(self.decoder.architecture().vocabulary).unwrap_or_default(),
+        )?;
         let context = usize::try_from(self.decoder.architecture().max_positions).unwrap_or(usize::MAX);
         let (prompt, prompt_truncated) = fit(prompt, context, sampling.max_new_tokens);
         let most = sampling
@@ -145,11 +153,17 @@ impl TextModel {
         let mut cache = KvCache::new((prompt.len() + most.min(512)) as i64);
         let mut sampler = Sampler::new(sampling, &prompt);
         let (mut tokens, mut finish): (Vec<u32>, Finish) = (Vec::new(), Finish::Length);
+        let mut logprobs = Vec::new();
         let mut logits = self.read(&prompt, &mut cache)?;
         while tokens.len() < most {
+            let raw = sampling.logprobs.map(|_| logits.clone());
             let token = sampler.pick(&mut logits);
             tokens.push(token);
-            if self.ends.contains(&token) || self.stopped(&tokens, sampling)? {
+            if let (Some(raw), Some(top)) = (raw, sampling.logprobs) {
+                logprobs.push(Logprob::of(&raw, token, top));
+            }
+            let end = !sampling.ignore_end && self.ends.contains(&token) || sampling.stop_tokens.contains(&token);
+            if end || self.stopped(&tokens, sampling)? {
                 finish = Finish::Stop;
                 break;
             }
@@ -165,7 +179,9 @@ impl TextModel {
             new_tokens,
             prompt_tokens,
             prompt_truncated,
+            cached_tokens: 0,
             finish,
+            logprobs,
         })
     }
 
@@ -194,23 +210,6 @@ impl TextModel {
         Ok(values)
     }
 
-    fn check_prompt(&self, prompt: &[u32]) -> Result<(), ModelError> {
-        if prompt.is_empty() {
-            return Err(ModelError::input(
-                "the prompt is empty",
-                "Give a prompt: the model has no start-of-text token.",
-            ));
-        }
-        let vocabulary = self.decoder.architecture().vocabulary;
-        match prompt.iter().find(|&&id| i64::from(id) >= vocabulary) {
-            None => Ok(()),
-            Some(id) => Err(ModelError::input(
-                format!("the token {id} is outside the model's vocabulary of {vocabulary}"),
-                "Check that tokenizer.json belongs to these weights.",
-            )),
-        }
-    }
-
     fn stopped(&self, tokens: &[u32], sampling: &Sampling) -> Result<bool, ModelError> {
         if sampling.stop.is_empty() {
             return Ok(false);
@@ -236,7 +235,10 @@ impl TextModel {
 }
 
 /// The tokens that end a text: of generation_config.json and config.json, and the tokenizer's.
-fn ends(config: &Value, dir: &Path, tokenizer: &TextTokenizer) -> Result<BTreeSet<u32>, ModelError> {
+///
+/// # Errors
+/// `model.damaged` for a generation_config.json that cannot be read.
+pub fn ends(config: &Value, dir: &Path, tokenizer: &TextTokenizer) -> Result<BTreeSet<u32>, ModelError> {
     let mut ends: BTreeSet<u32> = tokenizer.eos().into_iter().collect();
     let path = dir.join("generation_config.json");
     let generation = if path.is_file() {
@@ -258,8 +260,10 @@ fn ends(config: &Value, dir: &Path, tokenizer: &TextTokenizer) -> Result<BTreeSe
     Ok(ends)
 }
 
-/// The prompt's end that fits a context beside the wanted tokens (or half of it), with the first token kept.
-fn fit(prompt: &[u32], context: usize, wanted: usize) -> (Vec<u32>, usize) {
+/// The prompt's end that fits a context beside the wanted tokens (or half of it), with the first token kept;
+/// and how many tokens were left out.
+#[must_use]
+pub fn fit(prompt: &[u32], context: usize, wanted: usize) -> (Vec<u32>, usize) {
     let room = context.saturating_sub(wanted.min(context / 2)).max(1);
     let Some(excess) = prompt.len().checked_sub(room).filter(|excess| *excess > 0) else {
         return (prompt.to_vec(), 0);

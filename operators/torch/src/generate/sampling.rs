@@ -22,10 +22,16 @@ pub struct Sampling {
     pub min_p: f64,
     /// Tokens of the text so far become this much less likely; 1 is off.
     pub repetition_penalty: f64,
-    /// Equal seeds give equal text.
+    /// Equal seeds give equal text, whatever else is written beside it.
     pub seed: u64,
     /// Texts that end the answer; they are left out of it.
     pub stop: Vec<String>,
+    /// Tokens that end the answer, beside the model's own.
+    pub stop_tokens: Vec<u32>,
+    /// Goes on behind the model's own end of text: for measuring.
+    pub ignore_end: bool,
+    /// Tells the logarithm of each token's probability, and those of so many likeliest ones.
+    pub logprobs: Option<usize>,
 }
 
 impl Default for Sampling {
@@ -39,6 +45,9 @@ impl Default for Sampling {
             repetition_penalty: 1.0,
             seed: 0,
             stop: Vec::new(),
+            stop_tokens: Vec::new(),
+            ignore_end: false,
+            logprobs: None,
         }
     }
 }
@@ -72,6 +81,12 @@ impl Sampling {
                 self.stop.len() <= 64 && self.stop.iter().all(|text| (1..=1024).contains(&text.len())),
                 "up to 64 texts that are not empty",
             ),
+            ("stop_tokens", self.stop_tokens.len() <= 1024, "up to 1024 tokens"),
+            (
+                "logprobs",
+                self.logprobs.is_none_or(|count| count <= 100),
+                "up to 100",
+            ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -83,24 +98,58 @@ impl Sampling {
     }
 }
 
+/// How likely a token was, by the model alone: before penalty and temperature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Logprob {
+    /// The token.
+    pub token: u32,
+    /// The logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest tokens, likeliest first.
+    pub top: Vec<(u32, f32)>,
+}
+
+impl Logprob {
+    /// Of a token among these logits.
+    #[must_use]
+    pub fn of(logits: &[f32], token: u32, top: usize) -> Self {
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
+        let log = |logit: f32| (f64::from(logit - highest) - total.ln()) as f32;
+        let mut order = weighed(logits);
+        first_sorted(&mut order, top);
+        order.truncate(top);
+        Self {
+            token,
+            logprob: logits
+                .get(token as usize)
+                .map_or(f32::NEG_INFINITY, |logit| log(*logit)),
+            top: order
+                .into_iter()
+                .map(|(token, logit)| (token, log(logit)))
+                .collect(),
+        }
+    }
+}
+
 /// Picks tokens of one text; settings apply in the order of the fields of [`Sampling`], the penalty first.
-pub struct Sampler<'a> {
-    sampling: &'a Sampling,
+pub struct Sampler {
+    sampling: Sampling,
     seen: BTreeSet<u32>,
     random: u64,
 }
 
-impl<'a> Sampler<'a> {
+impl Sampler {
     /// A sampler for a text that starts with `prompt`.
     #[must_use]
-    pub fn new(sampling: &'a Sampling, prompt: &[u32]) -> Self {
+    pub fn new(sampling: &Sampling, prompt: &[u32]) -> Self {
         let seen = if sampling.repetition_penalty == 1.0 {
             BTreeSet::new()
         } else {
             prompt.iter().copied().collect()
         };
         Self {
-            sampling,
+            sampling: sampling.clone(),
             seen,
             random: sampling.seed,
         }
@@ -110,7 +159,7 @@ impl<'a> Sampler<'a> {
     pub fn pick(&mut self, logits: &mut [f32]) -> u32 {
         self.penalise(logits);
         let token = if self.sampling.temperature == 0.0 {
-            greedy(logits)
+            twinloom_kernels::argmax(logits) as u32
         } else {
             self.draw(logits)
         };
@@ -134,18 +183,17 @@ impl<'a> Sampler<'a> {
     }
 
     fn draw(&mut self, logits: &[f32]) -> u32 {
-        let mut order: Vec<(u32, f64)> = (0..).zip(logits.iter().map(|logit| f64::from(*logit))).collect();
-        // Ties go by id, so that the order never depends on the sort.
-        order.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut order = weighed(logits);
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         if self.sampling.top_k > 0 {
+            first_sorted(&mut order, self.sampling.top_k);
             order.truncate(self.sampling.top_k);
         }
-        let Some(&(first, highest)) = order.first() else {
-            return 0;
-        };
-        order
-            .iter_mut()
-            .for_each(|(_, value)| *value = ((*value - highest) / self.sampling.temperature).exp());
+        let temperature = self.sampling.temperature;
+        let mut order: Vec<(u32, f64)> = order
+            .into_iter()
+            .map(|(token, logit)| (token, (f64::from(logit - highest) / temperature).exp()))
+            .collect();
         keep_top_p(&mut order, self.sampling.top_p);
         order.retain(|(_, weight)| *weight >= self.sampling.min_p);
         let total: f64 = order.iter().map(|(_, weight)| weight).sum();
@@ -156,7 +204,9 @@ impl<'a> Sampler<'a> {
                 return *token;
             }
         }
-        order.last().map_or(first, |(token, _)| *token)
+        // Rounding may leave a crumb behind the last.
+        let likely = order.iter().rev().find(|(_, weight)| *weight > 0.0);
+        likely.map_or(0, |(token, _)| *token)
     }
 
     /// SplitMix64: the same numbers on every machine and in every version.
@@ -169,27 +219,48 @@ impl<'a> Sampler<'a> {
     }
 }
 
-fn greedy(logits: &[f32]) -> u32 {
-    let best = (0_u32..)
-        .zip(logits)
-        .fold((0, f32::NEG_INFINITY), |best, (id, &logit)| {
-            if logit > best.1 { (id, logit) } else { best }
-        });
-    best.0
+fn weighed(logits: &[f32]) -> Vec<(u32, f32)> {
+    (0..).zip(logits.iter().copied()).collect()
 }
 
-/// Weights in falling order: keeps the fewest that make up the share, and always one.
+/// Brings the `count` largest to the front, in falling order; ties go by id. The rest stays in no order: sorting a whole
+/// vocabulary takes longer than a step.
+fn first_sorted<V: PartialOrd + Copy>(order: &mut [(u32, V)], count: usize) {
+    let falling =
+        |a: &(u32, V), b: &(u32, V)| b.1.partial_cmp(&a.1).unwrap_or(std::cmp::Ordering::Equal).then(a.0.cmp(&b.0));
+    if count < order.len() {
+        if count == 0 {
+            return;
+        }
+        order.select_nth_unstable_by(count - 1, falling);
+    }
+    let count = count.min(order.len());
+    if let Some(front) = order.get_mut(..count) {
+        front.sort_unstable_by(falling);
+    }
+}
+
+/// Keeps the fewest of the largest weights that make up the share, and always one.
 fn keep_top_p(order: &mut Vec<(u32, f64)>, share: f64) {
     if share >= 1.0 {
         return;
     }
     let total: f64 = order.iter().map(|(_, weight)| weight).sum();
-    let mut sum = 0.0;
-    let before = |(_, weight): &&(u32, f64)| {
-        let wanted = sum < share * total;
-        sum += weight;
-        wanted
-    };
-    let count = order.iter().take_while(before).count();
-    order.truncate(count.max(1));
+    let mut sorted = 64;
+    loop {
+        first_sorted(order, sorted);
+        let mut sum = 0.0;
+        let mut kept = 0;
+        for (_, weight) in order.iter().take(sorted) {
+            if sum >= share * total {
+                break;
+            }
+            sum += weight;
+            kept += 1;
+        }
+        if kept < sorted || sorted >= order.len() {
+            return order.truncate(kept.max(1));
+        }
+        sorted *= 16;
+    }
 }

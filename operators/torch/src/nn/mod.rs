@@ -23,5 +23,5 @@ pub use cache::KvCache;
 pub use decoder::{Attend, Decoder, Layer, Pass, Step};
 pub use linear::Linear;
 pub use lora::{Adapter, AdapterConfig};
-pub use rope::RopeScaling;
+pub use rope::{RopeScaling, frequencies};
 pub use weight::Weight;

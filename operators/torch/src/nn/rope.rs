@@ -35,9 +35,7 @@ impl Rope {
     pub fn new(architecture: &Architecture, device: Device) -> Result<Self, ModelError> {
         let (theta, head_dim) = (architecture.rope_theta, architecture.head_dim);
         let scaling = &architecture.rope_scaling;
-        let plain = plain(head_dim, theta)?;
-        let values = Vec::<f32>::try_from(&plain)?;
-        let scaled = scaling.apply(&values, head_dim, theta);
+        let scaled = frequencies(architecture)?;
         Ok(Self {
             frequencies: Tensor::f_from_slice(&scaled)?.f_to_device(device)?,
             factor: scaling.attention_factor(),
@@ -93,6 +91,16 @@ impl Rotation {
     pub fn apply(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         Ok(twinloom_shim::rope(x, &self.cos, &self.sin)?)
     }
+}
+
+/// The scaled frequencies of a model's rotation, `[head_dim / 2]`.
+///
+/// # Errors
+/// What libtorch says.
+pub fn frequencies(architecture: &Architecture) -> Result<Vec<f32>, ModelError> {
+    let (theta, head_dim) = (architecture.rope_theta, architecture.head_dim);
+    let values = Vec::<f32>::try_from(&plain(head_dim, theta)?)?;
+    Ok(architecture.rope_scaling.apply(&values, head_dim, theta))
 }
 
 /// `theta ^ (-2i / head_dim)`, by the same fp32 operations that the reference does.
