@@ -11,5 +11,5 @@ mod trace;
 
 pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question};
 pub use error::GatewayError;
-pub use torch::{Generate, Generated, Sampling, TorchWorker};
+pub use torch::{Generate, Generated, Part, Sampling, TorchWorker, Writing};
 pub use trace::Trace;

@@ -24,6 +24,27 @@ enum Command {
         /// auto, cpu, cuda or cuda:N.
         #[arg(long, default_value = "auto")]
         device: String,
+        /// How language models' weights are held on the CPU.
+        #[arg(long, value_enum, default_value_t, env = "TWINLOOM_WEIGHTS")]
+        weights: serve::Weights,
+        /// What runs language models.
+        #[arg(long, value_enum, default_value_t)]
+        backend: serve::Backend,
+        /// MiB for the keys and values of each language model.
+        #[arg(long, default_value_t = 1024)]
+        cache_mib: usize,
+        /// Language models that stay loaded.
+        #[arg(long, default_value_t = 2)]
+        models: usize,
+    },
+    /// Writes a checkpoint with an adapter's changes in its weights.
+    Merge {
+        /// Folder of the base checkpoint.
+        base: PathBuf,
+        /// Folder of the adapter.
+        adapter: PathBuf,
+        /// The folder to write.
+        out: PathBuf,
     },
     /// Shows versions, devices and threads.
     Info {
@@ -70,8 +91,23 @@ fn main() -> ExitCode {
     let result = match args.command {
         None => return twinloom_sdk::worker::serve(&registry()),
         Some(Command::Info { json }) => info(json, cuda_problem),
-        Some(Command::Serve { device }) => answer(&device),
         Some(Command::Inspect { model, dtype }) => show(&model, dtype.as_deref()),
+        Some(Command::Serve {
+            device,
+            weights,
+            backend,
+            cache_mib,
+            models,
+        }) => device::parse(&device).map(|device| {
+            answer(serve::ServeOptions {
+                weights,
+                backend,
+                cache_bytes: cache_mib << 20,
+                models,
+                ..serve::ServeOptions::new(device)
+            });
+        }),
+        Some(Command::Merge { base, adapter, out }) => checkpoint::merge(&base, &adapter, &out),
         Some(Command::ConvertLlama2c {
             weights,
             tokenizer,
@@ -87,11 +123,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer(device: &str) -> Result<(), ModelError> {
-    let mut models = serve::Models::new(device::parse(device)?, None);
+fn answer(options: serve::ServeOptions) {
     // A broken pipe means that nobody asks any more.
-    let _ = serve::serve(io::stdin().lock(), io::stdout().lock(), &mut models);
-    Ok(())
+    let _ = serve::serve(io::stdin().lock(), io::BufWriter::new(io::stdout()), options);
 }
 
 fn info(json: bool, cuda_problem: Option<String>) -> Result<(), ModelError> {

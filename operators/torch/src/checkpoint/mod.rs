@@ -8,6 +8,7 @@ mod header;
 pub mod hub;
 mod kinds;
 mod llama2c;
+mod merge;
 mod pages;
 mod write;
 
@@ -24,6 +25,7 @@ use tch::{Device, Kind, Tensor};
 
 pub use kinds::{kind_named, kind_of_config};
 pub use llama2c::convert_llama2c;
+pub use merge::merge;
 pub use write::{write_config, write_safetensors};
 
 use crate::ModelError;

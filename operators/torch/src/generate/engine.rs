@@ -157,15 +157,20 @@ impl Engine {
         check_prompt(&request.prompt, self.vocabulary)?;
         let most = self.options.queue + self.options.running;
         let enter = |open: usize| (open < most).then_some(open + 1);
-        if self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
+        if self
+            .open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, enter)
+            .is_err()
+        {
             return Err(ModelError::busy(
                 format!("{most} requests are waiting or being answered"),
                 "Send it again later.",
             ));
         }
-        self.send(Command::Submit(id, Box::new(request), sink)).inspect_err(|_| {
-            self.open.fetch_sub(1, Ordering::AcqRel);
-        })
+        self.send(Command::Submit(id, Box::new(request), sink))
+            .inspect_err(|_| {
+                self.open.fetch_sub(1, Ordering::AcqRel);
+            })
     }
 
     /// Takes a request back; it fails with `model.cancelled`. One that has ended is left alone.
@@ -245,5 +250,8 @@ pub fn check_prompt(prompt: &[u32], vocabulary: usize) -> Result<(), ModelError>
 }
 
 fn ended() -> ModelError {
-    ModelError::busy("the model's engine has ended", "Start the worker again; its log says why.")
+    ModelError::busy(
+        "the model's engine has ended",
+        "Start the worker again; its log says why.",
+    )
 }

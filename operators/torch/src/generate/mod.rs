@@ -16,6 +16,6 @@ mod tests;
 pub use engine::{Engine, EngineOptions, Event, Request, Stats};
 pub use model::{Finish, Generated, TextModel, ends, fit};
 pub use packed::{pack, pack_adapter, unsuited};
-pub use runner::{Native, NativeOptions, Opened, Piece, Room, Runner, Slot};
+pub use runner::{Libtorch, Native, NativeOptions, Opened, Piece, Room, Runner, Slot};
 pub use sampling::{Logprob, Sampler, Sampling};
 pub use text::TextWriter;

@@ -162,7 +162,8 @@ impl TextModel {
             if let (Some(raw), Some(top)) = (raw, sampling.logprobs) {
                 logprobs.push(Logprob::of(&raw, token, top));
             }
-            let end = !sampling.ignore_end && self.ends.contains(&token) || sampling.stop_tokens.contains(&token);
+            let end =
+                !sampling.ignore_end && self.ends.contains(&token) || sampling.stop_tokens.contains(&token);
             if end || self.stopped(&tokens, sampling)? {
                 finish = Finish::Stop;
                 break;

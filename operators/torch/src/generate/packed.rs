@@ -121,7 +121,11 @@ fn targets(a: &Architecture) -> Vec<(Target, &'static str, (i64, i64))> {
         ],
         QkvNames::Fused(all) => vec![(Target::Query, all, (wide + 2 * narrow, a.hidden))],
     };
-    found.extend(a.names.gate.map(|gate| (Target::Gate, gate, (a.intermediate, a.hidden))));
+    found.extend(
+        a.names
+            .gate
+            .map(|gate| (Target::Gate, gate, (a.intermediate, a.hidden))),
+    );
     found.extend([
         (Target::Output, a.names.output, (a.hidden, wide)),
         (Target::Up, a.names.up, (a.intermediate, a.hidden)),
@@ -177,9 +181,12 @@ impl Packer<'_> {
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor, ModelError> {
-        self.weights
-            .get(name)
-            .ok_or_else(|| ModelError::input(format!("`{name}` is not held dense"), "Load the model without quantisation."))
+        self.weights.get(name).ok_or_else(|| {
+            ModelError::input(
+                format!("`{name}` is not held dense"),
+                "Load the model without quantisation.",
+            )
+        })
     }
 
     fn norm(&self, name: &str) -> Result<Norm, ModelError> {
@@ -222,16 +229,24 @@ impl Packer<'_> {
             .iter()
             .map(|name| self.tensor(name))
             .collect::<Result<Vec<_>, _>>()?;
-        let inputs = tensors.first().map_or(0, |tensor| tensor.size().get(1).copied().unwrap_or(0));
+        let inputs = tensors
+            .first()
+            .map_or(0, |tensor| tensor.size().get(1).copied().unwrap_or(0));
         let mut rows = Rows {
             tensors,
             read: Vec::new(),
             first: 0,
             problem: None,
         };
-        let outputs: i64 = rows.tensors.iter().map(|tensor| tensor.size().first().copied().unwrap_or(0)).sum();
+        let outputs: i64 = rows
+            .tensors
+            .iter()
+            .map(|tensor| tensor.size().first().copied().unwrap_or(0))
+            .sum();
         let size = |value: i64| usize::try_from(value).unwrap_or_default();
-        let packed = Packed::new(format, size(outputs), size(inputs), |row, out| rows.write(row, out));
+        let packed = Packed::new(format, size(outputs), size(inputs), |row, out| {
+            rows.write(row, out)
+        });
         match rows.problem.take() {
             Some(problem) => Err(problem),
             None => packed.map_err(broken),
@@ -321,9 +336,13 @@ fn foreign(name: &str) -> ModelError {
 /// What the kernels say, as this crate's error.
 pub fn broken(error: KernelError) -> ModelError {
     match error {
-        KernelError::Full | KernelError::Memory { .. } => {
-            ModelError::busy(error.to_string(), "Send fewer or shorter requests, or give more memory to keys and values.")
-        }
-        other => ModelError::input(other.to_string(), "Check that config.json belongs to these weights."),
+        KernelError::Full | KernelError::Memory { .. } => ModelError::busy(
+            error.to_string(),
+            "Send fewer or shorter requests, or give more memory to keys and values.",
+        ),
+        other => ModelError::input(
+            other.to_string(),
+            "Check that config.json belongs to these weights.",
+        ),
     }
 }

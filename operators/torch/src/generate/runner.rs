@@ -1,8 +1,10 @@
 //! What runs a model's steps for the engine.
 
+mod libtorch;
 mod native;
 mod slots;
 
+pub use libtorch::Libtorch;
 pub use native::{Native, NativeOptions};
 
 use std::path::Path;
@@ -57,7 +59,12 @@ pub trait Runner: Send {
     ///
     /// # Errors
     /// `model.input` when there never is, or for what is wrong with the adapter.
-    fn open(&mut self, tokens: &[u32], most: usize, adapter: Option<&Path>) -> Result<Option<Opened>, ModelError>;
+    fn open(
+        &mut self,
+        tokens: &[u32],
+        most: usize,
+        adapter: Option<&Path>,
+    ) -> Result<Option<Opened>, ModelError>;
 
     /// Reads a piece of each of some sequences, and gives the wanted logits, one vocabulary after the other.
     ///

@@ -226,8 +226,11 @@ fn weighed(logits: &[f32]) -> Vec<(u32, f32)> {
 /// Brings the `count` largest to the front, in falling order; ties go by id. The rest stays in no order: sorting a whole
 /// vocabulary takes longer than a step.
 fn first_sorted<V: PartialOrd + Copy>(order: &mut [(u32, V)], count: usize) {
-    let falling =
-        |a: &(u32, V), b: &(u32, V)| b.1.partial_cmp(&a.1).unwrap_or(std::cmp::Ordering::Equal).then(a.0.cmp(&b.0));
+    let falling = |a: &(u32, V), b: &(u32, V)| {
+        b.1.partial_cmp(&a.1)
+            .unwrap_or(std::cmp::Ordering::Equal)
+            .then(a.0.cmp(&b.0))
+    };
     if count < order.len() {
         if count == 0 {
             return;

@@ -113,7 +113,8 @@ impl TextWriter {
             (1..=most)
                 .rev()
                 .find(|length| {
-                    stop.get(..*length).is_some_and(|start| self.text.ends_with(start))
+                    stop.get(..*length)
+                        .is_some_and(|start| self.text.ends_with(start))
                 })
                 .unwrap_or(0)
         };

@@ -1,7 +1,11 @@
-//! `twinloom-torch serve`: requests as JSON lines on stdin, replies as JSON lines on stdout, in the order of asking.
+//! `twinloom-torch serve`: requests as JSON lines on stdin, replies as JSON lines on stdout.
+//!
+//! Any number of requests may be open; replies carry the `id` that the request had and come as they are ready. One thread
+//! reads, one owns the language models and hands requests to their engines, one owns the encoders, one writes.
 
 mod models;
 mod request;
+mod threads;
 
 #[cfg(test)]
 mod tests;
@@ -10,19 +14,26 @@ use std::io::{BufRead, Read, Write};
 
 use serde_json::{Value, json};
 
-pub use models::Models;
-pub use request::Request;
+pub use models::{Backend, ServeOptions, Weights};
+pub use request::{Embed, Generate, Request};
 
 use crate::ModelError;
+use threads::Threads;
 
 /// A request is not longer than this; a longer one ends the service, as the stream cannot be trusted any more.
 const LONGEST_REQUEST: u64 = 64 << 20;
 
-/// Answers requests until the input ends. A request that fails gets `{"id", "error": {code, message, hint}}`.
+/// Answers requests until the input ends and all are answered. A request that fails gets
+/// `{"id", "error": {code, message, hint}}`.
 ///
 /// # Errors
 /// When input or output cannot be used any more.
-pub fn serve(mut input: impl BufRead, mut output: impl Write, models: &mut Models) -> std::io::Result<()> {
+pub fn serve(
+    mut input: impl BufRead,
+    output: impl Write + Send + 'static,
+    options: ServeOptions,
+) -> std::io::Result<()> {
+    let threads = Threads::start(output, options)?;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -30,45 +41,28 @@ pub fn serve(mut input: impl BufRead, mut output: impl Write, models: &mut Model
             .by_ref()
             .take(LONGEST_REQUEST)
             .read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(());
+        if read == 0 || threads.broken() {
+            break;
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let whole = line.last() == Some(&b'\n') || (read as u64) < LONGEST_REQUEST;
-        let reply = if whole {
-            answer(&line, models)
-        } else {
-            refusal(Value::Null, &too_long())
-        };
-        serde_json::to_writer(&mut output, &reply)?;
-        output.write_all(b"\n")?;
-        output.flush()?;
-        if !whole {
-            return Ok(());
+        if line.last() != Some(&b'\n') && read as u64 >= LONGEST_REQUEST {
+            threads.reply(refusal(Value::Null, &too_long()));
+            break;
         }
-    }
-}
-
-fn answer(line: &[u8], models: &mut Models) -> Value {
-    let value: Value = match serde_json::from_slice(line) {
-        Ok(value) => value,
-        Err(error) => return refusal(Value::Null, &not_understood(&error)),
-    };
-    let id = value.get("id").cloned().unwrap_or(Value::Null);
-    let reply = serde_json::from_value::<Request>(value)
-        .map_err(|error| not_understood(&error))
-        .and_then(|request| request.answer(models));
-    match reply {
-        Ok(mut reply) => {
-            if let Some(fields) = reply.as_object_mut() {
-                fields.insert("id".to_owned(), id);
+        match serde_json::from_slice::<Value>(&line) {
+            Err(error) => threads.reply(refusal(Value::Null, &not_understood(&error))),
+            Ok(value) => {
+                let id = value.get("id").cloned().unwrap_or(Value::Null);
+                match serde_json::from_value::<Request>(value) {
+                    Ok(request) => threads.take(id, request),
+                    Err(error) => threads.reply(refusal(id, &not_understood(&error))),
+                }
             }
-            reply
         }
-        Err(error) => refusal(id, &error),
     }
+    threads.finish()
 }
 
 fn refusal(id: Value, error: &ModelError) -> Value {
@@ -78,7 +72,7 @@ fn refusal(id: Value, error: &ModelError) -> Value {
 fn not_understood(error: &serde_json::Error) -> ModelError {
     ModelError::input(
         format!("the request cannot be understood: {error}"),
-        "Send one JSON object a line, with `id` and `op` (embed or generate).",
+        "Send one JSON object a line, with `id` and `op` (embed, generate, cancel or stats).",
     )
 }
 

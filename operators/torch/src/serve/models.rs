@@ -1,83 +1,285 @@
 //! The models that are loaded, by folder.
 
-use std::path::{Path, PathBuf};
-
-use tch::{Device, Kind};
-
-use crate::{
-    ModelError,
-    embed::{Embedder, EmbedderOptions, embedder_dir},
-    generate::TextModel,
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// So many language models stay loaded; the one that was not used for longest goes first.
-const KEPT: usize = 2;
+use serde_json::{Value, json};
+use tch::{Device, Kind};
+use twinloom_kernels::Format;
 
-/// Loaded models. An adapter is switched on its base, which is loaded once.
-pub struct Models {
-    device: Device,
-    kind: Option<Kind>,
-    embedder: Option<((PathBuf, Option<usize>), Embedder)>,
-    /// The last used comes last.
-    texts: Vec<(PathBuf, TextModel)>,
+use super::Embed;
+use crate::{
+    ModelError,
+    checkpoint::{Checkpoint, kind_of_config},
+    embed::{Embedder, EmbedderOptions, embedder_dir},
+    generate::{Engine, EngineOptions, Libtorch, Native, NativeOptions, Request, Runner, ends, unsuited},
+    nn::Decoder,
+    tokenizer::TextTokenizer,
+};
+
+/// Texts in one embed request.
+const MOST_TEXTS: usize = 100_000;
+
+/// How weights are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Weights {
+    /// In the type that config.json names.
+    #[default]
+    Auto,
+    /// 32-bit.
+    F32,
+    /// 16-bit.
+    Bf16,
+    /// 8-bit integers, a scale for each 64.
+    Int8,
+    /// 4-bit integers, a scale for each 32; embedding and head 8-bit.
+    Int4,
 }
 
-impl Models {
-    /// None yet; they will be loaded to `device`, as `kind` or in the type that each names itself.
+/// What runs language models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Backend {
+    /// The CPU kernels where they can; libtorch on a GPU and for the rest.
+    #[default]
+    Auto,
+    /// The CPU kernels.
+    Kernels,
+    /// libtorch.
+    Libtorch,
+}
+
+/// How the service runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ServeOptions {
+    /// Where libtorch runs models.
+    pub device: Device,
+    /// How language models' weights are held.
+    pub weights: Weights,
+    /// What runs them.
+    pub backend: Backend,
+    /// Bytes for a model's keys and values.
+    pub cache_bytes: usize,
+    /// Language models that stay loaded; the one that was not used for longest goes first.
+    pub models: usize,
+    /// What bounds each.
+    pub engine: EngineOptions,
+}
+
+impl ServeOptions {
+    /// On a device, the rest as it suits most.
     #[must_use]
-    pub fn new(device: Device, kind: Option<Kind>) -> Self {
+    pub fn new(device: Device) -> Self {
         Self {
             device,
-            kind,
-            embedder: None,
-            texts: Vec::new(),
+            weights: Weights::default(),
+            backend: Backend::default(),
+            cache_bytes: 1 << 30,
+            models: 2,
+            engine: EngineOptions::default(),
         }
     }
+}
 
-    /// The embedder of a folder, or of the environment.
+impl Weights {
+    /// The kernels' format; `named` is the type of the checkpoint.
+    #[must_use]
+    pub fn format(self, named: Kind) -> Format {
+        match (self, named) {
+            (Self::Auto, Kind::BFloat16) | (Self::Bf16, _) => Format::Bf16,
+            (Self::Auto | Self::F32, _) => Format::F32,
+            (Self::Int8, _) => Format::Int8 { group: 64 },
+            (Self::Int4, _) => Format::Int4 { group: 32 },
+        }
+    }
+}
+
+/// A loaded language model.
+pub struct Served {
+    pub engine: Engine,
+    tokenizer: Arc<TextTokenizer>,
+    dir: PathBuf,
+}
+
+impl Served {
+    /// Loads a checkpoint onto what suits it.
     ///
     /// # Errors
     /// What is missing or wrong in the folder.
-    pub fn embedder(
-        &mut self,
-        dir: Option<&Path>,
-        max_length: Option<usize>,
-    ) -> Result<&Embedder, ModelError> {
-        let named = dir.map(|dir| dir.to_string_lossy().into_owned());
-        let key = (embedder_dir(named.as_deref())?, max_length);
+    pub fn load(dir: &Path, options: &ServeOptions) -> Result<Self, ModelError> {
+        let tokenizer = Arc::new(TextTokenizer::load(dir)?);
+        let checkpoint = Checkpoint::open(dir)?;
+        let ends = ends(checkpoint.config_json(), dir, &tokenizer)?;
+        let engine = Engine::start(
+            runner(&checkpoint, options)?,
+            Arc::clone(&tokenizer),
+            ends,
+            options.engine,
+        )?;
+        Ok(Self {
+            engine,
+            tokenizer,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// A request's tokens and settings.
+    pub fn request(&self, asked: super::Generate) -> Result<Request, ModelError> {
+        let prompt = match (asked.prompt, asked.messages) {
+            (Some(prompt), None) => {
+                let mut ids: Vec<u32> = self.tokenizer.bos().into_iter().collect();
+                ids.extend(self.tokenizer.encode(&prompt)?);
+                ids
+            }
+            (None, Some(messages)) => self
+                .tokenizer
+                .encode_marked(&self.tokenizer.render(&messages, true)?)?,
+            _ => {
+                let why = "a generate request has either `prompt` or `messages`";
+                return Err(ModelError::input(why, "Send one of the two."));
+            }
+        };
+        Ok(Request {
+            prompt,
+            sampling: asked.sampling,
+            adapter: asked.adapter,
+            stream: asked.stream,
+        })
+    }
+
+    fn stats(&self) -> Result<Value, ModelError> {
+        Ok(json!({"model": self.dir, "stats": self.engine.stats()?}))
+    }
+}
+
+/// What runs a checkpoint's decoder.
+pub fn runner(checkpoint: &Checkpoint, options: &ServeOptions) -> Result<Box<dyn Runner>, ModelError> {
+    let named = kind_of_config(checkpoint.config_json()).unwrap_or(Kind::Float);
+    // Packed from the type of the file, which is mapped: no other copy is made.
+    let on_cpu = options.device == Device::Cpu;
+    if on_cpu && options.backend != Backend::Libtorch {
+        let decoder = Decoder::load(checkpoint, Device::Cpu, named)?;
+        if options.backend == Backend::Kernels || unsuited(decoder.architecture()).is_none() {
+            let native = NativeOptions {
+                cache_bytes: options.cache_bytes,
+                ..NativeOptions::new(options.weights.format(named))
+            };
+            return Ok(Box::new(Native::new(&decoder, native)?));
+        }
+    }
+    let kind = match options.weights {
+        Weights::Auto => named,
+        Weights::F32 => Kind::Float,
+        Weights::Bf16 => Kind::BFloat16,
+        Weights::Int8 | Weights::Int4 => {
+            return Err(ModelError::input(
+                "libtorch serves no 8-bit or 4-bit weights here",
+                "Use the weights auto, f32 or bf16, or the CPU kernels.",
+            ));
+        }
+    };
+    let decoder = Decoder::load(checkpoint, options.device, kind)?;
+    let a = decoder.architecture();
+    let position = 2 * a.layers * a.kv_heads * a.head_dim * kind.elt_size_in_bytes() as i64;
+    let positions = options.cache_bytes / usize::try_from(position).unwrap_or(1).max(1);
+    Ok(Box::new(Libtorch::new(decoder, positions)))
+}
+
+/// Loaded language models; the last used comes last.
+pub struct Texts {
+    options: ServeOptions,
+    held: Vec<Served>,
+}
+
+impl Texts {
+    pub fn new(options: ServeOptions) -> Self {
+        Self {
+            options,
+            held: Vec::new(),
+        }
+    }
+
+    /// The language model of a folder. One that has to go finishes its requests first.
+    ///
+    /// # Errors
+    /// What is missing or wrong in the folder.
+    pub fn get(&mut self, dir: &Path) -> Result<&Served, ModelError> {
+        let held = match self.held.iter().position(|held| held.dir == dir) {
+            Some(at) => self.held.remove(at),
+            None => {
+                let loaded = Served::load(dir, &self.options);
+                if self.held.len() >= self.options.models.max(1) && loaded.is_ok() {
+                    self.held.remove(0);
+                }
+                loaded?
+            }
+        };
+        self.held.push(held);
+        self.held
+            .last()
+            .ok_or_else(|| ModelError::input("no model is loaded", "Send the request again."))
+    }
+
+    /// One that is loaded.
+    pub fn loaded(&self, dir: &Path) -> Option<&Served> {
+        self.held.iter().find(|held| held.dir == dir)
+    }
+
+    /// Of all that are loaded.
+    pub fn stats(&self) -> Result<Value, ModelError> {
+        let models = self
+            .held
+            .iter()
+            .map(Served::stats)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({ "models": models }))
+    }
+}
+
+/// Loaded encoders.
+pub struct Encoders {
+    device: Device,
+    embedder: Option<((PathBuf, Option<usize>), Embedder)>,
+}
+
+impl Encoders {
+    pub fn new(device: Device) -> Self {
+        Self {
+            device,
+            embedder: None,
+        }
+    }
+
+    /// Embeds.
+    ///
+    /// # Errors
+    /// What is wrong with the request or the model.
+    pub fn embed(&mut self, asked: &Embed) -> Result<Value, ModelError> {
+        if asked.texts.len() > MOST_TEXTS {
+            return Err(ModelError::input(
+                format!("{} texts were sent at once", asked.texts.len()),
+                format!("Send at most {MOST_TEXTS} texts at a time."),
+            ));
+        }
+        let named = asked.model.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        let key = (embedder_dir(named.as_deref())?, asked.max_length);
         let held = match self.embedder.take() {
             Some(held) if held.0 == key => held,
             _ => {
                 let options = EmbedderOptions {
                     device: self.device,
-                    max_length,
+                    max_length: asked.max_length,
                     ..EmbedderOptions::default()
                 };
                 let embedder = Embedder::open(&key.0, options)?;
                 (key, embedder)
             }
         };
-        Ok(&self.embedder.insert(held).1)
-    }
-
-    /// The language model of a folder.
-    ///
-    /// # Errors
-    /// What is missing or wrong in the folder.
-    pub fn text_model(&mut self, dir: &Path) -> Result<&mut TextModel, ModelError> {
-        let held = match self.texts.iter().position(|(held, _)| held == dir) {
-            Some(at) => self.texts.remove(at),
-            None => {
-                if self.texts.len() >= KEPT {
-                    self.texts.remove(0);
-                }
-                (dir.to_owned(), TextModel::load(dir, self.device, self.kind)?)
-            }
-        };
-        self.texts.push(held);
-        match self.texts.last_mut() {
-            Some((_, model)) => Ok(model),
-            None => Err(ModelError::input("no model is loaded", "Send the request again.")),
-        }
+        let embedder = &self.embedder.insert(held).1;
+        let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
+        let found = embedder.embed(&texts)?;
+        let vectors: Vec<&[f32]> = found.vectors.chunks_exact(found.dimension.max(1)).collect();
+        Ok(json!({"vectors": vectors, "dimension": found.dimension, "truncated": found.truncated}))
     }
 }

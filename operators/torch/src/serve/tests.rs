@@ -2,27 +2,48 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::Path;
+use std::{
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Value, json};
 use tch::Device;
 
-use super::{Models, serve};
+use super::{ServeOptions, serve};
 use crate::checkpoint::write_config;
 
+/// What the service wrote.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Replies in the order of their ids; parts stay in theirs.
 fn ask(requests: &[Value]) -> Vec<Value> {
     let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
     ask_text(&lines)
 }
 
 fn ask_text(lines: &str) -> Vec<Value> {
-    let mut output = Vec::new();
-    serve(lines.as_bytes(), &mut output, &mut Models::new(Device::Cpu, None)).unwrap();
-    String::from_utf8(output)
+    let output = Output::default();
+    serve(lines.as_bytes(), output.clone(), ServeOptions::new(Device::Cpu)).unwrap();
+    let written = output.0.lock().unwrap().clone();
+    let mut replies: Vec<Value> = String::from_utf8(written)
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+        .collect();
+    replies.sort_by_key(|reply| reply["id"].to_string().trim_matches('"').to_owned());
+    replies
 }
 
 /// The golden model with a tokenizer of one token a byte and an end of text.
@@ -101,14 +122,14 @@ fn what_fails_gets_a_typed_reply_and_the_service_goes_on() {
     ));
     let code = |at: usize| replies[at]["error"]["code"].as_str().unwrap_or_default();
     assert_eq!(replies.len(), 7);
-    assert_eq!((code(0), &replies[0]["id"]), ("model.input", &Value::Null));
-    assert_eq!((code(1), &replies[1]["id"]), ("model.input", &json!("a")));
+    assert_eq!((code(0), &replies[0]["id"]), ("model.input", &json!("a")));
+    assert_eq!((code(6), &replies[6]["id"]), ("model.input", &Value::Null));
     assert_eq!(
-        (code(2), code(3), code(4), code(5)),
+        (code(1), code(2), code(3), code(4)),
         ("model.file_missing", "model.input", "model.input", "model.config")
     );
-    assert!(!replies[2]["error"]["hint"].as_str().unwrap().is_empty());
-    assert_eq!(replies[6]["new_tokens"], 3);
+    assert!(!replies[1]["error"]["hint"].as_str().unwrap().is_empty());
+    assert_eq!(replies[5]["new_tokens"], 3);
 }
 
 #[test]
@@ -136,4 +157,37 @@ fn texts_are_embedded() {
     assert!(dot(0, 1) > dot(0, 2) + 0.2);
     assert_eq!(replies[0]["dimension"], 384);
     assert_eq!(replies[1]["vectors"], json!([]));
+}
+
+#[test]
+fn requests_are_answered_together_in_parts_and_may_be_taken_back() {
+    let dir = model();
+    let generate = |id: u64, new: usize, stream: bool| {
+        json!({"id": id, "op": "generate", "model": dir.path(), "prompt": "hello", "max_new_tokens": new,
+            "stream": stream, "temperature": 1.0, "seed": id, "ignore_end": true})
+    };
+    let replies = ask(&[
+        generate(1, 40, true),
+        generate(2, 100, false),
+        generate(3, 5, false),
+        json!({"id": 4, "op": "cancel", "request": 2}),
+        json!({"id": 5, "op": "cancel", "request": "nobody"}),
+        json!({"id": 6, "op": "stats"}),
+    ]);
+    let of = |id: u64| -> Vec<&Value> { replies.iter().filter(|reply| reply["id"] == id).collect() };
+    let parts: String = of(1).iter().filter_map(|reply| reply["delta"].as_str()).collect();
+    assert_eq!(of(1).last().unwrap()["text"], parts);
+    assert!(of(1).len() > 2);
+    let cancelled = of(4)[0]["cancelled"].as_bool().unwrap();
+    // It may have been finished before it was taken back.
+    assert!(of(2)[0]["error"]["code"] == "model.cancelled" || !cancelled || of(2)[0]["new_tokens"] == 100);
+    assert_eq!(
+        (&of(3)[0]["new_tokens"], &of(5)[0]["cancelled"]),
+        (&json!(5), &json!(false))
+    );
+    assert!(
+        of(6)[0]["models"][0]["stats"]["prompt_tokens"].is_u64(),
+        "{:?}",
+        of(6)
+    );
 }

@@ -131,7 +131,9 @@ impl Batch {
             let sampling = &first.request.sampling;
             let context = self.runner.context();
             let (prompt, truncated) = fit(&first.request.prompt, context, sampling.max_new_tokens);
-            let most = sampling.max_new_tokens.min(context.saturating_sub(prompt.len()).max(1));
+            let most = sampling
+                .max_new_tokens
+                .min(context.saturating_sub(prompt.len()).max(1));
             let opened = self
                 .runner
                 .open(&prompt, prompt.len() + most, first.request.adapter.as_deref());
@@ -140,7 +142,9 @@ impl Batch {
             {
                 return;
             }
-            let Some(Waiting { id, request, sink }) = self.waiting.pop_front() else { return };
+            let Some(Waiting { id, request, sink }) = self.waiting.pop_front() else {
+                return;
+            };
             match opened {
                 Ok(Some(opened)) => {
                     self.stats.cached_tokens += opened.known as u64;
@@ -167,7 +171,12 @@ impl Batch {
             return;
         }
         let writing = self.running.iter().any(Running::writes);
-        let mut budget = if writing { self.options.piece } else { LARGEST_PIECE }.max(1);
+        let mut budget = if writing {
+            self.options.piece
+        } else {
+            LARGEST_PIECE
+        }
+        .max(1);
         let mut pieces = Vec::new();
         let mut members = Vec::new();
         for (index, running) in self.running.iter().enumerate() {
@@ -200,7 +209,9 @@ impl Batch {
     fn take(&mut self, members: &[(usize, usize, bool)], mut logits: Vec<f32>) {
         let mut rows = logits.chunks_exact_mut(self.runner.vocabulary().max(1));
         for &(index, count, writes) in members {
-            let Some(running) = self.running.get_mut(index) else { continue };
+            let Some(running) = self.running.get_mut(index) else {
+                continue;
+            };
             let wanted = writes || running.reads_last(count);
             running.advance(count);
             if !writes {

@@ -106,7 +106,8 @@ impl Running {
                 return;
             }
         };
-        let end = !self.sampling.ignore_end && ends.contains(&token) || self.sampling.stop_tokens.contains(&token);
+        let end =
+            !self.sampling.ignore_end && ends.contains(&token) || self.sampling.stop_tokens.contains(&token);
         if end || stopped {
             self.ended = Some(Ok(Finish::Stop));
         } else if self.writer.tokens().len() >= self.most {
@@ -125,7 +126,11 @@ impl Running {
         if text.is_empty() {
             return;
         }
-        let logprobs = self.logprobs.get(self.given_logprobs..).unwrap_or_default().to_vec();
+        let logprobs = self
+            .logprobs
+            .get(self.given_logprobs..)
+            .unwrap_or_default()
+            .to_vec();
         self.given_logprobs = self.logprobs.len();
         (self.sink)(Event::Part { text, logprobs });
     }

@@ -117,7 +117,12 @@ impl Runner for Native {
         usize::try_from(self.architecture.max_positions).unwrap_or(usize::MAX)
     }
 
-    fn open(&mut self, tokens: &[u32], most: usize, adapter: Option<&Path>) -> Result<Option<Opened>, ModelError> {
+    fn open(
+        &mut self,
+        tokens: &[u32],
+        most: usize,
+        adapter: Option<&Path>,
+    ) -> Result<Option<Opened>, ModelError> {
         if most > self.pages.capacity() {
             return Err(ModelError::input(
                 format!(
@@ -161,7 +166,10 @@ impl Runner for Native {
             }));
         }
         let tables: Vec<&Table> = sequences.iter().map(|sequence| &sequence.table).collect();
-        let adapters: Vec<Option<&Packed>> = sequences.iter().map(|sequence| sequence.adapter.as_deref()).collect();
+        let adapters: Vec<Option<&Packed>> = sequences
+            .iter()
+            .map(|sequence| sequence.adapter.as_deref())
+            .collect();
         let step = Step {
             rows: &rows,
             tables: &tables,
@@ -193,5 +201,8 @@ impl Runner for Native {
 }
 
 fn unknown() -> ModelError {
-    ModelError::input("a sequence was let go before its step", "Report this with the request.")
+    ModelError::input(
+        "a sequence was let go before its step",
+        "Report this with the request.",
+    )
 }

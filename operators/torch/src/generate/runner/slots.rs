@@ -35,6 +35,10 @@ impl<T> Slots<T> {
         self.held.get_mut(at)?.as_mut()
     }
 
+    pub fn each<'a>(&'a self, work: impl FnMut(&'a T)) {
+        self.held.iter().flatten().for_each(work);
+    }
+
     pub fn take(&mut self, at: usize) -> Option<T> {
         self.held.get_mut(at)?.take()
     }
