@@ -7,8 +7,11 @@ use crate::{
     pages::{Cell, PAGE},
 };
 
-/// Query heads that are worked on side by side.
-const HEADS: usize = 4;
+/// Query heads, or queries of a head, that are worked on side by side.
+pub const HEADS: usize = 4;
+
+/// Scores of [`PAGE`] keys for each of the queries side by side.
+pub type Scores = [[f32; PAGE]; HEADS];
 
 /// How attention is done in a layer.
 #[derive(Clone, Copy)]
@@ -76,65 +79,79 @@ fn one_loop<C: Cell>(look: Look<'_>, (table, position): Place<'_>, head: usize, 
     };
     // The first page's start may lie before the window.
     let (skipped, seen) = (first % PAGE, position + 1 - first / PAGE * PAGE);
-    let width = pages.len() * PAGE;
-    let mut scores = vec![0.0_f32; HEADS * width];
+    // `[page][query head][position]`: what a page gives lies together.
+    let mut scores = vec![[[0.0_f32; PAGE]; HEADS]; pages.len()];
+    let mut queries = vec![[0.0_f32; HEADS]; look.dim];
     for (q, out) in q.chunks(HEADS * look.dim).zip(out.chunks_mut(HEADS * look.dim)) {
         let heads = q.len() / look.dim;
-        keys::<C>(look, pages, head, q, &mut scores);
-        for scores in scores.chunks_exact_mut(width).take(heads) {
-            if let Some(cap) = look.cap {
-                scores
-                    .iter_mut()
-                    .for_each(|score| *score = cap * tanh(*score / cap));
+        queries.fill([0.0; HEADS]);
+        for (head, q) in q.chunks_exact(look.dim).enumerate() {
+            for (queries, q) in queries.iter_mut().zip(q) {
+                queries[head % HEADS] = *q;
             }
-            softmax(scores, skipped, seen);
+        }
+        keys::<C>(look, pages, head, &queries, &mut scores);
+        for head in 0..heads {
+            softmax(look.cap, head % HEADS, (skipped, seen), &mut scores);
         }
         values::<C>(look, pages, head, &scores, out);
     }
 }
 
-/// Scores `[HEADS][pages * PAGE]` of some query heads.
+/// Scores of some query heads; `queries` is `[dim][HEADS]`.
 #[inline(always)]
-fn keys<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, q: &[f32], scores: &mut [f32]) {
+fn keys<C: Cell>(
+    look: Look<'_>,
+    pages: &[u32],
+    head: usize,
+    queries: &[[f32; HEADS]],
+    scores: &mut [Scores],
+) {
     let start = look.pages.part(look.layer, false, head);
-    let width = pages.len() * PAGE;
-    let dim = look.dim;
-    let query = |head: usize, d: usize| q.get(head * dim + d).copied().unwrap_or(0.0);
-    let heads = q.len() / dim;
-    for (index, page) in pages.iter().enumerate() {
+    for (page, scores) in pages.iter().zip(scores) {
         let data = look.pages.page::<C>(*page);
-        let keys = data.get(start..).unwrap_or_default().as_chunks::<PAGE>().0;
-        let mut sums = [[0.0_f32; PAGE]; HEADS];
-        for (d, keys) in keys.iter().enumerate().take(dim) {
-            let keys = keys.map(C::get);
-            for (head, sums) in sums.iter_mut().enumerate() {
-                let q = if head < heads { query(head, d) } else { 0.0 };
-                for (sum, key) in sums.iter_mut().zip(&keys) {
-                    *sum += q * key;
-                }
-            }
-        }
-        for (head, sums) in sums.iter().enumerate() {
-            if let Some(scores) =
-                scores.get_mut(head * width + index * PAGE..head * width + (index + 1) * PAGE)
-            {
-                scores.copy_from_slice(sums);
-            }
-        }
+        *scores = score(
+            queries,
+            data.get(start..).unwrap_or_default().as_chunks::<PAGE>().0,
+        );
     }
 }
 
-/// Weights of the positions from `skipped` to before `seen`; the others get none.
+/// Scores of the keys of one page, `[dim][PAGE]`.
 #[inline(always)]
-fn softmax(scores: &mut [f32], skipped: usize, seen: usize) {
-    for (at, score) in scores.iter_mut().enumerate() {
-        if at < skipped || at >= seen {
-            *score = f32::NEG_INFINITY;
+pub fn score<C: Cell>(queries: &[[f32; HEADS]], keys: &[[C; PAGE]]) -> Scores {
+    let mut sums = [[0.0_f32; PAGE]; HEADS];
+    for (queries, keys) in queries.iter().zip(keys) {
+        let keys = keys.map(C::get);
+        for (sums, q) in sums.iter_mut().zip(queries) {
+            for (sum, key) in sums.iter_mut().zip(&keys) {
+                *sum += q * key;
+            }
         }
     }
+    sums
+}
+
+/// A head's weights of the positions from `skipped` to before `seen`; the others get none.
+#[inline(always)]
+pub fn softmax(cap: Option<f32>, head: usize, (skipped, seen): (usize, usize), scores: &mut [Scores]) {
     let mut highest = [f32::NEG_INFINITY; LANES];
-    for chunk in scores.as_chunks::<LANES>().0 {
-        for (high, score) in highest.iter_mut().zip(chunk) {
+    for (page, scores) in scores.iter_mut().enumerate() {
+        let scores = &mut scores[head % HEADS];
+        if let Some(cap) = cap {
+            scores
+                .iter_mut()
+                .for_each(|score| *score = cap * tanh(*score / cap));
+        }
+        if page * PAGE < skipped || (page + 1) * PAGE > seen {
+            for (at, score) in scores.iter_mut().enumerate() {
+                let at = page * PAGE + at;
+                if at < skipped || at >= seen {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+        for (high, score) in highest.iter_mut().zip(scores) {
             *high = if *score > *high { *score } else { *high };
         }
     }
@@ -142,48 +159,55 @@ fn softmax(scores: &mut [f32], skipped: usize, seen: usize) {
         .iter()
         .fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
     let mut totals = [0.0_f32; LANES];
-    for chunk in scores.as_chunks_mut::<LANES>().0 {
-        for (total, score) in totals.iter_mut().zip(chunk) {
+    for scores in scores.iter_mut() {
+        for (total, score) in totals.iter_mut().zip(&mut scores[head % HEADS]) {
             *score = exp(*score - highest);
             *total += *score;
         }
     }
     let scale = totals.iter().sum::<f32>().recip();
-    scores.iter_mut().for_each(|score| *score *= scale);
+    for scores in scores {
+        scores[head % HEADS].iter_mut().for_each(|score| *score *= scale);
+    }
 }
 
 /// Sums of values by the weights; `out` is `[heads][dim]`.
 #[inline(always)]
-fn values<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, scores: &[f32], out: &mut [f32]) {
+fn values<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, scores: &[Scores], out: &mut [f32]) {
     let start = look.pages.part(look.layer, true, head);
-    let (width, dim, wide) = (pages.len() * PAGE, look.dim, look.pages.dim());
+    let (dim, wide) = (look.dim, look.pages.dim());
     for from in (0..dim).step_by(LANES) {
         let mut sums = [[0.0_f32; LANES]; HEADS];
-        for (index, page) in pages.iter().enumerate() {
+        for (page, scores) in pages.iter().zip(scores) {
             let data = look.pages.page::<C>(*page);
-            let values = data.get(start + from..).unwrap_or_default();
-            for at in 0..PAGE {
-                let Some(values) = values
-                    .get(at * wide..)
-                    .and_then(|values| values.first_chunk::<LANES>())
-                else {
-                    break;
-                };
-                let values = values.map(C::get);
-                for (head, sums) in sums.iter_mut().enumerate() {
-                    let weight = scores
-                        .get(head * width + index * PAGE + at)
-                        .copied()
-                        .unwrap_or(0.0);
-                    for (sum, value) in sums.iter_mut().zip(&values) {
-                        *sum += weight * value;
-                    }
-                }
-            }
+            let rows = data.get(start..start + PAGE * wide).unwrap_or_default();
+            weigh(scores, rows, (wide, from), &mut sums);
         }
         for (out, sums) in out.chunks_exact_mut(dim).zip(&sums) {
             if let Some(out) = out.get_mut(from..(from + LANES).min(dim)) {
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum);
+            }
+        }
+    }
+}
+
+/// Adds the values of one page (`[PAGE][wide]`, from a column on) by their weights.
+#[inline(always)]
+pub fn weigh<C: Cell>(
+    weights: &Scores,
+    rows: &[C],
+    (wide, from): (usize, usize),
+    sums: &mut [[f32; LANES]; HEADS],
+) {
+    for (at, row) in rows.chunks_exact(wide).enumerate().take(PAGE) {
+        let Some(values) = row.get(from..).and_then(|row| row.first_chunk::<LANES>()) else {
+            continue;
+        };
+        let values = values.map(C::get);
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            let weight = weights[at % PAGE];
+            for (sum, value) in sums.iter_mut().zip(&values) {
+                *sum += weight * value;
             }
         }
     }

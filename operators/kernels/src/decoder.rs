@@ -5,8 +5,8 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use run::each_row;
 pub use run::{Row, Step};
+pub(crate) use run::{each_row, norm_row};
 
 use crate::{Kept, KernelError, Linear, Packed, Pages};
 

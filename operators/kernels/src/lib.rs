@@ -11,6 +11,7 @@
 mod attention;
 mod cores;
 mod decoder;
+mod encoder;
 mod level;
 mod linear;
 mod lora;
@@ -21,6 +22,7 @@ mod pages;
 
 pub use cores::Cores;
 pub use decoder::{Activation, Block, Decoder, Feed, Norm, Positions, Row, Spec, Step};
+pub use encoder::{Encoder, EncoderLayer};
 pub use level::Level;
 pub use linear::Linear;
 pub use lora::{Adapter, Low, Target};

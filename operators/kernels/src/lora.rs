@@ -29,6 +29,8 @@ pub struct Low {
     pub b: Vec<f32>,
     /// Rank.
     pub rank: usize,
+    /// DoRA: what each output is multiplied with, its bias left out.
+    pub share: Option<Vec<f32>>,
 }
 
 /// An adapter's factors by block.
@@ -44,6 +46,11 @@ impl Adapter {
         Some(&found.1)
     }
 
+    /// Whether the layer's outputs are multiplied: they must not be added to anything before that.
+    pub(crate) fn multiplies(&self, block: usize, target: Target) -> bool {
+        self.low(block, target).is_some_and(|low| low.share.is_some())
+    }
+
     /// Bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -54,13 +61,14 @@ impl Adapter {
 }
 
 /// Adds `B (A x)` to the rows that have an adapter with this target. `y` has rows of `width`, of which the layer's
-/// outputs start at `offset`.
+/// outputs start at `offset`; `bias` is in them already.
 pub fn add(
     cores: &Cores,
     adapters: &[Option<&Adapter>],
     (block, target): (usize, Target),
     (x, inputs): (&[f32], usize),
     (y, width, offset): (&mut [f32], usize, usize),
+    bias: Option<&[f32]>,
 ) {
     if adapters.iter().all(Option::is_none) {
         return;
@@ -80,10 +88,14 @@ pub fn add(
         for (a, inner) in low.a.chunks_exact(inputs).zip(&mut inner) {
             math::dot(cores.level(), a, x, inner);
         }
-        for (b, y) in low.b.chunks_exact(low.rank.max(1)).zip(y) {
+        for (output, (b, y)) in low.b.chunks_exact(low.rank.max(1)).zip(y).enumerate() {
             let mut sum = 0.0;
             math::dot(cores.level(), b, &inner, &mut sum);
             *y += sum;
+            if let Some(share) = low.share.as_ref().and_then(|share| share.get(output)) {
+                let bias = bias.and_then(|bias| bias.get(offset + output)).unwrap_or(&0.0);
+                *y = (*y - bias) * share + bias;
+            }
         }
     });
 }

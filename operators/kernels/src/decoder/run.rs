@@ -70,7 +70,7 @@ impl Decoder {
         for (index, block) in self.blocks.iter().enumerate() {
             self.attention(&mut pass, pages, (index, block), &mut x);
             norm_rows(cores, &block.feed_norm, &x, &mut pass.normed);
-            let direct = block.feed_out_norm.is_none();
+            let direct = block.feed_out_norm.is_none() && !multiplies(&pass.adapters, index, Target::Down);
             let out = if direct { &mut x } else { &mut pass.beside };
             feed(
                 cores,
@@ -81,7 +81,7 @@ impl Decoder {
                 out,
                 direct,
             );
-            join(&mut pass, block.feed_out_norm.as_ref(), &mut x);
+            join(&mut pass, block.feed_out_norm.as_ref(), &mut x, direct);
         }
         self.logits(cores, step.rows, &x)
     }
@@ -104,7 +104,14 @@ impl Decoder {
             (Target::Value, wide + narrow),
         ] {
             let (from, to) = ((&*pass.normed, spec.hidden), (&mut *pass.qkv, width, offset));
-            lora::add(cores, &pass.adapters, (index, target), from, to);
+            lora::add(
+                cores,
+                &pass.adapters,
+                (index, target),
+                from,
+                to,
+                block.qkv.bias.as_deref(),
+            );
         }
         let turns = &pass.turns;
         each_row(cores, &mut pass.qkv, width, &|row, values| {
@@ -142,12 +149,13 @@ impl Decoder {
         let qkv = &pass.qkv;
         let queries = |row: usize| qkv.get(row * width..row * width + wide).unwrap_or_default();
         attention::attend(cores, look, &pass.places, &queries, &mut pass.attended);
-        let direct = block.attention_out_norm.is_none();
+        let direct = block.attention_out_norm.is_none() && !multiplies(&pass.adapters, index, Target::Output);
         let out = if direct { &mut *x } else { &mut *pass.beside };
         block.output.forward(cores, &pass.attended, rows, out, direct);
         let (from, to) = ((&*pass.attended, wide), (&mut *out, spec.hidden, 0));
-        lora::add(cores, &pass.adapters, (index, Target::Output), from, to);
-        join(pass, block.attention_out_norm.as_ref(), x);
+        let bias = block.output.bias.as_deref();
+        lora::add(cores, &pass.adapters, (index, Target::Output), from, to, bias);
+        join(pass, block.attention_out_norm.as_ref(), x, direct);
     }
 
     fn embed(&self, rows: &[Row]) -> Vec<f32> {
@@ -226,7 +234,7 @@ fn norm_rows(cores: &Cores, norm: &Norm, x: &[f32], out: &mut [f32]) {
     });
 }
 
-fn norm_row(cores: &Cores, norm: &Norm, x: &[f32], out: &mut [f32]) {
+pub fn norm_row(cores: &Cores, norm: &Norm, x: &[f32], out: &mut [f32]) {
     match norm {
         Norm::Rms { weight, eps } => math::rms_norm(cores.level(), x, weight, *eps, out),
         Norm::Layer { weight, bias, eps } => math::layer_norm(cores.level(), x, weight, bias, *eps, out),
@@ -239,11 +247,20 @@ fn norm_head(cores: &Cores, norm: &Norm, head: &mut [f32]) {
 }
 
 /// Adds what stands beside the residual stream to it, behind its norm; nothing to do where it was added directly.
-fn join(pass: &mut Pass<'_>, norm: Option<&Norm>, x: &mut [f32]) {
+fn join(pass: &mut Pass<'_>, norm: Option<&Norm>, x: &mut [f32], direct: bool) {
     if let Some(norm) = norm {
         norm_rows(pass.cores, norm, &pass.beside, &mut pass.normed);
         math::add(pass.cores.level(), x, &pass.normed);
+    } else if !direct {
+        math::add(pass.cores.level(), x, &pass.beside);
     }
+}
+
+fn multiplies(adapters: &[Option<&Adapter>], block: usize, target: Target) -> bool {
+    adapters
+        .iter()
+        .flatten()
+        .any(|adapter| adapter.multiplies(block, target))
 }
 
 fn feed(
@@ -263,23 +280,17 @@ fn feed(
     let rows = adapters.len();
     inner.resize(rows * width, 0.0);
     feed.up.forward(cores, x, rows, inner, false);
-    if feed.gated {
-        lora::add(
-            cores,
-            adapters,
-            (index, Target::Gate),
-            (x, hidden),
-            (inner, width, 0),
-        );
+    let bias = feed.up.bias.as_deref();
+    let parts = [(Target::Gate, 0), (Target::Up, size)];
+    let parts = if feed.gated {
+        &parts[..]
+    } else {
+        &[(Target::Up, 0)]
+    };
+    for &(target, offset) in parts {
+        let (from, to) = ((x, hidden), (&mut **inner, width, offset));
+        lora::add(cores, adapters, (index, target), from, to, bias);
     }
-    let offset = if feed.gated { size } else { 0 };
-    lora::add(
-        cores,
-        adapters,
-        (index, Target::Up),
-        (x, hidden),
-        (inner, width, offset),
-    );
     each_row(cores, inner, width, &|_, values| {
         activate(cores, feed, size, values)
     });
@@ -290,7 +301,8 @@ fn feed(
     let active = inner.get(..rows * size).unwrap_or_default();
     feed.down.forward(cores, active, rows, out, direct);
     let to = (out, feed.down.weight.outputs(), 0);
-    lora::add(cores, adapters, (index, Target::Down), (active, size), to);
+    let bias = feed.down.bias.as_deref();
+    lora::add(cores, adapters, (index, Target::Down), (active, size), to, bias);
 }
 
 /// The function on a row; where there is a gate, its half holds the result.

@@ -197,6 +197,7 @@ fn an_adapter_is_what_merged_weights_are_and_touches_only_its_own_sequence() {
         a: (0..2 * inputs).map(|_| numbers.next()).collect(),
         b: (0..2 * outputs).map(|_| numbers.next()).collect(),
         rank: 2,
+        share: None,
     };
     let first = vec![(Target::Key, low(16, hidden)), (Target::Up, low(inner, hidden))];
     let adapter = Adapter {

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Checkpoint, kind_of_config, write_safetensors};
 use crate::{
     ModelError,
-    nn::{Adapter, Decoder},
+    nn::{Adapter, Decoder, linear::Low},
 };
 
 /// Files of a base that do not hold weights: tokenizer, templates, configuration.
@@ -26,8 +26,8 @@ const COPIED: [&str; 12] = [
     "LICENSE.txt",
 ];
 
-/// Writes the base with `W + scale * B A` for every layer that the adapter has factors for, in the base's own type; sums
-/// are made in fp32.
+/// Writes the base with `W + scale * B A` (with DoRA, of the wanted norms) for every layer that the adapter has a part for,
+/// in the base's own type; sums are made in fp32.
 ///
 /// # Errors
 /// What is wrong with base or adapter; `model.unreadable` when the folder cannot be written.
@@ -44,16 +44,8 @@ pub fn merge(base: &Path, adapter: &Path, out: &Path) -> Result<(), ModelError> 
     let mut weights = decoder.checkpoint_weights();
     for (name, weight) in &mut weights {
         let layer = name.strip_suffix(".weight").unwrap_or(name);
-        let Some((a, b)) = adapter.factors(layer) else {
-            continue;
-        };
-        let change = b.f_matmul(a)?.f_mul_scalar(adapter.config().scale())?;
-        let change = if names.transposed {
-            change.f_transpose(0, 1)?
-        } else {
-            change
-        };
-        *weight = merged(weight, &change)?;
+        let Some(low) = adapter.low(layer) else { continue };
+        *weight = merged(weight, &low, names.transposed)?;
     }
     let failed = |source| ModelError::Io {
         path: out.to_owned(),
@@ -69,9 +61,15 @@ pub fn merge(base: &Path, adapter: &Path, out: &Path) -> Result<(), ModelError> 
     write_safetensors(&out.join("model.safetensors"), &weights)
 }
 
-fn merged(weight: &Tensor, change: &Tensor) -> Result<Tensor, ModelError> {
-    let kind = weight.f_kind()?;
-    Ok(weight.f_to_kind(Kind::Float)?.f_add(change)?.f_to_kind(kind)?)
+fn merged(weight: &Tensor, low: &Low, transposed: bool) -> Result<Tensor, ModelError> {
+    let turned = |x: Tensor| if transposed { x.f_transpose(0, 1) } else { Ok(x) };
+    let change = low.b.f_matmul(&low.a)?.f_mul_scalar(low.scale)?;
+    let mut whole = turned(weight.f_to_kind(Kind::Float)?)?.f_add(&change)?;
+    if let Some(magnitude) = &low.magnitude {
+        let norms = whole.f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?;
+        whole = whole.f_mul(&magnitude.f_unsqueeze(1)?.f_div(&norms)?)?;
+    }
+    Ok(turned(whole)?.f_to_kind(weight.f_kind()?)?)
 }
 
 #[cfg(test)]

@@ -74,31 +74,36 @@ pub fn unsuited(a: &Architecture) -> Option<String> {
     dynamic.then(|| "the model's rotation grows with the text, which the CPU kernels do not do".to_owned())
 }
 
-/// An adapter's factors as the kernels take them.
+/// An adapter's parts as the kernels take them, for a packed decoder.
 ///
 /// # Errors
 /// `model.input` when it is another model's, or what libtorch says.
-pub fn pack_adapter(a: &Architecture, adapter: &Adapter) -> Result<kernels::Adapter, ModelError> {
-    let scale = adapter.config().scale();
+pub fn pack_adapter(
+    a: &Architecture,
+    decoder: &kernels::Decoder,
+    adapter: &Adapter,
+) -> Result<kernels::Adapter, ModelError> {
     let mut unused = adapter.names();
     let mut packed = kernels::Adapter::default();
-    for index in 0..a.layers {
+    for (index, block) in decoder.blocks.iter().enumerate() {
         let mut lows = Vec::new();
         for (target, part, (outputs, inputs)) in targets(a) {
             let name = format!("{}.{index}.{part}", a.names.layers);
-            let Some((first, second)) = adapter.factors(&name) else {
-                continue;
-            };
-            let rank = first.size2()?.0;
-            if first.size() != [rank, inputs] || second.size() != [outputs, rank] {
+            let Some(low) = adapter.low(&name) else { continue };
+            let rank = low.a.size2()?.0;
+            let magnitude = low.magnitude.as_ref().map(values).transpose()?;
+            let whole = magnitude.as_ref().is_none_or(|all| all.len() as i64 == outputs);
+            if low.a.size() != [rank, inputs] || low.b.size() != [outputs, rank] || !whole {
                 return Err(foreign(&name));
             }
-            let low = Low {
-                a: values(first)?,
-                b: values(&second.f_mul_scalar(scale)?)?,
+            let mut part = Low {
+                a: values(&low.a)?,
+                b: values(&low.b.f_mul_scalar(low.scale)?)?,
                 rank: usize::try_from(rank).unwrap_or_default(),
+                share: None,
             };
-            lows.push((target, low));
+            part.share = magnitude.map(|magnitude| shares(a, block, target, &part, &magnitude));
+            lows.push((target, part));
             unused.remove(name.as_str());
         }
         packed.blocks.push(lows);
@@ -107,6 +112,33 @@ pub fn pack_adapter(a: &Architecture, adapter: &Adapter) -> Result<kernels::Adap
         None => Ok(packed),
         Some(name) => Err(foreign(name)),
     }
+}
+
+/// DoRA: the wanted norm of each row of `W + B A` over the one that it has.
+fn shares(a: &Architecture, block: &Block, target: Target, low: &Low, magnitude: &[f32]) -> Vec<f32> {
+    let size = |value: i64| usize::try_from(value).unwrap_or_default();
+    let (wide, narrow) = (size(a.heads * a.head_dim), size(a.kv_heads * a.head_dim));
+    let (linear, offset) = match target {
+        Target::Query => (&block.qkv, 0),
+        Target::Key => (&block.qkv, wide),
+        Target::Value => (&block.qkv, wide + narrow),
+        Target::Output => (&block.output, 0),
+        Target::Up if block.feed.gated => (&block.feed.up, size(a.intermediate)),
+        Target::Gate | Target::Up => (&block.feed.up, 0),
+        Target::Down => (&block.feed.down, 0),
+    };
+    let inputs = linear.weight.inputs();
+    let mut row = vec![0.0_f32; inputs];
+    let share = |(output, (magnitude, b)): (usize, (&f32, &[f32]))| {
+        linear.weight.row(offset + output, &mut row);
+        for (b, a) in b.iter().zip(low.a.chunks_exact(inputs)) {
+            row.iter_mut().zip(a).for_each(|(row, a)| *row += b * a);
+        }
+        let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        magnitude / norm.max(1e-6)
+    };
+    let rows = magnitude.iter().zip(low.b.chunks_exact(low.rank.max(1)));
+    rows.enumerate().map(share).collect()
 }
 
 /// The layers of a block that an adapter may sit on, with outputs and inputs. One layer for query, key and value counts as

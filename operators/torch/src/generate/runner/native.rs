@@ -94,7 +94,7 @@ impl Native {
             Some(at) => self.adapters.remove(at),
             None => {
                 let adapter = Adapter::load(dir, Device::Cpu)?;
-                let packed = pack_adapter(&self.architecture, &adapter)?;
+                let packed = pack_adapter(&self.architecture, &self.decoder, &adapter)?;
                 if self.adapters.len() >= ADAPTERS {
                     self.adapters.remove(0);
                 }
