@@ -1,7 +1,8 @@
 """Runs our benches, and the peers' scripts in turn with them, and prints one JSON line a figure.
 
 Environment: ONLY (names, by comma), PEERS_PYTHON (a Python that has the peers), PEERS (the folder of their scripts,
-default ../shared/bench/peers beside the checkout), ROUNDS (how often ours and the peer take turns, default 2).
+default ../shared/bench/peers beside the checkout), ROUNDS (how often ours and the peer take turns, default 2),
+CHECKPOINTS (the folder of what the peers' make_checkpoints.py makes, default .cache/bench).
 """
 import json
 import os
@@ -233,6 +234,17 @@ def smol(run):
     return rows
 
 
+def under(name: str, run):
+    """A peer's figures under the name that ours have."""
+    return lambda: [{**row, "bench": name} for row in run()]
+
+
+def decoding(batch: int, weights: str):
+    """Decoding with weights of a kind; the peer's are bf16 whatever ours are."""
+    ours = lambda base: rows_of([TORCH, "bench", "generate", "--checkpoint", base, "--batch", batch, "--weights", weights])
+    return smol(ours), smol(lambda base: peer("generate.py", base, "--batch", str(batch))())
+
+
 # Each case: the figures it gives, our command, the peer's (if there is one).
 CASES = [
     ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms",
@@ -247,6 +259,9 @@ CASES = [
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),
     ({"lora_train"}, smol(lambda base: rows_of([TORCH, "bench", "train", base])),
      smol(lambda base: peer("lora_train.py", base, "--seq", "256", "--batch", "2")())),
+    *(({"embed_reduced"}, lambda weights=weights: rows_of([TORCH, "bench", "embed", "--weights", weights]),
+       under("embed_reduced", peer("embed.py", MINILM, "--dtype", "bfloat16"))) for weights in ("bf16", "int8")),
+    *(({"generate"}, *decoding(batch, weights)) for batch in (1, 8) for weights in ("bf16", "int8")),
 ]
 
 
@@ -268,6 +283,8 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[dict]:
             if bench == "lora_train" and all(memory):
                 out.append({"bench": bench, "system": "ratio", "value": round(memory[0] / memory[1], 3),
                             "unit": "ratio of peak memory (lower is better)", "against": against})
+            case = {key: ours[0][key] for key in ("batch", "dtype") if key in ours[0]}
+            out.append({"bench": bench, "system": "ratio", "value": round(ratio, 3), "unit": "ratio", "against": against, **case})
     return out
 
 

@@ -1,8 +1,11 @@
 //! Attention of rows over their sequences' pages.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use crate::{
-    Cores, Kept, Pages, Table,
-    level::leveled,
+    Cores, Kept, Level, Pages, Table,
+    level::in_loops,
     math::{LANES, exp, tanh},
     pages::{Cell, PAGE},
 };
@@ -64,13 +67,19 @@ struct Out(*mut f32);
 // SAFETY: parts write to disjoint pieces.
 unsafe impl Sync for Out {}
 
-leveled!(
-    /// One row's query heads of one key and value head.
-    fn one<C: Cell>(look: Look<'_>, place: Place<'_>, head: usize, q: &[f32], out: &mut [f32]) = one_loop
-);
+/// One row's query heads of one key and value head.
+fn one<C: Cell>(level: Level, look: Look<'_>, place: Place<'_>, head: usize, q: &[f32], out: &mut [f32]) {
+    in_loops!(level, one_loop::<C>(look, place, head, q, out));
+}
 
 #[inline(always)]
-fn one_loop<C: Cell>(look: Look<'_>, (table, position): Place<'_>, head: usize, q: &[f32], out: &mut [f32]) {
+fn one_loop<C: Cell, const WIDE: bool>(
+    look: Look<'_>,
+    (table, position): Place<'_>,
+    head: usize,
+    q: &[f32],
+    out: &mut [f32],
+) {
     let first = look
         .window
         .map_or(0, |window| (position + 1).saturating_sub(window));
@@ -90,17 +99,17 @@ fn one_loop<C: Cell>(look: Look<'_>, (table, position): Place<'_>, head: usize, 
                 queries[head % HEADS] = *q;
             }
         }
-        keys::<C>(look, pages, head, &queries, &mut scores);
+        keys::<C, WIDE>(look, pages, head, &queries, &mut scores);
         for head in 0..heads {
-            softmax(look.cap, head % HEADS, (skipped, seen), &mut scores);
+            softmax::<WIDE>(look.cap, head % HEADS, (skipped, seen), &mut scores);
         }
-        values::<C>(look, pages, head, &scores, out);
+        values::<C, WIDE>(look, pages, head, &scores, out);
     }
 }
 
 /// Scores of some query heads; `queries` is `[dim][HEADS]`.
 #[inline(always)]
-fn keys<C: Cell>(
+fn keys<C: Cell, const WIDE: bool>(
     look: Look<'_>,
     pages: &[u32],
     head: usize,
@@ -110,7 +119,7 @@ fn keys<C: Cell>(
     let start = look.pages.part(look.layer, false, head);
     for (page, scores) in pages.iter().zip(scores) {
         let data = look.pages.page::<C>(*page);
-        *scores = score(
+        *scores = score::<C, WIDE>(
             queries,
             data.get(start..).unwrap_or_default().as_chunks::<PAGE>().0,
         );
@@ -119,7 +128,12 @@ fn keys<C: Cell>(
 
 /// Scores of the keys of one page, `[dim][PAGE]`.
 #[inline(always)]
-pub fn score<C: Cell>(queries: &[[f32; HEADS]], keys: &[[C; PAGE]]) -> Scores {
+pub fn score<C: Cell, const WIDE: bool>(queries: &[[f32; HEADS]], keys: &[[C; PAGE]]) -> Scores {
+    #[cfg(target_arch = "x86_64")]
+    if WIDE {
+        // SAFETY: only `in_loops` asks for this, where the processor has it.
+        return unsafe { avx512::score(queries, keys) };
+    }
     let mut sums = [[0.0_f32; PAGE]; HEADS];
     for (queries, keys) in queries.iter().zip(keys) {
         let keys = keys.map(C::get);
@@ -134,10 +148,15 @@ pub fn score<C: Cell>(queries: &[[f32; HEADS]], keys: &[[C; PAGE]]) -> Scores {
 
 /// A head's weights of the positions from `skipped` to before `seen`; the others get none.
 #[inline(always)]
-pub fn softmax(cap: Option<f32>, head: usize, (skipped, seen): (usize, usize), scores: &mut [Scores]) {
-    let mut highest = [f32::NEG_INFINITY; LANES];
+pub fn softmax<const WIDE: bool>(
+    cap: Option<f32>,
+    head: usize,
+    (skipped, seen): (usize, usize),
+    scores: &mut [Scores],
+) {
+    let head = head % HEADS;
     for (page, scores) in scores.iter_mut().enumerate() {
-        let scores = &mut scores[head % HEADS];
+        let scores = &mut scores[head];
         if let Some(cap) = cap {
             scores
                 .iter_mut()
@@ -151,29 +170,38 @@ pub fn softmax(cap: Option<f32>, head: usize, (skipped, seen): (usize, usize), s
                 }
             }
         }
-        for (high, score) in highest.iter_mut().zip(scores) {
-            *high = if *score > *high { *score } else { *high };
-        }
     }
-    let highest = highest
-        .iter()
-        .fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    #[cfg(target_arch = "x86_64")]
+    if WIDE {
+        // SAFETY: as above.
+        return unsafe { avx512::weights(head, scores) };
+    }
+    let mut highest = f32::NEG_INFINITY;
+    for score in scores.iter().flat_map(|scores| &scores[head]) {
+        highest = if *score > highest { *score } else { highest };
+    }
     let mut totals = [0.0_f32; LANES];
     for scores in scores.iter_mut() {
-        for (total, score) in totals.iter_mut().zip(&mut scores[head % HEADS]) {
+        for (total, score) in totals.iter_mut().zip(&mut scores[head]) {
             *score = exp(*score - highest);
             *total += *score;
         }
     }
     let scale = totals.iter().sum::<f32>().recip();
     for scores in scores {
-        scores[head % HEADS].iter_mut().for_each(|score| *score *= scale);
+        scores[head].iter_mut().for_each(|score| *score *= scale);
     }
 }
 
 /// Sums of values by the weights; `out` is `[heads][dim]`.
 #[inline(always)]
-fn values<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, scores: &[Scores], out: &mut [f32]) {
+fn values<C: Cell, const WIDE: bool>(
+    look: Look<'_>,
+    pages: &[u32],
+    head: usize,
+    scores: &[Scores],
+    out: &mut [f32],
+) {
     let start = look.pages.part(look.layer, true, head);
     let (dim, wide) = (look.dim, look.pages.dim());
     for from in (0..dim).step_by(LANES) {
@@ -181,7 +209,7 @@ fn values<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, scores: &[Scores]
         for (page, scores) in pages.iter().zip(scores) {
             let data = look.pages.page::<C>(*page);
             let rows = data.get(start..start + PAGE * wide).unwrap_or_default();
-            weigh(scores, rows, (wide, from), &mut sums);
+            weigh::<C, WIDE>(scores, rows, (wide, from), &mut sums);
         }
         for (out, sums) in out.chunks_exact_mut(dim).zip(&sums) {
             if let Some(out) = out.get_mut(from..(from + LANES).min(dim)) {
@@ -193,12 +221,17 @@ fn values<C: Cell>(look: Look<'_>, pages: &[u32], head: usize, scores: &[Scores]
 
 /// Adds the values of one page (`[PAGE][wide]`, from a column on) by their weights.
 #[inline(always)]
-pub fn weigh<C: Cell>(
+pub fn weigh<C: Cell, const WIDE: bool>(
     weights: &Scores,
     rows: &[C],
     (wide, from): (usize, usize),
     sums: &mut [[f32; LANES]; HEADS],
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if WIDE {
+        // SAFETY: as above.
+        return unsafe { avx512::weigh(weights, rows, (wide, from), sums) };
+    }
     for (at, row) in rows.chunks_exact(wide).enumerate().take(PAGE) {
         let Some(values) = row.get(from..).and_then(|row| row.first_chunk::<LANES>()) else {
             continue;

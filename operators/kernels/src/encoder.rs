@@ -1,10 +1,10 @@
 //! BERT-type encoders: every token of a text looks at all of its text; norms come after the sums.
 
 use crate::{
-    Activation, Cores, Linear, Norm,
+    Activation, Cores, Level, Linear, Norm,
     attention::{HEADS, Scores, score, softmax, weigh},
     decoder::{each_row, norm_row},
-    level::leveled,
+    level::in_loops,
     math::{self, LANES},
     pages::PAGE,
 };
@@ -111,13 +111,13 @@ fn norm_in_place(cores: &Cores, norm: &Norm, x: &mut [f32], hidden: usize) {
     });
 }
 
-leveled!(
-    /// One head of one text; `rows` are its queries, keys and values, `out` is `[tokens, dim]`.
-    fn attend(rows: &[f32], shape: (usize, usize, usize), out: &mut [f32]) = attend_loop
-);
+/// One head of one text; `rows` are its queries, keys and values, `out` is `[tokens, dim]`.
+fn attend(level: Level, rows: &[f32], shape: (usize, usize, usize), out: &mut [f32]) {
+    in_loops!(level, attend_loop(rows, shape, out));
+}
 
 #[inline(always)]
-fn attend_loop(rows: &[f32], (hidden, head, dim): (usize, usize, usize), out: &mut [f32]) {
+fn attend_loop<const WIDE: bool>(rows: &[f32], (hidden, head, dim): (usize, usize, usize), out: &mut [f32]) {
     let (length, wide) = (rows.len() / (3 * hidden), dim.next_multiple_of(LANES));
     let pages = length.div_ceil(PAGE);
     let part = |token: usize, which: usize| {
@@ -147,15 +147,15 @@ fn attend_loop(rows: &[f32], (hidden, head, dim): (usize, usize, usize), out: &m
             }
         }
         for (scores, keys) in scores.iter_mut().zip(keys.chunks_exact(dim)) {
-            *scores = score(&queries, keys);
+            *scores = score::<f32, WIDE>(&queries, keys);
         }
         for index in 0..HEADS {
-            softmax(None, index, (0, length), &mut scores);
+            softmax::<WIDE>(None, index, (0, length), &mut scores);
         }
         for from in (0..dim).step_by(LANES) {
             let mut sums = [[0.0_f32; LANES]; HEADS];
             for (scores, values) in scores.iter().zip(values.chunks_exact(PAGE * wide)) {
-                weigh(scores, values, (wide, from), &mut sums);
+                weigh::<f32, WIDE>(scores, values, (wide, from), &mut sums);
             }
             for (out, sums) in out.chunks_exact_mut(dim).zip(&sums) {
                 if let Some(out) = out.get_mut(from..(from + LANES).min(dim)) {

@@ -81,3 +81,15 @@ macro_rules! leveled {
     };
 }
 pub(crate) use leveled;
+
+/// Runs a function; its last generic argument says whether it may call code that is written for AVX-512.
+macro_rules! in_loops {
+    ($level:expr, $inner:ident $(::<$($generic:ident),+>)? ($($arg:ident),* $(,)?)) => {
+        if cfg!(target_arch = "x86_64") && $level >= $crate::Level::Avx512 {
+            $inner::<$($($generic,)+)? true>($($arg),*);
+        } else {
+            $inner::<$($($generic,)+)? false>($($arg),*);
+        }
+    };
+}
+pub(crate) use in_loops;

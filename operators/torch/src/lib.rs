@@ -21,6 +21,7 @@ pub mod serve;
 mod testing;
 pub mod tokenizer;
 pub mod train;
+pub mod weights;
 
 pub use error::ModelError;
 pub use registry::registry;

@@ -27,6 +27,9 @@ enum Command {
         /// How language models' weights are held on the CPU.
         #[arg(long, value_enum, default_value_t, env = "TWINLOOM_WEIGHTS")]
         weights: serve::Weights,
+        /// How encoders' weights are held on the CPU.
+        #[arg(long, value_enum, default_value_t, env = "TWINLOOM_ENCODER_WEIGHTS")]
+        encoder_weights: serve::Weights,
         /// What runs language models.
         #[arg(long, value_enum, default_value_t)]
         backend: serve::Backend,
@@ -95,12 +98,14 @@ fn main() -> ExitCode {
         Some(Command::Serve {
             device,
             weights,
+            encoder_weights,
             backend,
             cache_mib,
             models,
         }) => device::parse(&device).map(|device| {
             answer(serve::ServeOptions {
                 weights,
+                encoder_weights,
                 backend,
                 cache_bytes: cache_mib << 20,
                 models,

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tch::Kind;
+use tch::{Device, Kind};
 
-use super::{best_of, matrix_rate, row};
+use super::{best_of, kernel_rate, matrix_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
     embed::{Embedder, EmbedderOptions, above, embedder_dir},
+    weights::Weights,
 };
 
 const CHUNK: usize = 900;
@@ -29,6 +30,9 @@ pub struct EmbedBench {
     /// Tokens of a batch.
     #[arg(long, default_value_t = EmbedderOptions::default().batch_tokens)]
     pub batch_tokens: usize,
+    /// How weights are held.
+    #[arg(long, value_enum, default_value_t = Weights::F32)]
+    pub weights: Weights,
     /// Calls, of which the fastest counts.
     #[arg(long, default_value_t = 2)]
     pub repeats: usize,
@@ -44,36 +48,51 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
     let options = EmbedderOptions {
         batch_tokens: bench.batch_tokens,
+        weights: bench.weights,
         ..EmbedderOptions::default()
     };
-    let embedder = Embedder::open(&model, options)?;
+    let reduced = bench.weights != Weights::F32;
+    let embedder = Embedder::open(&model, options.clone())?;
     let warm = chunks.get(..32).unwrap_or(&chunks);
     embedder.embed(warm)?;
-    let mut tokens = 0;
+    let (mut tokens, mut vectors) = (0, Vec::new());
     let seconds = best_of(bench.repeats, || {
-        tokens = embedder.embed(&chunks)?.tokens;
+        let found = embedder.embed(&chunks)?;
+        (tokens, vectors) = (found.tokens, found.vectors);
         Ok(())
     })?;
-    let case = json!({"dtype": "float32", "device": "cpu", "chunks": chunks.len(), "tokens": tokens,
-        "batch_tokens": bench.batch_tokens});
-    let limit = matrix_rate(Kind::Float, tch::Device::Cpu)?;
+    let mut case = json!({"dtype": format!("{:?}", bench.weights).to_lowercase(), "device": "cpu",
+        "chunks": chunks.len(), "tokens": tokens, "batch_tokens": bench.batch_tokens});
+    if reduced {
+        let exact = EmbedderOptions {
+            weights: Weights::F32,
+            ..options
+        };
+        let exact = Embedder::open(&model, exact)?.embed(&chunks)?;
+        let pairs = exact
+            .vectors
+            .chunks_exact(exact.dimension)
+            .zip(vectors.chunks_exact(exact.dimension));
+        let cosine = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        if let Some(fields) = case.as_object_mut() {
+            fields.insert(
+                "least_cosine".to_owned(),
+                json!(pairs.map(cosine).fold(1.0, f32::min)),
+            );
+        }
+    }
+    let name = if reduced { "embed_reduced" } else { "embed" };
+    let rate = row(
+        name,
+        "twinloom",
+        chunks.len() as f64 / seconds,
+        "chunks/s",
+        case.clone(),
+    );
+    let limit = kernel_rate(bench.weights.format(Kind::Float))?.max(matrix_rate(Kind::Float, Device::Cpu)?);
     let products = tokens as f64 * products_a_token(&model)?;
-    Ok(vec![
-        row(
-            "embed",
-            "twinloom",
-            chunks.len() as f64 / seconds,
-            "chunks/s",
-            case.clone(),
-        ),
-        row(
-            "embed",
-            "share_of_limit",
-            products / seconds / limit,
-            "share",
-            case,
-        ),
-    ])
+    let share = row(name, "share_of_limit", products / seconds / limit, "share", case);
+    Ok(vec![rate, share])
 }
 
 fn articles(given: Option<PathBuf>) -> Result<PathBuf, ModelError> {

@@ -52,6 +52,25 @@ fn matrix_rate(kind: tch::Kind, device: tch::Device) -> Result<f64, ModelError> 
     Ok(2.0 * (SIDE as f64).powi(3) / seconds)
 }
 
+/// Rate of a large product of the CPU kernels, in products and sums a second.
+fn kernel_rate(format: twinloom_kernels::Format) -> Result<f64, ModelError> {
+    const SIDE: usize = 1024;
+    let weight = twinloom_kernels::Packed::new(format, SIDE, SIDE, |row, out| {
+        out.fill(1.0 / (row + 1) as f32);
+    });
+    let linear = twinloom_kernels::Linear {
+        weight: weight.map_err(crate::nn::packing::broken)?,
+        bias: None,
+    };
+    let cores = twinloom_kernels::Cores::new(std::thread::available_parallelism().map_or(1, usize::from));
+    let (x, mut y) = (vec![1.0; SIDE * SIDE], vec![0.0; SIDE * SIDE]);
+    let seconds = best_of(8, || {
+        linear.forward(&cores, &x, SIDE, &mut y, false);
+        Ok(())
+    })?;
+    Ok(2.0 * (SIDE as f64).powi(3) / seconds)
+}
+
 fn peak_rss_mib() -> f64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
     usage.map_or(0.0, |usage| {

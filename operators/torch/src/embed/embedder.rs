@@ -14,6 +14,7 @@ use crate::{
     ModelError,
     checkpoint::Checkpoint,
     nn::bert::{Bert, Packed},
+    weights::Weights,
 };
 
 /// How texts are embedded.
@@ -21,8 +22,8 @@ use crate::{
 pub struct EmbedderOptions {
     /// Where the model runs.
     pub device: Device,
-    /// The type that it computes in.
-    pub kind: Kind,
+    /// How its weights are held.
+    pub weights: Weights,
     /// Tokens of a batch.
     pub batch_tokens: usize,
     /// Tokens of a text that count; `None` is what the model was published with.
@@ -37,7 +38,7 @@ impl Default for EmbedderOptions {
     fn default() -> Self {
         Self {
             device: Device::Cpu,
-            kind: Kind::Float,
+            weights: Weights::Auto,
             batch_tokens: 2048,
             max_length: None,
             normalise: true,
@@ -89,7 +90,7 @@ impl Embedder {
     pub fn open(dir: &Path, options: EmbedderOptions) -> Result<Self, ModelError> {
         let published = Published::read(dir)?;
         let checkpoint = Checkpoint::open(&published.model)?;
-        let bert = Bert::load(&checkpoint, options.device, options.kind)?;
+        let bert = encoder(&checkpoint, options.device, options.weights)?;
         let max_length = options
             .max_length
             .or(published.max_length)
@@ -209,6 +210,19 @@ impl Embedder {
         }
         copy_out(&vectors)
     }
+}
+
+/// An encoder: on the CPU its layers run on the kernels, elsewhere on libtorch.
+///
+/// # Errors
+/// What is wrong with the checkpoint.
+pub fn encoder(checkpoint: &Checkpoint, device: Device, weights: Weights) -> Result<Bert, ModelError> {
+    if device != Device::Cpu {
+        return Bert::load(checkpoint, device, weights.kind(Kind::Float));
+    }
+    let mut bert = Bert::load(checkpoint, device, Kind::Float)?;
+    bert.pack(weights.format(Kind::Float))?;
+    Ok(bert)
 }
 
 /// Whether the text was longer than the model reads.

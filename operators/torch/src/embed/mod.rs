@@ -14,6 +14,6 @@ mod published;
 mod tests;
 
 pub use embedder::{Embedded, Embedder, EmbedderOptions, Role};
-pub(crate) use embedder::{copy_out, is_cut};
+pub(crate) use embedder::{copy_out, encoder, is_cut};
 pub use locate::{above, embedder_dir, model_dir};
 pub use operator::Embed;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tch::{Device, Kind};
 
 use super::{Embedded, Embedder, EmbedderOptions, Role};
-use crate::checkpoint::Checkpoint;
+use crate::{checkpoint::Checkpoint, weights::Weights};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -255,4 +255,28 @@ fn modules_without_code_and_paths_that_lead_away_are_refused() {
     )
     .unwrap();
     assert!(open("[]").unwrap().1.contains("best"));
+}
+
+#[test]
+fn reduced_weights_give_nearly_the_same_vectors() {
+    let (texts, expected) = golden();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (weights, least) in [
+        (Weights::Bf16, 0.9995),
+        (Weights::Int8, 0.999),
+        (Weights::Int4, 0.95),
+    ] {
+        let options = EmbedderOptions {
+            weights,
+            ..EmbedderOptions::default()
+        };
+        let Some(embedder) = open(options) else { return };
+        let found = embedder.embed(&texts).unwrap().vectors;
+        let pairs = found.chunks_exact(384).zip(expected.chunks_exact(384));
+        let worst = pairs
+            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>())
+            .fold(1.0, f32::min);
+        eprintln!("{weights:?}: cosine {worst}");
+        assert!(worst > least, "{weights:?}: cosine {worst}");
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use twinloom_kernels::{
-    self as kernels, Activation as Function, Block, Feed, Format, KernelError, Linear, Low, Norm, Packed,
+    self as kernels, Activation as Function, Block, Feed, Format, Linear, Low, Norm, Packed,
     Positions as Places, Spec, Target,
 };
 
@@ -14,11 +14,9 @@ use crate::{
         Adapter, Architecture, Decoder, RopeScaling,
         architecture::{Activation, NormKind, Positions, QkvNames},
         frequencies,
+        packing::{broken, matrix, values},
     },
 };
-
-/// Rows that are read from a tensor at a time.
-const ROWS: i64 = 256;
 
 /// Packs a decoder. With 4-bit weights the embedding and the head are 8-bit: they cost little and matter most.
 ///
@@ -261,65 +259,7 @@ impl Packer<'_> {
             .iter()
             .map(|name| self.tensor(name))
             .collect::<Result<Vec<_>, _>>()?;
-        let inputs = tensors
-            .first()
-            .map_or(0, |tensor| tensor.size().get(1).copied().unwrap_or(0));
-        let mut rows = Rows {
-            tensors,
-            read: Vec::new(),
-            first: 0,
-            problem: None,
-        };
-        let outputs: i64 = rows
-            .tensors
-            .iter()
-            .map(|tensor| tensor.size().first().copied().unwrap_or(0))
-            .sum();
-        let size = |value: i64| usize::try_from(value).unwrap_or_default();
-        let packed = Packed::new(format, size(outputs), size(inputs), |row, out| {
-            rows.write(row, out)
-        });
-        match rows.problem.take() {
-            Some(problem) => Err(problem),
-            None => packed.map_err(broken),
-        }
-    }
-}
-
-/// The rows of some matrices laid end to end, read a few at a time: a whole matrix in fp32 would be twice the file.
-struct Rows<'a> {
-    tensors: Vec<&'a Tensor>,
-    read: Vec<f32>,
-    first: usize,
-    problem: Option<ModelError>,
-}
-
-impl Rows<'_> {
-    fn write(&mut self, row: usize, out: &mut [f32]) {
-        let held = self.read.len() / out.len().max(1);
-        if !(self.first..self.first + held).contains(&row)
-            && let Err(problem) = self.fetch(row)
-        {
-            self.problem = Some(problem);
-        }
-        let at = row.saturating_sub(self.first) * out.len();
-        if let Some(values) = self.read.get(at..at + out.len()) {
-            out.copy_from_slice(values);
-        }
-    }
-
-    fn fetch(&mut self, row: usize) -> Result<(), ModelError> {
-        let mut from = row as i64;
-        for tensor in &self.tensors {
-            let count = tensor.size2()?.0;
-            if from < count {
-                self.read = values(&tensor.f_narrow(0, from, ROWS.min(count - from))?)?;
-                self.first = row;
-                return Ok(());
-            }
-            from -= count;
-        }
-        Ok(())
+        matrix(&tensors, format)
     }
 }
 
@@ -349,32 +289,9 @@ fn spec(a: &Architecture, packer: &Packer<'_>) -> Result<Spec, ModelError> {
     })
 }
 
-/// A tensor's values in fp32, in order.
-fn values(tensor: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let tensor = tensor.f_detach()?.f_to_kind(Kind::Float)?.f_contiguous()?;
-    let mut values = vec![0.0_f32; tensor.numel()];
-    let count = values.len();
-    tensor.f_copy_data(&mut values, count)?;
-    Ok(values)
-}
-
 fn foreign(name: &str) -> ModelError {
     ModelError::input(
         format!("the adapter's factors for `{name}` do not fit the model"),
         "Use the adapter with the base model that it was trained on.",
     )
-}
-
-/// What the kernels say, as this crate's error.
-pub fn broken(error: KernelError) -> ModelError {
-    match error {
-        KernelError::Full | KernelError::Memory { .. } => ModelError::busy(
-            error.to_string(),
-            "Send fewer or shorter requests, or give more memory to keys and values.",
-        ),
-        other => ModelError::input(
-            other.to_string(),
-            "Check that config.json belongs to these weights.",
-        ),
-    }
 }

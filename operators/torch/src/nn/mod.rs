@@ -12,6 +12,7 @@ mod family;
 pub mod linear;
 pub mod lora;
 mod norm;
+pub mod packing;
 mod rope;
 pub mod weight;
 

@@ -59,6 +59,11 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// Weight, bias, and what is added to the variance.
+    pub fn parts(&self) -> (&Tensor, &Tensor, f64) {
+        (&self.weight, &self.bias, self.eps)
+    }
+
     pub fn load(
         checkpoint: &Checkpoint,
         name: &str,

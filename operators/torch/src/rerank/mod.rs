@@ -14,9 +14,10 @@ use crate::{
     checkpoint::{Checkpoint, read_json},
     embed::{
         batches::{Batches, by_length, encode, tokenizer},
-        copy_out, is_cut,
+        copy_out, encoder, is_cut,
     },
     nn::bert::{Bert, Head},
+    weights::Weights,
 };
 
 /// How pairs are scored.
@@ -24,8 +25,8 @@ use crate::{
 pub struct RerankerOptions {
     /// Where the model runs.
     pub device: Device,
-    /// The type that it computes in.
-    pub kind: Kind,
+    /// How its weights are held.
+    pub weights: Weights,
     /// Tokens of a batch.
     pub batch_tokens: usize,
     /// Tokens of a pair that count; `None` is what the model was published with.
@@ -36,7 +37,7 @@ impl Default for RerankerOptions {
     fn default() -> Self {
         Self {
             device: Device::Cpu,
-            kind: Kind::Float,
+            weights: Weights::Auto,
             batch_tokens: 2048,
             max_length: None,
         }
@@ -82,8 +83,12 @@ impl Reranker {
     /// What is missing or wrong in the folder, naming the file or tensor; `model.config` for more labels than one.
     pub fn open(dir: &Path, options: RerankerOptions) -> Result<Self, ModelError> {
         let checkpoint = Checkpoint::open(dir)?;
-        let bert = Bert::load(&checkpoint, options.device, options.kind)?;
-        let head = Head::load(&checkpoint, options.device, options.kind)?;
+        let bert = encoder(&checkpoint, options.device, options.weights)?;
+        let kind = match options.device {
+            Device::Cpu => Kind::Float,
+            _ => options.weights.kind(Kind::Float),
+        };
+        let head = Head::load(&checkpoint, options.device, kind)?;
         if head.labels() != 1 {
             return Err(ModelError::Config {
                 path: dir.join("config.json"),

@@ -14,7 +14,8 @@ use std::io::{BufRead, Read, Write};
 
 use serde_json::{Value, json};
 
-pub use models::{Backend, ServeOptions, Weights};
+pub use crate::weights::Weights;
+pub use models::{Backend, ServeOptions};
 pub use request::{Embed, Generate, Request};
 
 use crate::ModelError;

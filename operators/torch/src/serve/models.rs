@@ -7,7 +7,6 @@ use std::{
 
 use serde_json::{Value, json};
 use tch::{Device, Kind};
-use twinloom_kernels::Format;
 
 use super::Embed;
 use crate::{
@@ -17,26 +16,11 @@ use crate::{
     generate::{Engine, EngineOptions, Libtorch, Native, NativeOptions, Request, Runner, ends, unsuited},
     nn::Decoder,
     tokenizer::TextTokenizer,
+    weights::Weights,
 };
 
 /// Texts in one embed request.
 const MOST_TEXTS: usize = 100_000;
-
-/// How weights are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Weights {
-    /// In the type that config.json names.
-    #[default]
-    Auto,
-    /// 32-bit.
-    F32,
-    /// 16-bit.
-    Bf16,
-    /// 8-bit integers, a scale for each 64.
-    Int8,
-    /// 4-bit integers, a scale for each 32; embedding and head 8-bit.
-    Int4,
-}
 
 /// What runs language models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -57,6 +41,8 @@ pub struct ServeOptions {
     pub device: Device,
     /// How language models' weights are held.
     pub weights: Weights,
+    /// How encoders' are.
+    pub encoder_weights: Weights,
     /// What runs them.
     pub backend: Backend,
     /// Bytes for a model's keys and values.
@@ -74,23 +60,11 @@ impl ServeOptions {
         Self {
             device,
             weights: Weights::default(),
+            encoder_weights: Weights::default(),
             backend: Backend::default(),
             cache_bytes: 1 << 30,
             models: 2,
             engine: EngineOptions::default(),
-        }
-    }
-}
-
-impl Weights {
-    /// The kernels' format; `named` is the type of the checkpoint.
-    #[must_use]
-    pub fn format(self, named: Kind) -> Format {
-        match (self, named) {
-            (Self::Auto, Kind::BFloat16) | (Self::Bf16, _) => Format::Bf16,
-            (Self::Auto | Self::F32, _) => Format::F32,
-            (Self::Int8, _) => Format::Int8 { group: 64 },
-            (Self::Int4, _) => Format::Int4 { group: 32 },
         }
     }
 }
@@ -240,13 +214,15 @@ impl Texts {
 /// Loaded encoders.
 pub struct Encoders {
     device: Device,
+    weights: Weights,
     embedder: Option<((PathBuf, Option<usize>), Embedder)>,
 }
 
 impl Encoders {
-    pub fn new(device: Device) -> Self {
+    pub fn new(device: Device, weights: Weights) -> Self {
         Self {
             device,
+            weights,
             embedder: None,
         }
     }
@@ -269,6 +245,7 @@ impl Encoders {
             _ => {
                 let options = EmbedderOptions {
                     device: self.device,
+                    weights: self.weights,
                     max_length: asked.max_length,
                     ..EmbedderOptions::default()
                 };

@@ -62,7 +62,7 @@ impl Threads {
         let text_worker = named("texts").spawn(move || TextThread::new(options, reply).run(&for_texts))?;
         let reply = replies.clone();
         let encoder = named("encoders").spawn(move || {
-            let mut models = Encoders::new(options.device);
+            let mut models = Encoders::new(options.device, options.encoder_weights);
             for (id, asked) in for_encoders {
                 let _ = reply.send(answer(id, models.embed(&asked)));
             }

@@ -11,8 +11,8 @@ use twinloom_kernels::{Adapter as Packed, Cores, Decoder as Kernels, Format, Kep
 use super::{Opened, Piece, Room, Runner, Slot, slots::Slots};
 use crate::{
     ModelError,
-    generate::packed::{broken, pack, pack_adapter},
-    nn::{Adapter, Architecture, Decoder},
+    generate::packed::{pack, pack_adapter},
+    nn::{Adapter, Architecture, Decoder, packing::broken},
 };
 
 /// So many adapters stay loaded; the one that was not used for longest goes first.

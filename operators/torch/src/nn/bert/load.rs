@@ -39,6 +39,7 @@ pub fn load(checkpoint: &Checkpoint, device: Device, kind: Kind) -> Result<Bert,
         layers: (0..config.num_hidden_layers)
             .map(|index| loader.layer(index, config.intermediate_size, gelu))
             .collect::<Result<_, _>>()?,
+        kernels: None,
         device,
         config,
     })

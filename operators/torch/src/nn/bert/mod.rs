@@ -2,6 +2,7 @@
 
 mod config;
 mod head;
+mod kernels;
 mod layer;
 mod load;
 mod packed;
@@ -14,6 +15,7 @@ pub use packed::Packed;
 use super::norm::LayerNorm;
 use crate::{ModelError, checkpoint::Checkpoint};
 use config::BertConfig;
+use kernels::Kernels;
 use layer::Layer;
 
 /// An encoder with its weights.
@@ -26,6 +28,8 @@ pub struct Bert {
     kinds_of_text: Tensor,
     norm: LayerNorm,
     layers: Vec<Layer>,
+    /// Takes the layers' place on the CPU.
+    kernels: Option<Kernels>,
 }
 
 impl Bert {
@@ -41,6 +45,22 @@ impl Bert {
     #[must_use]
     pub fn is_encoder(model_type: &str) -> bool {
         config::is_known(model_type)
+    }
+
+    /// Moves the layers of a model on the CPU to the kernels, which hold weights in this format and compute in fp32.
+    ///
+    /// # Errors
+    /// What libtorch or the kernels say.
+    pub fn pack(&mut self, format: twinloom_kernels::Format) -> Result<(), ModelError> {
+        let heads = self.config.num_attention_heads;
+        self.kernels = Some(Kernels::new(
+            &self.layers,
+            self.config.hidden_size,
+            heads,
+            format,
+        )?);
+        self.layers.clear();
+        Ok(())
     }
 
     /// Values of a hidden state.
@@ -77,6 +97,9 @@ impl Bert {
             .f_add_(&self.positions.f_index_select(0, &positions)?)?
             .f_add_(&kinds)?;
         x = self.norm.forward(&x)?;
+        if let Some(kernels) = &self.kernels {
+            return kernels.forward(&x, batch);
+        }
         for layer in &self.layers {
             x = layer.forward(x, batch, self.config.num_attention_heads)?;
         }
