@@ -584,16 +584,6 @@ pub enum ModelCommand {
         #[arg(short, long)]
         out: Option<PathBuf>,
     },
-    /// Write a version as a checkpoint folder for other programs, with its base where it is an adapter.
-    Export {
-        /// NAME, NAME@VERSION or NAME@ALIAS.
-        reference: String,
-        /// The folder; made if it is not there.
-        dir: PathBuf,
-        /// One whole checkpoint, with the adapter's changes in the weights, for programs that know no adapters.
-        #[arg(long)]
-        merged: bool,
-    },
     /// Point an alias at a version, for instance back at an earlier one.
     Alias {
         /// NAME@VERSION.

@@ -11,7 +11,7 @@ use twinloom_store::{
 
 use crate::{
     GatewayError, Trace, models, prompt,
-    torch::{Generate, Generated, Part, Sampling, TorchWorker},
+    torch::{Generate, Sampling, TorchWorker},
 };
 
 /// Characters of prompt that the passages may take: the smallest base has a window of 512 tokens.
@@ -81,7 +81,7 @@ pub struct Citation {
     pub quote: String,
 }
 
-/// Answers questions, any number at a time.
+/// Answers questions, one at a time.
 pub struct Gateway {
     config: GatewayConfig,
     torch: TorchWorker,
@@ -101,7 +101,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What the store, the collection or the worker says.
-    pub async fn retrieve(&self, question: &Question) -> Result<Vec<Citation>, GatewayError> {
+    pub async fn retrieve(&mut self, question: &Question) -> Result<Vec<Citation>, GatewayError> {
         let store = &self.config.store;
         let manifest = store.dataset(&question.chunks).await?;
         let dir = self.config.home.join("vectors").join(&question.collection);
@@ -119,30 +119,11 @@ impl Gateway {
             .collect())
     }
 
-    /// The libtorch worker.
-    #[must_use]
-    pub fn torch(&self) -> &TorchWorker {
-        &self.torch
-    }
-
     /// Answers a question and records the prompt.
     ///
     /// # Errors
     /// What the store, the collection or the worker says.
-    pub async fn answer(&self, question: &Question) -> Result<Answer, GatewayError> {
-        self.answer_in_parts(question, &mut |_| true).await
-    }
-
-    /// Answers a question and records the prompt; `part` is given the answer's parts as they come, and stops it by
-    /// returning false.
-    ///
-    /// # Errors
-    /// What the store, the collection or the worker says.
-    pub async fn answer_in_parts(
-        &self,
-        question: &Question,
-        part: &mut (dyn FnMut(&str) -> bool + Send),
-    ) -> Result<Answer, GatewayError> {
+    pub async fn answer(&mut self, question: &Question) -> Result<Answer, GatewayError> {
         let at = Timestamp::now();
         let cache = self.config.home.join("cache").join("models");
         let model = models::locate(&self.config.store, &question.model, &cache).await?;
@@ -155,22 +136,9 @@ impl Gateway {
             model: model.base,
             adapter: model.adapter,
             messages: messages.clone(),
-            stop: Vec::new(),
             sampling: question.sampling,
         };
-        let mut writing = self.torch.stream(&request).await?;
-        let mut generated = Generated::default();
-        while let Some(next) = writing.next().await? {
-            match next {
-                Part::Done(whole) => generated = whole,
-                Part::Text(text) => {
-                    generated.text.push_str(&text);
-                    if !part(&text) {
-                        break;
-                    }
-                }
-            }
-        }
+        let generated = self.torch.generate(&request).await?;
         let answer = Answer {
             text: generated.text.trim().to_owned(),
             citations,

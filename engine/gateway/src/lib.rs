@@ -11,6 +11,5 @@ mod trace;
 
 pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question};
 pub use error::GatewayError;
-pub use models::{Located, locate};
-pub use torch::{Generate, Generated, Part, Sampling, TorchWorker, Writing};
+pub use torch::{Generate, Generated, Sampling, TorchWorker};
 pub use trace::Trace;

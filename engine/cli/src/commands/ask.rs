@@ -29,7 +29,6 @@ pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
             top_p: 0.9,
             repetition_penalty: 1.15,
             seed: args.seed,
-            ..Sampling::default()
         },
     };
     let answer = Gateway::start(config)?.answer(&question).await?;
