@@ -2,7 +2,7 @@
 
 Environment: ONLY (names, by comma), PEERS_PYTHON (a Python that has the peers), PEERS (the folder of their scripts,
 default ../shared/bench/peers beside the checkout), ROUNDS (how often ours and the peer take turns, default 2),
-CHECKPOINTS (the folder of what the peers' make_checkpoints.py makes, default .cache/bench).
+CHECKPOINTS (the folder of what the peers' make_checkpoints.py makes, default .cache/checkpoints).
 """
 import json
 import os
