@@ -10,6 +10,6 @@ for (const [what, found] of [["the binary twinloom (cargo build -p twinloom)", b
   }
 }
 const here = fileURLToPath(new URL(".", import.meta.url));
-const files = (process.argv.length > 2 ? process.argv.slice(2) : ["flows", "login"]).map((name) => `${here}${name}.test.mjs`);
+const files = (process.argv.length > 2 ? process.argv.slice(2) : ["flows", "login", "access"]).map((name) => `${here}${name}.test.mjs`);
 const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...files], { stdio: "inherit" });
 process.exit(status ?? 1);
