@@ -31,8 +31,11 @@ struct Pool {
 /// Tasks that wait, by priority, the highest first.
 #[derive(Default)]
 struct Queue {
-    levels: BTreeMap<Reverse<u32>, Turns<String, Turns<RunKey, VecDeque<TaskRef>>>>,
+    levels: BTreeMap<Reverse<u32>, Turns<String, Runs>>,
 }
+
+/// Runs of a DAG that take turns, each with its tasks.
+type Runs = Turns<RunKey, VecDeque<TaskRef>>;
 
 /// Lists that take turns.
 struct Turns<K, L> {

@@ -219,7 +219,7 @@ impl Machine {
                 .at
                 .checked_sub(SignedDuration::try_from(within.0).unwrap_or(SignedDuration::MAX))
                 .unwrap_or(Timestamp::MIN);
-            for (_, other) in &mut self.state.have {
+            for other in self.state.have.values_mut() {
                 other.fulfilled = other.fulfilled.filter(|at| *at >= oldest);
             }
         }

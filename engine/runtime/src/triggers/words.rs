@@ -150,7 +150,7 @@ fn span(duration: Duration) -> String {
     let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
     match units
         .iter()
-        .find(|(size, _)| seconds >= *size && seconds % size == 0)
+        .find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size))
     {
         Some((size, unit)) if duration.subsec_nanos() == 0 => format!("{}{unit}", seconds / size),
         _ => format!("{duration:?}"),
