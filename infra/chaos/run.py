@@ -33,7 +33,7 @@ POSTGRES = ROOT / "infra" / "test-servers" / "postgres.sh"
 PUBLISH = """apiVersion: twinloom/v1
 kind: Dag
 name: publish
-params: {tick: {type: integer}}
+params: {tick: {type: string}}
 concurrency: {max_runs: 8, when_busy: queue}
 defaults: {retries: {max: 20, backoff: constant, initial: 100ms, max_delay: 1s}, timeout: 1m}
 steps:
@@ -176,7 +176,7 @@ def load(server: Server, postgres: Postgres | None, minutes: float, rate: float)
         asked += 1
         while True:
             try:
-                server.call("POST", "/api/v1/dags/publish/runs", {"params": {"tick": asked}}, key=f"tick-{asked}")
+                server.call("POST", "/api/v1/dags/publish/runs", {"params": {"tick": str(asked)}}, key=f"tick-{asked}")
                 break
             except urllib.error.HTTPError as error:
                 if error.code < 500 and error.code not in (409, 429):
@@ -208,12 +208,14 @@ def load(server: Server, postgres: Postgres | None, minutes: float, rate: float)
 
 def settle(server: Server, seconds: float) -> list:
     """Waits until no run is open, and gives those that still are."""
-    until, quiet = time.monotonic() + seconds, 0
+    until, quiet, still = time.monotonic() + seconds, 0, []
     while time.monotonic() < until:
         server.ready()
         try:
-            still = [run for state in ("pending", "running", "waiting") for run in server.items(f"/api/v1/runs?state={state}")]
-        except (OSError, urllib.error.URLError):
+            still = server.items("/api/v1/runs?state=queued,running,waiting")
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{error.code}: {error.read().decode()}") from None
+        except OSError:
             continue
         quiet = quiet + 1 if not still else 0
         if quiet == 3:
@@ -276,7 +278,7 @@ def in_postgres(pid: int) -> bool:
 def count(server: Server, asked: int) -> dict:
     """What is there, against what was asked for."""
     runs = server.items("/api/v1/runs?dag=publish")
-    ticks = collections.Counter(run["params"]["tick"] for run in runs)
+    ticks = collections.Counter(int(run["params"]["tick"]) for run in runs)
     follows = server.items("/api/v1/runs?dag=follow")
     dataset = server.call("GET", "/api/v1/datasets/ticks?limit=200")
     newest = max(row["version"] for row in dataset["versions"])
