@@ -41,7 +41,7 @@ steps:
     uses: command
     executor: process
     with:
-      argv: [/bin/sh, -c, 'sleep 0.2; echo "{\\\\"tick\\\\": $TICK}" > "$TWINLOOM_OUTPUT_DIR/ticks.jsonl"']
+      argv: [/bin/sh, -c, 'sleep 0.2; echo "tick" > "$TWINLOOM_OUTPUT_DIR/ticks.csv"; echo "$TICK" >> "$TWINLOOM_OUTPUT_DIR/ticks.csv"']
       env: {TICK: "${{ params.tick }}"}
       keys: {ticks: [tick]}
     out: {ticks: ticks}
