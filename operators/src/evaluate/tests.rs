@@ -50,7 +50,7 @@ fn bounds_are_held_and_named() {
 }
 
 fn judge_config(server: &MockServer) -> JudgeConfig {
-    from_value(json!({"url": format!("{}/v1", server.uri()), "model": "wise", "key": "secret:E1_JUDGE", "allow_private": true, "seconds": 5})).unwrap()
+    from_value(json!({"url": format!("{}/v1", server.uri()), "model": "wise", "key": "secret:JUDGE", "allow_private": true, "seconds": 5})).unwrap()
 }
 
 fn pair(ours: &str, other: &str) -> Pair {
@@ -86,9 +86,10 @@ async fn context(home: &Home) -> twinloom_sdk::Context {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "secrets come from the environment")]
 async fn a_judge_is_asked_in_both_orders_and_believed_where_they_agree() {
     // SAFETY: no other test reads or writes this variable.
-    unsafe { std::env::set_var("TWINLOOM_SECRET_E1_JUDGE", "hunter2") };
+    unsafe { std::env::set_var("TWINLOOM_SECRET_JUDGE", "hunter2") };
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/v1/chat/completions"))

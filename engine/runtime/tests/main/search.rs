@@ -28,7 +28,7 @@ fn tune(search: &str) -> Plan {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn trials<'a>(run: &'a RunSummary, state: TaskState) -> Vec<&'a str> {
+fn trials(run: &RunSummary, state: TaskState) -> Vec<&str> {
     let fits = run
         .tasks
         .iter()

@@ -239,8 +239,8 @@ impl Decoder {
     /// # Errors
     /// What libtorch says.
     pub fn pack(&mut self, bits: Bits, double: bool) -> Result<(), ModelError> {
-        let linears = self.layers.iter_mut().flat_map(Layer::linears_mut);
-        linears.map(|linear| linear.weight.pack(bits, double)).collect()
+        let mut linears = self.layers.iter_mut().flat_map(Layer::linears_mut);
+        linears.try_for_each(|linear| linear.weight.pack(bits, double))
     }
 
     /// Puts an adapter on; one that was on before comes off.

@@ -72,7 +72,8 @@ impl Order {
 
     /// First fit, over few open batches at a time, so that it takes linear time and keeps the order of chance.
     fn fill(&self, all: &[usize], room: u64) -> Vec<Vec<usize>> {
-        let (mut done, mut open): (Vec<Vec<usize>>, Vec<(u64, Vec<usize>)>) = (Vec::new(), Vec::new());
+        let mut done = Vec::new();
+        let mut open: Vec<(u64, Vec<usize>)> = Vec::new();
         for &index in all {
             let length = self.lengths.get(index).map_or(0, |length| u64::from(*length));
             match open.iter_mut().find(|(used, _)| used + length <= room) {

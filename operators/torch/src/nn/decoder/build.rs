@@ -188,11 +188,11 @@ impl Builder<'_, '_> {
         let attention_norm = self.norm(names.attention_norm)?;
         let feed_norm = self.norm(names.feed_norm)?;
         let linears = match names.qkv {
-            QkvNames::Apart([q, k, v]) => QkvLinears::Apart([
+            QkvNames::Apart([q, k, v]) => QkvLinears::Apart(Box::new([
                 self.linear(q, (wide, a.hidden), qkv)?,
                 self.linear(k, (narrow, a.hidden), qkv)?,
                 self.linear(v, (narrow, a.hidden), qkv)?,
-            ]),
+            ])),
             QkvNames::Fused(all) => {
                 QkvLinears::Fused([self.linear(all, (wide + 2 * narrow, a.hidden), qkv)?])
             }

@@ -43,7 +43,7 @@ pub(super) struct Qkv {
 /// Three layers, or one with the outputs laid end to end.
 #[derive(Debug)]
 pub(super) enum QkvLinears {
-    Apart([Linear; 3]),
+    Apart(Box<[Linear; 3]>),
     Fused([Linear; 1]),
 }
 
@@ -58,14 +58,14 @@ pub(super) struct Heads {
 impl QkvLinears {
     fn as_slice(&self) -> &[Linear] {
         match self {
-            Self::Apart(linears) => linears,
+            Self::Apart(linears) => &**linears,
             Self::Fused(linear) => linear,
         }
     }
 
     fn as_mut_slice(&mut self) -> &mut [Linear] {
         match self {
-            Self::Apart(linears) => linears,
+            Self::Apart(linears) => &mut **linears,
             Self::Fused(linear) => linear,
         }
     }
@@ -140,11 +140,14 @@ impl Layer {
         let Heads { query, key, dim } = self.heads;
         let split = |y: &Tensor, heads: i64| y.f_view([batch, length, heads, dim]);
         match &self.qkv.linears {
-            QkvLinears::Apart([q, k, v]) => Ok([
-                split(&q.forward(x)?, query)?,
-                split(&k.forward(x)?, key)?,
-                split(&v.forward(x)?, key)?,
-            ]),
+            QkvLinears::Apart(linears) => {
+                let [q, k, v] = &**linears;
+                Ok([
+                    split(&q.forward(x)?, query)?,
+                    split(&k.forward(x)?, key)?,
+                    split(&v.forward(x)?, key)?,
+                ])
+            }
             QkvLinears::Fused([linear]) => {
                 let all = split(&linear.forward(x)?, query + 2 * key)?;
                 Ok([
