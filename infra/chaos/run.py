@@ -281,7 +281,7 @@ def count(server: Server, asked: int) -> dict:
     ticks = collections.Counter(int(run["params"]["tick"]) for run in runs)
     follows = server.items("/api/v1/runs?dag=follow")
     dataset = server.call("GET", "/api/v1/datasets/ticks?limit=200")
-    newest = max(row["version"] for row in dataset["versions"])
+    newest = max(row["version"] for row in dataset["items"])
     events = collections.Counter(
         row["subject"] for row in server.items("/api/v1/events?kind=dataset.published") if row["subject"].startswith("ticks@"))
     versions = {f"ticks@{number}" for number in range(1, newest + 1)}

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 pub use crate::weights::Weights;
 pub use models::{Backend, ServeOptions};
-pub use request::{Embed, Generate, Request};
+pub use request::{Embed, Generate, Request, Rerank};
 
 use crate::ModelError;
 use threads::Threads;
@@ -73,7 +73,7 @@ fn refusal(id: Value, error: &ModelError) -> Value {
 fn not_understood(error: &serde_json::Error) -> ModelError {
     ModelError::input(
         format!("the request cannot be understood: {error}"),
-        "Send one JSON object a line, with `id` and `op` (embed, generate, cancel or stats).",
+        "Send one JSON object a line, with `id` and `op` (embed, rerank, generate, cancel or stats).",
     )
 }
 

@@ -8,13 +8,14 @@ use std::{
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::Embed;
+use super::{Embed, Rerank};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_of_config},
-    embed::{Embedder, EmbedderOptions, embedder_dir},
+    embed::{Embedder, EmbedderOptions, embedder_dir, model_dir},
     generate::{Engine, EngineOptions, Libtorch, Native, NativeOptions, Request, Runner, ends, unsuited},
     nn::Decoder,
+    rerank::{Reranker, RerankerOptions},
     tokenizer::TextTokenizer,
     weights::Weights,
 };
@@ -81,7 +82,9 @@ impl Served {
     ///
     /// # Errors
     /// What is missing or wrong in the folder.
-    pub fn load(dir: &Path, options: &ServeOptions) -> Result<Self, ModelError> {
+    pub fn load(named: &Path, options: &ServeOptions) -> Result<Self, ModelError> {
+        // A name on the hub stands for a folder of its cache.
+        let dir = &model_dir(&named.to_string_lossy())?;
         let tokenizer = Arc::new(TextTokenizer::load(dir)?);
         let checkpoint = Checkpoint::open(dir)?;
         let ends = ends(checkpoint.config_json(), dir, &tokenizer)?;
@@ -94,7 +97,7 @@ impl Served {
         Ok(Self {
             engine,
             tokenizer,
-            dir: dir.to_owned(),
+            dir: named.to_owned(),
         })
     }
 
@@ -216,6 +219,7 @@ pub struct Encoders {
     device: Device,
     weights: Weights,
     embedder: Option<((PathBuf, Option<usize>), Embedder)>,
+    reranker: Option<((PathBuf, Option<usize>), Reranker)>,
 }
 
 impl Encoders {
@@ -224,6 +228,7 @@ impl Encoders {
             device,
             weights,
             embedder: None,
+            reranker: None,
         }
     }
 
@@ -258,5 +263,34 @@ impl Encoders {
         let found = embedder.embed(&texts)?;
         let vectors: Vec<&[f32]> = found.vectors.chunks_exact(found.dimension.max(1)).collect();
         Ok(json!({"vectors": vectors, "dimension": found.dimension, "truncated": found.truncated}))
+    }
+
+    /// Scores documents for a question.
+    ///
+    /// # Errors
+    /// What is wrong with the request or the model.
+    pub fn rerank(&mut self, asked: &Rerank) -> Result<Value, ModelError> {
+        if asked.documents.len() > MOST_TEXTS {
+            return Err(ModelError::input(
+                format!("{} documents were sent at once", asked.documents.len()),
+                format!("Send at most {MOST_TEXTS} documents at a time."),
+            ));
+        }
+        let key = (model_dir(&asked.model)?, asked.max_length);
+        let held = match self.reranker.take() {
+            Some(held) if held.0 == key => held,
+            _ => {
+                let options = RerankerOptions {
+                    device: self.device,
+                    max_length: asked.max_length,
+                    ..RerankerOptions::default()
+                };
+                let reranker = Reranker::open(&key.0, options)?;
+                (key, reranker)
+            }
+        };
+        let documents: Vec<&str> = asked.documents.iter().map(String::as_str).collect();
+        let found = self.reranker.insert(held).1.score(&asked.query, &documents)?;
+        Ok(json!({"order": found.order(), "scores": found.scores, "truncated": found.truncated}))
     }
 }

@@ -13,6 +13,8 @@ use crate::{generate::Sampling, tokenizer::Message};
 pub enum Request {
     /// Vectors of texts: `{"vectors": [[..]], "dimension", "truncated"}`.
     Embed(Embed),
+    /// How well documents answer a question: `{"scores": [..], "order": [..], "truncated"}`, best first in `order`.
+    Rerank(Rerank),
     /// A text: the fields of [`crate::generate::Generated`]; with `stream`, `{"delta": ..}` before it as it comes.
     Generate(Box<Generate>),
     /// Takes a generate request back: `{"cancelled": true}`, false where it is not open. The request itself fails with
@@ -34,6 +36,20 @@ pub struct Embed {
     #[serde(default)]
     pub model: Option<PathBuf>,
     /// Tokens of a text that count.
+    #[serde(default)]
+    pub max_length: Option<usize>,
+}
+
+/// What to order, by which model.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rerank {
+    /// The question.
+    pub query: String,
+    /// The documents' texts.
+    pub documents: Vec<String>,
+    /// Folder of the cross-encoder, or its name on the hub.
+    pub model: String,
+    /// Tokens of a pair that count.
     #[serde(default)]
     pub max_length: Option<usize>,
 }

@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Embed, Generate, Request, ServeOptions,
+    Embed, Generate, Request, Rerank, ServeOptions,
     models::{Encoders, Texts},
     refusal,
 };
@@ -30,11 +30,16 @@ const REQUESTS: usize = 1 << 12;
 pub struct Threads {
     replies: SyncSender<Value>,
     texts: SyncSender<TextWork>,
-    encoders: SyncSender<(Value, Embed)>,
+    encoders: SyncSender<(Value, EncoderWork)>,
     writer: JoinHandle<std::io::Result<()>>,
     workers: Vec<JoinHandle<()>>,
     /// Nobody reads the replies any more.
     broken: Arc<AtomicBool>,
+}
+
+enum EncoderWork {
+    Embed(Embed),
+    Rerank(Rerank),
 }
 
 enum TextWork {
@@ -64,7 +69,11 @@ impl Threads {
         let encoder = named("encoders").spawn(move || {
             let mut models = Encoders::new(options.device, options.encoder_weights);
             for (id, asked) in for_encoders {
-                let _ = reply.send(answer(id, models.embed(&asked)));
+                let found = match &asked {
+                    EncoderWork::Embed(asked) => models.embed(asked),
+                    EncoderWork::Rerank(asked) => models.rerank(asked),
+                };
+                let _ = reply.send(answer(id, found));
             }
         })?;
         Ok(Self {
@@ -84,7 +93,8 @@ impl Threads {
     /// Hands a request to the thread that it is for.
     pub fn take(&self, id: Value, request: Request) {
         let _ = match request {
-            Request::Embed(asked) => return drop(self.encoders.send((id, asked))),
+            Request::Embed(asked) => return drop(self.encoders.send((id, EncoderWork::Embed(asked)))),
+            Request::Rerank(asked) => return drop(self.encoders.send((id, EncoderWork::Rerank(asked)))),
             Request::Generate(asked) => self.texts.send(TextWork::Generate(id, asked)),
             Request::Cancel { request } => self.texts.send(TextWork::Cancel(id, request)),
             Request::Stats => self.texts.send(TextWork::Stats(id)),
