@@ -9,6 +9,9 @@ mod optimizer;
 use tch::{Device, Kind, Tensor};
 
 fn random(shape: &[i64], kind: Kind, seed: i64) -> Tensor {
+    // The generator is one for the process, and tests run beside each other.
+    static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = GENERATOR.lock();
     tch::manual_seed(seed);
     Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(kind)
 }
