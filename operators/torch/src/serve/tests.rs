@@ -126,7 +126,7 @@ fn what_fails_gets_a_typed_reply_and_the_service_goes_on() {
     assert_eq!((code(6), &replies[6]["id"]), ("model.input", &Value::Null));
     assert_eq!(
         (code(1), code(2), code(3), code(4)),
-        ("model.file_missing", "model.input", "model.input", "model.config")
+        ("model.input", "model.input", "model.input", "model.config")
     );
     assert!(!replies[1]["error"]["hint"].as_str().unwrap().is_empty());
     assert_eq!(replies[5]["new_tokens"], 3);
