@@ -29,7 +29,8 @@ say "building and testing (the first time takes some minutes)"
 cargo test --workspace --locked --no-fail-fast "$@"
 
 say "trying the API against its own document"
-TWINLOOM="${CARGO_TARGET_DIR:-target}/debug/twinloom" infra/test-servers/api.sh
+binary=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/twinloom
+TWINLOOM=$binary infra/test-servers/api.sh
 
 say "testing the web UI"
-infra/ui.sh test
+TWINLOOM_BIN=$binary infra/ui.sh test

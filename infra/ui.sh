@@ -13,8 +13,10 @@ if [ ! -f engine/server/ui/dist/STAMP ]; then
   exit 0
 fi
 infra/setup/browser.sh
-say "building the server with the web UI"
-cargo build --locked --quiet -p twinloom
+if [ -z "${TWINLOOM_BIN:-}" ]; then
+  say "building the server with the web UI"
+  cargo build --locked --quiet -p twinloom
+fi
 cd engine/server/ui
 case ${1:-test} in
   test)
