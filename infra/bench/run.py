@@ -275,16 +275,15 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[dict]:
         mine, other = median(ours), median(theirs)
         if mine and other:
             unit = next(row["unit"] for row in ours if row["bench"] == bench)
+            case = {key: ours[0][key] for key in ("batch", "dtype") if key in ours[0]}
             ratio = other / mine if unit in LOWER else mine / other
             against = next(row["system"] for row in theirs if row["bench"] == bench)
-            out.append({"bench": bench, "system": "ratio", "value": round(ratio, 3), "unit": "ratio", "against": against})
+            out.append({"bench": bench, "system": "ratio", "value": round(ratio, 3), "unit": "ratio", "against": against, **case})
             memory = [max((row.get("peak_rss_mib") or 0 for row in rows if row["bench"] == bench), default=0)
                       for rows in (ours, theirs)]
             if bench == "lora_train" and all(memory):
                 out.append({"bench": bench, "system": "ratio", "value": round(memory[0] / memory[1], 3),
                             "unit": "ratio of peak memory (lower is better)", "against": against})
-            case = {key: ours[0][key] for key in ("batch", "dtype") if key in ours[0]}
-            out.append({"bench": bench, "system": "ratio", "value": round(ratio, 3), "unit": "ratio", "against": against, **case})
     return out
 
 

@@ -83,6 +83,30 @@ impl Default for SplitConfig {
     }
 }
 
+/// Held-out text that the author also wrote elsewhere: quotes of oneself, a post that became part of a newsletter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decontaminate {
+    /// Whether training pairs that hold held-out text are left out.
+    pub remove: bool,
+    /// Words in a row that count as the same text.
+    #[schemars(range(min = 3, max = 100))]
+    pub ngram: usize,
+    /// Share of the n-grams of one held-out answer from which on a training pair holds it.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub overlap: f64,
+}
+
+impl Default for Decontaminate {
+    fn default() -> Self {
+        Self {
+            remove: true,
+            ngram: 13,
+            overlap: 0.1,
+        }
+    }
+}
+
 /// Which pairs of instruction and answer are made of the author's documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -102,6 +126,8 @@ pub struct Config {
     pub near_duplicates: NearDuplicates,
     /// What is held out for evaluation; documents with the same title stay together.
     pub split: SplitConfig,
+    /// Training pairs that hold held-out text, which are left out after the split.
+    pub decontaminate: Decontaminate,
     /// Instructions in place of the built-in ones, by kind (`section`, `opening`, `continue`, `post`, `commit`, `file`,
     /// `complete`); a list to choose from. Placeholders: `{title}`, `{section}`, `{keywords}`, `{passage}`, `{language}`,
     /// `{names}`, `{author}`.
@@ -117,6 +143,7 @@ impl Default for Config {
             per_document: 8,
             near_duplicates: NearDuplicates::default(),
             split: SplitConfig::default(),
+            decontaminate: Decontaminate::default(),
             templates: BTreeMap::new(),
         }
     }
@@ -128,7 +155,7 @@ impl Config {
     /// # Errors
     /// `instruct.config`, `instruct.template`.
     pub fn check(&self) -> Result<(), OperatorError> {
-        let bounds: [(&str, bool, &str); 6] = [
+        let bounds: [(&str, bool, &str); 8] = [
             (
                 "categories",
                 !self.categories.is_empty(),
@@ -154,6 +181,16 @@ impl Config {
                 "near_duplicates.threshold",
                 (0.3..=1.0).contains(&self.near_duplicates.threshold),
                 "0.3 to 1",
+            ),
+            (
+                "decontaminate.ngram",
+                (3..=100).contains(&self.decontaminate.ngram),
+                "3 to 100",
+            ),
+            (
+                "decontaminate.overlap",
+                (0.0..=1.0).contains(&self.decontaminate.overlap),
+                "0 to 1",
             ),
         ];
         if let Some((key, _, bounds)) = bounds.into_iter().find(|(_, holds, _)| !holds) {

@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{BooleanArray, RecordBatch},
-    compute::filter_record_batch,
-};
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use serde_json::Value;
 use twinloom_sdk::{Context, Done, Operator, OperatorError, OperatorInfo, Outcome, Runs, records};
 use twinloom_store::{FeatureStore, ReadOptions};
 
-use super::{Config, Document, pairs, survey::Survey};
+use super::{
+    Config,
+    decontaminate::HeldOut,
+    pairs,
+    rows::{BATCH, Columns, kept},
+    survey::Survey,
+};
 use crate::{
     split::Split,
-    text::{
-        columns::{texts, value},
-        rows::{Cell, RowBuilder},
-    },
+    text::rows::{Cell, RowBuilder},
 };
-
-/// Documents worked on at a time.
-const BATCH: usize = 256;
 
 /// The operator `instruct`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,8 +42,8 @@ impl Operator for Instruct {
         ];
         OperatorInfo {
             name: "instruct",
-            version: "2",
-            summary: "Makes pairs of instruction and answer from the author's own text, without near-duplicates, split by document or time.",
+            version: "3",
+            summary: "Makes pairs of instruction and answer from the author's own text, without near-duplicates, split by document or time; no training pair holds held-out text.",
             inputs: vec![records::dataset_in(
                 "documents",
                 "Cleaned documents.",
@@ -83,37 +79,44 @@ impl Operator for Instruct {
                 survey.documents
             ));
         }
+        let config = Arc::new(config);
+        let held = Arc::new(HeldOut::read(context, &config, &survey, &manifest).await?);
         let mut pairs = context.stage_dataset("instruct", records::instruct(), &["document_id", "sample"])?;
         let schema = FeatureStore::schema_of(&manifest)?;
         let mut kept = match context.output_name("documents") {
             Some(_) => Some(context.stage_dataset("documents", schema, &["id"])?),
             None => None,
         };
-        let config = Arc::new(config);
         let options = ReadOptions {
             batch_size: Some(BATCH),
             ..ReadOptions::default()
         };
         let mut batches = context.store().read(&manifest, options);
-        let (mut read, mut held_out, mut made) = (0, 0, 0);
+        let (mut read, mut held_out, mut made, mut contaminated) = (0, 0, 0, 0);
         while let Some(rows) = batches.try_next().await? {
             context.check_cancelled()?;
             read += rows.num_rows() as u64;
-            let (config, survey) = (Arc::clone(&config), Arc::clone(&survey));
-            let (documents, rows, held) =
-                tokio::task::spawn_blocking(move || instruct_rows(&config, &survey, &rows)).await??;
-            held_out += held;
-            made += rows.num_rows();
-            pairs.write(rows).await?;
+            let (config, survey, held) = (Arc::clone(&config), Arc::clone(&survey), Arc::clone(&held));
+            let batch = tokio::task::spawn_blocking(move || make(&config, &survey, &held, &rows)).await??;
+            held_out += batch.held_out;
+            contaminated += batch.contaminated;
+            made += batch.pairs.num_rows();
+            pairs.write(batch.pairs).await?;
             if let Some(kept) = &mut kept {
-                kept.write(documents).await?;
+                kept.write(batch.documents).await?;
             }
             context.progress(read, Some(manifest.data.rows), "documents");
+        }
+        if contaminated > 0 {
+            context.info(format!(
+                "{contaminated} training pairs are left out, because they hold text of held-out answers"
+            ));
         }
         let mut done = Done::new()
             .metric("documents", survey.documents)
             .metric("near_duplicates", survey.near_duplicates())
             .metric("held_out_documents", held_out)
+            .metric("contaminated_rows", contaminated)
             .metric("rows", made)
             .dataset("instruct", pairs.finish().await?);
         if let Some(kept) = kept {
@@ -123,70 +126,45 @@ impl Operator for Instruct {
     }
 }
 
-/// Of a batch the documents that are kept, their pairs, and how many of them are held out.
-fn instruct_rows(
-    config: &Config,
-    survey: &Survey,
-    rows: &RecordBatch,
-) -> Result<(RecordBatch, RecordBatch, usize), OperatorError> {
-    let ids = texts(rows, "id")?;
-    let keep: BooleanArray = ids
-        .iter()
-        .map(|id| Some(id.is_some_and(|id| survey.left_out(id).is_none())))
-        .collect();
-    let rows = filter_record_batch(rows, &keep)?;
-    let (ids, categories, documents) = (
-        texts(&rows, "id")?,
-        texts(&rows, "category")?,
-        texts(&rows, "text")?,
-    );
-    let (titles, authors, languages) = (
-        texts(&rows, "title")?,
-        texts(&rows, "author")?,
-        texts(&rows, "language")?,
-    );
-    let (links, metadata) = (texts(&rows, "link")?, texts(&rows, "metadata")?);
+/// What a batch gives.
+struct Made {
+    documents: RecordBatch,
+    pairs: RecordBatch,
+    held_out: usize,
+    contaminated: usize,
+}
+
+/// Of a batch the documents that are kept, and their pairs.
+fn make(config: &Config, survey: &Survey, held: &HeldOut, rows: &RecordBatch) -> Result<Made, OperatorError> {
+    let documents = kept(survey, rows)?;
+    let columns = Columns::of(&documents)?;
     let mut out = RowBuilder::new(records::instruct())?;
-    let mut held_out = 0;
-    for row in 0..rows.num_rows() {
-        let category = categories.value(row);
-        if !config.categories.iter().any(|wanted| wanted.as_str() == category) {
-            continue;
-        }
-        let document = Document {
-            id: ids.value(row),
-            category,
-            commit: is_commit(value(links, row), value(metadata, row)),
-            title: value(titles, row),
-            author: value(authors, row),
-            language: value(languages, row).filter(|_| category == "code"),
-            text: documents.value(row),
-        };
+    let (mut held_out, mut contaminated) = (0, 0);
+    for document in columns.documents(config) {
         let side = survey.side(document.title, document.text);
         held_out += usize::from(side == Split::Eval);
         for (sample, pair) in (0..).zip(pairs(&document, config)) {
+            let answer = &document.text[pair.answer];
+            if side == Split::Train && held.is_in(&pair.instruction, answer) {
+                contaminated += 1;
+                continue;
+            }
             out.push([
                 document.id.into(),
                 Cell::Number(sample),
-                category.into(),
+                document.category.into(),
                 document.author.into(),
                 pair.instruction.as_str().into(),
-                document.text[pair.answer].into(),
+                answer.into(),
                 side.as_str().into(),
             ])?;
         }
     }
     let pairs = out.finish()?;
-    Ok((rows, pairs, held_out))
-}
-
-/// A post that says of itself that it is a commit message.
-fn is_commit(link: Option<&str>, metadata: Option<&str>) -> bool {
-    let says = |metadata: &str| {
-        let Ok(Value::Object(fields)) = serde_json::from_str(metadata) else {
-            return false;
-        };
-        fields.contains_key("commit") || fields.get("kind").and_then(Value::as_str) == Some("commit")
-    };
-    metadata.is_some_and(says) || link.is_some_and(|link| link.contains("/commit/"))
+    Ok(Made {
+        documents,
+        pairs,
+        held_out,
+        contaminated,
+    })
 }

@@ -379,3 +379,75 @@ fn bounds_and_placeholders_are_checked() {
         Category::Post.as_str()
     );
 }
+
+#[tokio::test]
+async fn training_pairs_that_hold_held_out_text_are_left_out() {
+    let home = Home::new().await;
+    let texts: Vec<String> = (1..=30).map(|seed| story(seed, 30)).collect();
+    let ids: Vec<String> = (0..60).map(|n| format!("d{n:02}")).collect();
+    let titles: Vec<String> = (0..60).map(|n| format!("Title number {n}")).collect();
+    // Every other document has paragraphs of its own, and quotes a third of another one.
+    let quoting: Vec<String> = (0..30)
+        .map(|n| {
+            let quoted: String = texts[n].split_inclusive(". ").take(10).collect();
+            format!("{}\n\n{quoted}\n\n{}", story(100 + n, 30), story(200 + n, 30))
+        })
+        .collect();
+    let rows: Vec<_> = (0..60)
+        .map(|n| {
+            let text = if n < 30 { &texts[n] } else { &quoting[n - 30] };
+            (ids[n].as_str(), "article", titles[n].as_str(), text.as_str())
+        })
+        .collect();
+    let manifest = home.publish("cleaned_documents", &["id"], documents(&rows)).await;
+    let sides = |out: &RecordBatch| {
+        let column = |name: &str| out.column_by_name(name).unwrap().as_string::<i32>().clone();
+        let (splits, answers) = (column("split"), column("answer"));
+        let side = |wanted: &str| -> Vec<String> {
+            (0..out.num_rows())
+                .filter(|row| splits.value(*row) == wanted)
+                .map(|row| answers.value(row).to_owned())
+                .collect()
+        };
+        (side("train"), side("eval"))
+    };
+    // Sentences are unlike each other, so that one in common is a quote.
+    let held_sentences = |train: &[String], eval: &[String]| {
+        let whole = |text: &String| -> Vec<String> {
+            text.split_inclusive(". ")
+                .filter(|sentence| sentence.starts_with("On day") && sentence.ends_with(". "))
+                .map(str::to_owned)
+                .collect()
+        };
+        let held: std::collections::HashSet<String> = eval.iter().flat_map(whole).collect();
+        train
+            .iter()
+            .flat_map(whole)
+            .filter(|sentence| held.contains(sentence))
+            .count()
+    };
+    let config = |remove: bool| json!({"split": {"share": 0.3}, "decontaminate": {"remove": remove}, "max_answer_chars": 400});
+
+    let with = home.done(task(&home, config(false), &manifest)).await;
+    assert_eq!(with.metrics["contaminated_rows"], 0);
+    let (train, eval) = sides(&home.rows(&with.datasets["instruct"]).await);
+    assert!(
+        held_sentences(&train, &eval) > 20,
+        "the split alone lets quotes through"
+    );
+
+    let without = home.done(task(&home, config(true), &manifest)).await;
+    let (clean, same) = sides(&home.rows(&without.datasets["instruct"]).await);
+    assert_eq!(same, eval, "what is held out stays");
+    assert!(
+        held_sentences(&clean, &same) <= 2,
+        "but for a sentence at an answer's edge"
+    );
+    let left_out = without.metrics["contaminated_rows"].as_u64().unwrap();
+    assert_eq!(train.len() - clean.len(), usize::try_from(left_out).unwrap());
+    assert!(
+        clean.len() * 2 > train.len(),
+        "only what quotes goes: {left_out} of {}",
+        train.len()
+    );
+}

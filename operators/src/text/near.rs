@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// Words of a run.
 const SHINGLE: usize = 5;
 
+/// Shorter texts ("Fix typo") repeat by chance: they say nothing about what a text was copied from.
+pub const FEWEST_WORDS: usize = 6;
+
 /// Hashes of a signature.
 const HASHES: usize = 128;
 
@@ -165,6 +168,17 @@ pub fn shingles(text: &str, n: usize, mut see: impl FnMut(u64)) {
     if !full && !window.is_empty() {
         see(run(&window));
     }
+}
+
+/// Hashes of all runs of `n` words, as [`shingles`]; none of a text of fewer than [`FEWEST_WORDS`].
+#[must_use]
+pub fn ngrams(text: &str, n: usize) -> Vec<u64> {
+    if words(text).take(FEWEST_WORDS).count() < FEWEST_WORDS {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    shingles(text, n, |gram| found.push(gram));
+    found
 }
 
 /// Order counts.

@@ -2,11 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use twinloom_operators::text::near::{Index, Signature, shingles, words};
-
-/// A text of fewer words than an n-gram counts as one gram, if it has this many: shorter ones ("Fix typo") repeat by
-/// chance.
-const FEWEST_WORDS: usize = 6;
+use twinloom_operators::text::near::{FEWEST_WORDS, Index, Signature, ngrams, words};
 
 /// The held-out rows' n-grams and signatures; training texts are shown to it one after another, so that memory hangs on
 /// the held-out rows alone.
@@ -52,7 +48,7 @@ impl LeakageCheck {
             index: Index::new(),
         };
         for (number, text) in texts.enumerate() {
-            let grams: HashSet<u64> = grams(text, ngram).into_iter().collect();
+            let grams: HashSet<u64> = ngrams(text, ngram).into_iter().collect();
             let place = u32::try_from(number).unwrap_or(u32::MAX);
             for gram in &grams {
                 check.grams.entry(*gram).or_default().push(place);
@@ -74,7 +70,7 @@ impl LeakageCheck {
     /// Looks at a training text.
     pub fn show(&mut self, document: &str, text: &str) {
         let mut hits: HashMap<u32, HashSet<u64>> = HashMap::new();
-        for gram in grams(text, self.ngram) {
+        for gram in ngrams(text, self.ngram) {
             for row in self.grams.get(&gram).into_iter().flatten() {
                 hits.entry(*row).or_default().insert(gram);
             }
@@ -115,14 +111,4 @@ impl LeakageCheck {
         };
         self.rows.iter().map(overlap).collect()
     }
-}
-
-/// Hashes of all runs of `n` words; case and punctuation do not count.
-fn grams(text: &str, n: usize) -> Vec<u64> {
-    if words(text).take(FEWEST_WORDS).count() < FEWEST_WORDS {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    shingles(text, n, |gram| found.push(gram));
-    found
 }

@@ -126,7 +126,7 @@ fn refuse_leaks(config: &Config, sample: &Sample) -> Result<(), OperatorError> {
             config.leakage.max_share * 100.0,
             named.join("; "),
         ),
-        "Let `instruct` make the rows with `near_duplicates: {remove: true}`, which splits after removing them; rows of your own need each document on one side only.",
+        "Let `instruct` make the rows with `near_duplicates` and `decontaminate` on, as they are by default; rows of your own need each text on one side only.",
     ))
 }
 

@@ -320,7 +320,20 @@ fn a_cancelled_request_leaves_and_a_full_queue_refuses() {
         tiny.engine
             .submit(id, request, Box::new(move |event| drop(reply.send((id, event)))))
     };
-    send(1, request(&prompt(1, 8), 100)).unwrap();
+    // The first holds the engine at its first piece of text until the others have been handed in.
+    let (at_work, started) = mpsc::channel();
+    let (go_on, held) = mpsc::channel::<()>();
+    let (first, mut long) = (reply.clone(), request(&prompt(1, 8), 100));
+    long.stream = true;
+    let mut waits = true;
+    let answer = Box::new(move |event| {
+        if std::mem::take(&mut waits) {
+            drop((at_work.send(()), held.recv()));
+        }
+        drop(first.send((1, event)));
+    });
+    tiny.engine.submit(1, long, answer).unwrap();
+    started.recv().unwrap();
     send(2, request(&prompt(2, 8), 4)).unwrap();
     assert_eq!(
         send(3, request(&prompt(3, 8), 4)).unwrap_err().code(),
@@ -330,6 +343,7 @@ fn a_cancelled_request_leaves_and_a_full_queue_refuses() {
     assert_eq!(send(4, request(&[9999], 4)).unwrap_err().code(), "model.input");
     tiny.engine.cancel(1);
     tiny.engine.cancel(77);
+    go_on.send(()).unwrap();
     drop(reply);
     let mut ends = std::collections::BTreeMap::new();
     while ends.len() < 2 {
