@@ -584,6 +584,19 @@ pub enum ModelCommand {
         #[arg(short, long)]
         out: Option<PathBuf>,
     },
+    /// Write a version with all that other programs need to run it: an adapter with its base in `DIR/base`.
+    #[command(after_help = "Examples:
+  twinloom model export twin@production out/twin             # for PEFT and vLLM
+  twinloom model export twin@production out/twin --merged    # one whole checkpoint")]
+    Export {
+        /// NAME, NAME@VERSION or NAME@ALIAS.
+        reference: String,
+        /// The folder; made if it is not there.
+        dir: PathBuf,
+        /// One whole checkpoint, with the adapter's changes in the weights, for programs that know no adapters.
+        #[arg(long)]
+        merged: bool,
+    },
     /// Point an alias at a version, for instance back at an earlier one.
     Alias {
         /// NAME@VERSION.
@@ -680,6 +693,12 @@ pub struct AskArgs {
     /// How many passages to ground the answer in.
     #[arg(short = 'k', long, default_value_t = 4)]
     pub passages: usize,
+    /// A cross-encoder that chooses them: its folder, or its name on the hub.
+    #[arg(long, value_name = "MODEL")]
+    pub reranker: Option<String>,
+    /// Nearest passages that the reranker reads.
+    #[arg(long, default_value_t = 32, requires = "reranker")]
+    pub candidates: usize,
     /// Longest answer, in tokens.
     #[arg(long, default_value_t = 160)]
     pub max_tokens: usize,

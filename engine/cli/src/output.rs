@@ -13,6 +13,12 @@ pub fn line(text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
+/// Prints a part of a text to stdout as it comes; false when nobody reads any more.
+pub fn part(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
 /// Words for people, on stderr.
 pub fn say(text: &str) {
     let mut err = io::stderr().lock();

@@ -11,7 +11,7 @@ use twinloom_store::{
 
 use crate::{
     GatewayError, Trace, models, prompt,
-    torch::{Generate, Sampling, TorchWorker},
+    torch::{Generate, Generated, Part, Sampling, TorchWorker},
 };
 
 /// Characters of prompt that the passages may take: the smallest base has a window of 512 tokens.
@@ -41,8 +41,19 @@ pub struct Question {
     pub collection: String,
     /// Passages to ground the answer in.
     pub passages: usize,
+    /// What chooses them among the nearest ones; without it the nearest are taken.
+    pub reranker: Option<Reranker>,
     /// How to pick tokens.
     pub sampling: Sampling,
+}
+
+/// A cross-encoder, which reads question and passage together.
+#[derive(Debug, Clone)]
+pub struct Reranker {
+    /// Its folder, or its name on the hub.
+    pub model: String,
+    /// Nearest passages that it reads.
+    pub candidates: usize,
 }
 
 /// An answer with what it is grounded in.
@@ -75,13 +86,13 @@ pub struct Citation {
     pub title: Option<String>,
     /// Where the document is.
     pub link: Option<String>,
-    /// Cosine similarity to the question.
+    /// Cosine similarity to the question, or the reranker's score.
     pub score: f32,
     /// The passage, verbatim.
     pub quote: String,
 }
 
-/// Answers questions, one at a time.
+/// Answers questions, any number at a time.
 pub struct Gateway {
     config: GatewayConfig,
     torch: TorchWorker,
@@ -97,11 +108,11 @@ impl Gateway {
         Ok(Self { config, torch })
     }
 
-    /// Passages nearest to a text, from the collection brought to the dataset's version first.
+    /// Passages for a question, best first, from the collection brought to the dataset's version first.
     ///
     /// # Errors
     /// What the store, the collection or the worker says.
-    pub async fn retrieve(&mut self, question: &Question) -> Result<Vec<Citation>, GatewayError> {
+    pub async fn retrieve(&self, question: &Question) -> Result<Vec<Citation>, GatewayError> {
         let store = &self.config.store;
         let manifest = store.dataset(&question.chunks).await?;
         let dir = self.config.home.join("vectors").join(&question.collection);
@@ -111,9 +122,17 @@ impl Gateway {
         let query = vectors.first().ok_or_else(|| GatewayError::Worker {
             reason: "no vector came back".to_owned(),
         })?;
-        let hits = index.search(query, question.passages, None).await?;
+        let hits = match &question.reranker {
+            None => index.search(query, question.passages, None).await?,
+            Some(reranker) => {
+                let searched = reranker.candidates.max(question.passages);
+                let hits = index.search(query, searched, None).await?;
+                self.reranked(reranker, &question.text, hits).await?
+            }
+        };
         Ok(hits
             .into_iter()
+            .take(question.passages)
             .enumerate()
             .map(|(at, hit)| citation(at + 1, hit))
             .collect())
@@ -123,7 +142,20 @@ impl Gateway {
     ///
     /// # Errors
     /// What the store, the collection or the worker says.
-    pub async fn answer(&mut self, question: &Question) -> Result<Answer, GatewayError> {
+    pub async fn answer(&self, question: &Question) -> Result<Answer, GatewayError> {
+        self.answer_in_parts(question, &mut |_| true).await
+    }
+
+    /// Answers a question and records the prompt; `part` is given the answer's parts as they come, and stops it by
+    /// returning false.
+    ///
+    /// # Errors
+    /// What the store, the collection or the worker says.
+    pub async fn answer_in_parts(
+        &self,
+        question: &Question,
+        part: &mut (dyn FnMut(&str) -> bool + Send),
+    ) -> Result<Answer, GatewayError> {
         let at = Timestamp::now();
         let cache = self.config.home.join("cache").join("models");
         let model = models::locate(&self.config.store, &question.model, &cache).await?;
@@ -136,9 +168,24 @@ impl Gateway {
             model: model.base,
             adapter: model.adapter,
             messages: messages.clone(),
+            stop: Vec::new(),
             sampling: question.sampling,
         };
-        let generated = self.torch.generate(&request).await?;
+        let mut writing = self.torch.stream(&request).await?;
+        let mut generated = Generated::default();
+        while let Some(next) = writing.next().await? {
+            match next {
+                Part::Done(whole) => generated = whole,
+                Part::Text(text) => {
+                    // A part is one token at least.
+                    generated.new_tokens += 1;
+                    generated.text.push_str(&text);
+                    if !part(&text) {
+                        break;
+                    }
+                }
+            }
+        }
         let answer = Answer {
             text: generated.text.trim().to_owned(),
             citations,
@@ -160,6 +207,27 @@ impl Gateway {
         };
         trace.append(&self.config.home)?;
         Ok(answer)
+    }
+
+    async fn reranked(
+        &self,
+        reranker: &Reranker,
+        question: &str,
+        hits: Vec<Hit>,
+    ) -> Result<Vec<Hit>, GatewayError> {
+        if hits.is_empty() {
+            return Ok(hits);
+        }
+        let text = |hit: &Hit| hit.payload["text"].as_str().unwrap_or_default().to_owned();
+        let texts: Vec<_> = hits.iter().map(text).collect();
+        let order = self.torch.rerank(&reranker.model, question, &texts).await?;
+        let scored = |(at, score): (usize, f32)| {
+            Some(Hit {
+                score,
+                ..hits.get(at)?.clone()
+            })
+        };
+        Ok(order.into_iter().filter_map(scored).collect())
     }
 }
 

@@ -9,7 +9,8 @@ mod prompt;
 mod torch;
 mod trace;
 
-pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question};
+pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker};
 pub use error::GatewayError;
-pub use torch::{Generate, Generated, Sampling, TorchWorker};
+pub use models::{Located, locate};
+pub use torch::{Generate, Generated, Part, Sampling, TorchWorker, Writing};
 pub use trace::Trace;

@@ -42,8 +42,8 @@ enum Command {
     },
     /// Writes a checkpoint with an adapter's changes in its weights.
     Merge {
-        /// Folder of the base checkpoint.
-        base: PathBuf,
+        /// Folder of the base checkpoint, or its name on the hub.
+        base: String,
         /// Folder of the adapter.
         adapter: PathBuf,
         /// The folder to write.
@@ -112,7 +112,9 @@ fn main() -> ExitCode {
                 ..serve::ServeOptions::new(device)
             });
         }),
-        Some(Command::Merge { base, adapter, out }) => checkpoint::merge(&base, &adapter, &out),
+        Some(Command::Merge { base, adapter, out }) => {
+            checkpoint::hub::locate(&base).and_then(|base| checkpoint::merge(&base.dir, &adapter, &out))
+        }
         Some(Command::ConvertLlama2c {
             weights,
             tokenizer,

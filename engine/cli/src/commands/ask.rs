@@ -1,6 +1,6 @@
 //! `twinloom ask`: an answer in the author's voice, with the author's own passages under it.
 
-use twinloom_gateway::{Citation, Gateway, GatewayConfig, Question, Sampling};
+use twinloom_gateway::{Citation, Gateway, GatewayConfig, Question, Reranker, Sampling};
 
 use crate::{app::App, args::AskArgs, error::CliError, output};
 
@@ -23,20 +23,31 @@ pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
         chunks: args.chunks.parse()?,
         collection: args.collection.clone(),
         passages: args.passages,
+        reranker: args.reranker.clone().map(|model| Reranker {
+            model,
+            candidates: args.candidates,
+        }),
         sampling: Sampling {
             max_new_tokens: args.max_tokens,
             temperature: args.temperature,
             top_p: 0.9,
             repetition_penalty: 1.15,
             seed: args.seed,
+            ..Sampling::default()
         },
     };
-    let answer = Gateway::start(config)?.answer(&question).await?;
+    let gateway = Gateway::start(config)?;
     if app.global.json {
-        return output::json(&answer);
+        return output::json(&gateway.answer(&question).await?);
     }
-    output::line(&answer.text);
-    output::line("\nGrounded in:");
+    let mut begun = false;
+    let mut print = |part: &str| {
+        let part = if begun { part } else { part.trim_start() };
+        begun |= !part.is_empty();
+        output::part(part)
+    };
+    let answer = gateway.answer_in_parts(&question, &mut print).await?;
+    output::line("\n\nGrounded in:");
     answer.citations.iter().for_each(print_citation);
     output::say(&format!(
         "{} answered: retrieval {} ms, {} tokens in {} ms",

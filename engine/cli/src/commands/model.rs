@@ -1,5 +1,7 @@
 //! `twinloom model …`: versions, aliases, cards.
 
+mod export;
+
 use std::{path::Path, sync::Arc};
 
 use serde_json::json;
@@ -25,6 +27,11 @@ pub async fn run(app: &App, command: &ModelCommand) -> Result<(), CliError> {
             Ok(())
         }
         ModelCommand::Report { reference, out } => report(app, &store, reference, out.as_deref()).await,
+        ModelCommand::Export {
+            reference,
+            dir,
+            merged,
+        } => export::run(app, &store, reference, dir, *merged).await,
         ModelCommand::Alias {
             reference,
             alias,

@@ -5,6 +5,7 @@ mod approvals;
 mod bad_input;
 mod data;
 mod incremental;
+mod models;
 mod project;
 mod support;
 mod twin;

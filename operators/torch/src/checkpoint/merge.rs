@@ -30,8 +30,16 @@ const COPIED: [&str; 12] = [
 /// in the base's own type; sums are made in fp32.
 ///
 /// # Errors
-/// What is wrong with base or adapter; `model.unreadable` when the folder cannot be written.
+/// What is wrong with base or adapter; `model.input` when there are files in `out`, `model.unreadable` when it cannot be
+/// written.
 pub fn merge(base: &Path, adapter: &Path, out: &Path) -> Result<(), ModelError> {
+    // Files that are there may be links to a store's blobs.
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(ModelError::input(
+            format!("the folder {} is not empty", out.display()),
+            "Name a folder that is empty or not there.",
+        ));
+    }
     let checkpoint = Checkpoint::open(base)?;
     let kind = kind_of_config(checkpoint.config_json()).unwrap_or(Kind::Float);
     let mut decoder = Decoder::load(&checkpoint, Device::Cpu, kind)?;
@@ -117,5 +125,7 @@ mod tests {
         }
         let dir = families.join("gpt2");
         assert!(merge(&dir, &families.join("qwen3/adapter"), &dir.join("nowhere")).is_err());
+        let full = merge(&dir, &dir.join("adapter"), &dir).unwrap_err();
+        assert_eq!(full.code(), "model.input", "{full}");
     }
 }

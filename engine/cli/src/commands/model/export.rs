@@ -1,0 +1,87 @@
+//! `twinloom model export`: a version as folders that other programs read.
+
+use std::path::Path;
+
+use tokio::process::Command;
+use twinloom_gateway::{GatewayError, locate};
+use twinloom_store::FeatureStore;
+
+use crate::{app::App, error::CliError, output};
+
+/// Writes the version to `dir`. An adapter comes as it is, with its base in `dir/base` where the base is a model of the
+/// store too; merged, the two come as one checkpoint.
+///
+/// # Errors
+/// `model.folder_not_empty`; what the store says; what the libtorch worker says of a merge.
+pub async fn run(
+    app: &App,
+    store: &FeatureStore,
+    reference: &str,
+    dir: &Path,
+    merged: bool,
+) -> Result<(), CliError> {
+    let reference = reference.parse()?;
+    // What is there may be of another version, and links to the store's own files.
+    if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(CliError::usage(
+            "model.folder_not_empty",
+            format!("the folder `{}` is not empty", dir.display()),
+            "Name a folder that is empty or not there.",
+        ));
+    }
+    if merged {
+        let cache = app.home()?.join("cache").join("models");
+        let found = locate(store, &reference, &cache).await?;
+        if let Some(adapter) = &found.adapter {
+            merge(app, &found.base, adapter, dir).await?;
+            output::line(&dir.display().to_string());
+            return Ok(());
+        }
+    }
+    let manifest = store.model(&reference).await?;
+    store.checkout_model(&manifest, dir).await?;
+    if let Some(base) = &manifest.data.base {
+        let base = store.model_exact(base).await?;
+        store.checkout_model(&base, &dir.join("base")).await?;
+    }
+    output::line(&dir.display().to_string());
+    Ok(())
+}
+
+async fn merge(app: &App, base: &Path, adapter: &Path, dir: &Path) -> Result<(), CliError> {
+    let program = app.torch()?.ok_or(GatewayError::NoWorker)?;
+    let ran = Command::new(&program)
+        .arg("merge")
+        .args([base, adapter, dir])
+        .kill_on_drop(true)
+        .output()
+        .await;
+    let ran = ran.map_err(|source| GatewayError::Spawn {
+        path: program.clone(),
+        source,
+    })?;
+    if ran.status.success() {
+        return Ok(());
+    }
+    Err(refusal(&String::from_utf8_lossy(&ran.stderr)).into())
+}
+
+/// The worker's last words: `error[code]: message`, and a hint on the next line.
+fn refusal(words: &str) -> GatewayError {
+    let said = words
+        .rsplit_once("error[")
+        .and_then(|(_, said)| said.split_once("]: "));
+    match said {
+        Some((code, rest)) => {
+            let (message, hint) = rest.split_once("\n  ").unwrap_or((rest, ""));
+            GatewayError::Refused {
+                code: code.to_owned(),
+                message: message.trim().to_owned(),
+                hint: hint.trim().to_owned(),
+            }
+        }
+        None => GatewayError::Worker {
+            reason: words.trim().to_owned(),
+        },
+    }
+}
