@@ -16,6 +16,7 @@ pub mod nn;
 mod registry;
 pub mod rerank;
 pub mod retrieve;
+mod seeded;
 pub mod serve;
 #[cfg(test)]
 mod testing;

@@ -75,12 +75,26 @@ impl Decoder {
         build::load(architecture, checkpoint, device, kind)
     }
 
-    /// A model of random weights (normal, 0.02, as Llama was started; output layers of blocks scaled down by depth).
+    /// A model of random weights in fp32 (normal, 0.02, as Llama was started; output layers of blocks scaled down by
+    /// depth).
     ///
     /// # Errors
     /// `model.config` for an architecture that cannot be, or what libtorch says.
     pub fn random(architecture: Architecture, seed: u64, device: Device) -> Result<Self, ModelError> {
-        build::random(architecture, seed, device)
+        build::random(architecture, seed, device, Kind::Float)
+    }
+
+    /// The same, rounded to another type.
+    ///
+    /// # Errors
+    /// As [`Self::random`].
+    pub fn random_in(
+        architecture: Architecture,
+        seed: u64,
+        device: Device,
+        kind: Kind,
+    ) -> Result<Self, ModelError> {
+        build::random(architecture, seed, device, kind)
     }
 
     /// How it is made.

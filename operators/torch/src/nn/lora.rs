@@ -13,6 +13,7 @@ use super::{Decoder, linear::Low};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, read_json, write_config, write_safetensors},
+    seeded::seeded,
 };
 
 const CONFIG: &str = "adapter_config.json";
@@ -95,17 +96,24 @@ impl Adapter {
                 format!("It has {}.", known.join(", ")),
             ));
         }
-        tch::manual_seed(seed.cast_signed());
-        let mut parts = BTreeMap::new();
-        for linear in model
+        let targets: Vec<_> = model
             .linears()
             .filter(|linear| config.target_modules.contains(last_part(&linear.name)))
-        {
-            let (outputs, inputs) = linear.shape();
-            // Kaiming uniform with a = sqrt(5) comes down to this bound.
+            .collect();
+        // Kaiming uniform with a = sqrt(5) comes down to this bound.
+        let start = |inputs: i64| {
             let bound = 1.0 / (inputs as f64).sqrt();
-            let a =
-                Tensor::f_empty([config.r, inputs], (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
+            Tensor::f_empty([config.r, inputs], (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)
+        };
+        let draw = || {
+            targets
+                .iter()
+                .map(|linear| start(linear.shape().1))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let mut parts = BTreeMap::new();
+        for (linear, a) in targets.iter().zip(seeded(seed, draw)?) {
+            let outputs = linear.shape().0;
             let a = a.f_to_device(model.device())?.f_set_requires_grad(true)?;
             let b = Tensor::f_zeros([outputs, config.r], (Kind::Float, model.device()))?
                 .f_set_requires_grad(true)?;

@@ -1,7 +1,7 @@
 use tch::{Device, Kind, Tensor};
 use twinloom_shim::{Packed, frozen_linear, packed_linear, unpack};
 
-use crate::{KINDS, apart, leaf, random, same};
+use crate::{KINDS, apart, leaf, random, same, seeded};
 
 #[test]
 fn factors_get_the_gradients_of_plain_products() {
@@ -44,13 +44,15 @@ fn the_matrix_gets_no_gradient_and_an_input_without_one_costs_none() {
 }
 
 fn packed(double: bool) -> (Packed, Tensor) {
-    tch::manual_seed(9);
     let (outputs, inputs, group) = (6, 64, 32);
-    let codes = Tensor::randint(256, [outputs * inputs / 2], (Kind::Uint8, Device::Cpu));
+    let codes = [outputs * inputs / 2];
+    let codes = seeded(9, || Tensor::randint(256, codes, (Kind::Uint8, Device::Cpu)));
     let table = random(&[16], Kind::Float, 4);
     let groups = outputs * inputs / group;
     let (scales, double, factors) = if double {
-        let q = Tensor::randint_low(-127, 128, [groups], (Kind::Int8, Device::Cpu));
+        let q = seeded(10, || {
+            Tensor::randint_low(-127, 128, [groups], (Kind::Int8, Device::Cpu))
+        });
         let (block, offset) = (Tensor::from_slice(&[0.01_f32]), Tensor::from_slice(&[2.0_f32]));
         let factors = q.to_kind(Kind::Float) * &block + &offset;
         (q, Some((block, offset)), factors)

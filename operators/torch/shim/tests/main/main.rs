@@ -8,12 +8,16 @@ mod optimizer;
 
 use tch::{Device, Kind, Tensor};
 
-fn random(shape: &[i64], kind: Kind, seed: i64) -> Tensor {
-    // The generator is one for the process, and tests run beside each other.
+/// The generator is one for the process, and tests run beside each other.
+fn seeded(seed: i64, draw: impl FnOnce() -> Tensor) -> Tensor {
     static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = GENERATOR.lock();
     tch::manual_seed(seed);
-    Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(kind)
+    draw()
+}
+
+fn random(shape: &[i64], kind: Kind, seed: i64) -> Tensor {
+    seeded(seed, || Tensor::randn(shape, (Kind::Float, Device::Cpu))).to_kind(kind)
 }
 
 fn leaf(tensor: &Tensor) -> Tensor {

@@ -16,6 +16,7 @@ use crate::{
         norm::Norm,
         rope::Rope,
     },
+    seeded::seeded,
 };
 
 /// Standard deviation that weights start with.
@@ -40,11 +41,15 @@ pub fn load(
     build(architecture, device, kind, &mut source)
 }
 
-pub fn random(architecture: Architecture, seed: u64, device: Device) -> Result<Decoder, ModelError> {
+pub fn random(
+    architecture: Architecture,
+    seed: u64,
+    device: Device,
+    kind: Kind,
+) -> Result<Decoder, ModelError> {
     architecture
         .check()
         .map_err(|why| ModelError::input(why, "Choose other sizes for the model."))?;
-    tch::manual_seed(seed.cast_signed());
     let depth = (2.0 * architecture.layers as f64).sqrt();
     let Names { output, down, .. } = *architecture.names;
     // These count from one.
@@ -64,9 +69,9 @@ pub fn random(architecture: Architecture, seed: u64, device: Device) -> Result<D
             let spread = if writes { SPREAD / depth } else { SPREAD };
             Tensor::f_randn(shape, options)?.f_mul_scalar(spread)?
         };
-        Ok(weight.f_to_device(device)?)
+        Ok(weight.f_to_device(device)?.f_to_kind(kind)?)
     };
-    build(architecture, device, Kind::Float, &mut source)
+    seeded(seed, || build(architecture, device, kind, &mut source))
 }
 
 /// All weights that are held dense, matrices as `[out, in]`.

@@ -4,6 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     nn::{Adapter, AdapterConfig, Architecture, Decoder, Step},
+    seeded::seeded,
     train::{AdamW, AdamWConfig, Loss, batch::Batch, losses, tokens::TokenWriter},
 };
 
@@ -112,11 +113,11 @@ fn gradients_of_adapters_agree_with_differences() {
     let mut model = model(3);
     let adapter = adapter(&model);
     for (index, weight) in adapter.weights().iter().enumerate() {
-        tch::manual_seed(index as i64);
+        let noise = seeded(index as u64, || weight.randn_like());
         tch::no_grad(|| {
             weight
                 .shallow_clone()
-                .f_add_(&(weight.randn_like() * 0.05))
+                .f_add_(&(noise * 0.05))
                 .map(|_| ())
                 .unwrap()
         });
@@ -125,8 +126,7 @@ fn gradients_of_adapters_agree_with_differences() {
     let batch = Batch::new(&sequences(), Device::Cpu).unwrap();
     let loss = || batch.losses(&model).unwrap().sum(Kind::Double);
     loss().backward();
-    tch::manual_seed(99);
-    let directions: Vec<Tensor> = adapter.weights().iter().map(Tensor::randn_like).collect();
+    let directions: Vec<Tensor> = seeded(99, || adapter.weights().iter().map(Tensor::randn_like).collect());
     let slope: f64 = adapter
         .weights()
         .iter()
@@ -194,11 +194,8 @@ fn a_merged_model_computes_what_the_adapter_computes() {
     let adapter = adapter(&model);
     tch::no_grad(|| {
         for (index, weight) in adapter.weights().iter().enumerate() {
-            tch::manual_seed(index as i64 + 50);
-            let _ = weight
-                .shallow_clone()
-                .f_add_(&(weight.randn_like() * 0.1))
-                .unwrap();
+            let noise = seeded(index as u64 + 50, || weight.randn_like());
+            let _ = weight.shallow_clone().f_add_(&(noise * 0.1)).unwrap();
         }
     });
     let ids = Tensor::from_slice(&[1_i64, 7, 9, 30, 2]).unsqueeze(0);
