@@ -8,4 +8,5 @@ mod incremental;
 mod models;
 mod project;
 mod support;
+mod tuning;
 mod twin;
