@@ -33,8 +33,8 @@ pub fn registry() -> Registry {
         .with(scrape::Scrape)
         .with(RowWise::new(clean::Clean))
         .with_external_salted(embed::info(), embed::salt)
-        .with_external::<evaluate::Config>(evaluate::info())
-        .with_external::<retrieve::Config>(retrieve::info())
+        .with_external_salted(evaluate::info(), evaluate::salt)
+        .with_external_salted(retrieve::info(), retrieve::salt)
         .with_external::<tokenizer::Config>(tokenizer::info())
-        .with_external::<train::Config>(train::info())
+        .with_external_salted(train::info(), train::salt)
 }

@@ -10,7 +10,7 @@ mod tests;
 pub use config::{Ability, Config, Control, Gate, JudgeConfig, Leakage, Memorisation, Style};
 pub use page::page;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use twinloom_sdk::{OperatorInfo, Runs, records};
@@ -24,6 +24,12 @@ pub fn page_schema() -> SchemaRef {
         text("media_type"),
         text("content"),
     ]))
+}
+
+/// What is in the folder `base_path`: it may get other files under the same name.
+#[must_use]
+pub fn salt(config: &Config) -> Option<String> {
+    crate::embed::identity(Path::new(config.base_path.as_ref()?))
 }
 
 /// Name, ports, where it runs.

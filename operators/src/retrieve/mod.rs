@@ -6,7 +6,23 @@ mod tests;
 
 pub use config::{Config, hits};
 
+use std::path::Path;
+
 use twinloom_sdk::{OperatorInfo, Runs, records};
+
+use crate::embed::{folder, identity};
+
+/// Which embedder and which reranker a configuration means: an environment variable may name another embedder, and a
+/// folder may get other files.
+#[must_use]
+pub fn salt(config: &Config) -> Option<String> {
+    let embedder = folder(config.model.as_deref()).and_then(|dir| identity(&dir));
+    let reranker = config.reranker.as_ref().and_then(|dir| identity(Path::new(dir)));
+    match (embedder, reranker) {
+        (None, None) => None,
+        both => Some(format!("{both:?}")),
+    }
+}
 
 /// Name, ports, where it runs.
 #[must_use]

@@ -8,7 +8,15 @@ pub use config::{
     Config, LossOn, Method, MicroBatch, Optimizer, Precision, Projection, Quantization, Schedule, Size,
 };
 
+use std::path::Path;
+
 use twinloom_sdk::{OperatorInfo, Runs, records};
+
+/// What is in the folder `base_path`: it may get other files under the same name.
+#[must_use]
+pub fn salt(config: &Config) -> Option<String> {
+    crate::embed::identity(Path::new(config.base_path.as_ref()?))
+}
 
 /// Name, ports, where it runs.
 #[must_use]

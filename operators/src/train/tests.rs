@@ -80,3 +80,14 @@ fn alpha_is_twice_the_rank_unless_given() {
             < 1e-9
     );
 }
+
+#[test]
+fn other_files_in_the_base_s_folder_are_another_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let config: Config = from_value(json!({"method": "lora", "base_path": dir.path()})).unwrap();
+    std::fs::write(dir.path().join("config.json"), "{}").unwrap();
+    let first = salt(&config);
+    std::fs::write(dir.path().join("config.json"), "{ }").unwrap();
+    assert!(first.is_some() && salt(&config) != first);
+    assert_eq!(salt(&Config::of(Method::Lora)), None);
+}

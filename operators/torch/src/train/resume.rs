@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
-use twinloom_operators::train::Config;
+use twinloom_operators::train::{Config, salt};
 use twinloom_sdk::Context;
 
 use super::{AdamW, Point};
@@ -106,7 +106,8 @@ impl Keeper {
             task.operator,
             task.config_hash,
             outputs,
-            inputs
+            inputs,
+            salt(config),
         ]);
         key.update(parts.to_string().as_bytes());
         let key = key.finalize().to_hex();
