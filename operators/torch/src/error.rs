@@ -246,6 +246,8 @@ fn out_of_memory(error: &TchError) -> bool {
     text.contains("out of memory")
         || text.contains("can't allocate memory")
         || text.contains("not enough memory")
+        || text.contains("std::bad_alloc")
+        || text.contains("CUBLAS_STATUS_ALLOC_FAILED")
 }
 
 /// libtorch's messages carry a C++ stack trace that helps nobody who reads a task's log.

@@ -258,6 +258,21 @@ pub fn instruct(rows: &[(String, String, String, bool)]) -> RecordBatch {
     )
 }
 
+/// Rows of `preferences` from prompts, better and worse answers and whether they are held out.
+pub fn preferences(rows: &[(String, String, String, bool)]) -> RecordBatch {
+    let split = |row: &(_, _, _, bool)| if row.3 { "eval" } else { "train" }.to_owned();
+    table(
+        records::preferences(),
+        rows.len(),
+        &[
+            ("prompt", text(rows.iter().map(|row| row.0.clone()))),
+            ("chosen", text(rows.iter().map(|row| row.1.clone()))),
+            ("rejected", text(rows.iter().map(|row| row.2.clone()))),
+            ("split", text(rows.iter().map(split))),
+        ],
+    )
+}
+
 /// A number of the report.
 pub fn figure(report: &[RecordBatch], metric: &str, subject: &str) -> Option<f64> {
     report.iter().find_map(|rows| {

@@ -215,7 +215,7 @@ impl Fit<'_> {
     ) -> Result<Taken, OperatorError> {
         let batches: Vec<Vec<usize>> = (0..self.config.accumulate).map(|_| order.next_batch()).collect();
         let (mut sum, mut targets, mut computed): (Option<Tensor>, u64, u64) = (None, 0, 0);
-        let mut waiting: Vec<Vec<usize>> = batches.into_iter().rev().collect();
+        let mut waiting: Vec<Vec<usize>> = batches.iter().rev().cloned().collect();
         while let Some(numbers) = waiting.pop() {
             let most = memory.most(numbers.len());
             if numbers.len() > most {
@@ -233,10 +233,13 @@ impl Fit<'_> {
                     });
                 }
                 Err(error) if error.is_out_of_memory() => {
-                    // Gradients of a batch that broke off half-way are in the buffers: only the first can be repeated.
-                    memory.shrink(numbers.len(), sum.is_none(), error)?;
+                    let fewer = memory.shrink(numbers.len(), &error)?;
+                    self.context
+                        .info(format!("memory ran out: from now on with micro_batch {fewer}"));
+                    // Gradients of a batch that broke off half-way are in the buffers: the step begins anew.
                     optimizer.forget()?;
-                    waiting.push(numbers);
+                    (sum, targets, computed) = (None, 0, 0);
+                    waiting = batches.iter().rev().cloned().collect();
                 }
                 Err(error) => return Err(error.into()),
             }

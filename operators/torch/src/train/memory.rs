@@ -30,28 +30,29 @@ impl Memory {
         self.most.unwrap_or(batch).max(1)
     }
 
-    /// `count` sequences did not fit: half of them next time, where that is wanted and can be.
+    /// `count` sequences did not fit: half of them next time, where that is wanted and can be. Gives how many.
     ///
     /// # Errors
     /// `train.out_of_memory`, saying what may fit.
-    pub fn shrink(&mut self, count: usize, repeatable: bool, error: ModelError) -> Result<(), OperatorError> {
+    pub fn shrink(&mut self, count: usize, error: &ModelError) -> Result<usize, OperatorError> {
         let half = count / 2;
-        if self.wanted == MicroBatch::Auto && half >= 1 && repeatable {
+        if self.wanted == MicroBatch::Auto && half >= 1 {
             self.most = Some(half);
-            return Ok(());
+            return Ok(half);
         }
-        let hint = if half >= 1 {
-            format!(
+        let (what, hint) = if half >= 1 {
+            let hint = format!(
                 "Set `micro_batch: {half}` or `micro_batch: auto`; `gradient_checkpointing: true` saves more."
-            )
+            );
+            (format!("{count} sequences at a time do not fit"), hint)
         } else {
-            "A single sequence does not fit: set a smaller `context`, `gradient_checkpointing: true`, `method: qlora` \
-             or a smaller base."
-                .to_owned()
+            let hint =
+                "Set a smaller `context`, `gradient_checkpointing: true`, `method: qlora` or a smaller base.";
+            ("a single sequence does not fit".to_owned(), hint.to_owned())
         };
         Err(OperatorError::config(
             "train.out_of_memory",
-            format!("{count} sequences at a time do not fit the memory: {error}"),
+            format!("{what} the memory: {error}"),
             hint,
         ))
     }
@@ -75,4 +76,39 @@ fn resident() -> u64 {
             .and_then(|pages| pages.parse::<u64>().ok())
     });
     pages.unwrap_or(0) * 4096
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use twinloom_sdk::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn what_would_fit_is_found_or_told() {
+        let full = ModelError::input("out of memory", "");
+        let mut auto = Memory::new(MicroBatch::Auto);
+        assert_eq!(auto.most(12), 12);
+        assert_eq!((auto.shrink(12, &full).unwrap(), auto.most(12)), (6, 6));
+        assert_eq!(
+            (auto.shrink(6, &full).unwrap(), auto.shrink(3, &full).unwrap()),
+            (3, 1)
+        );
+        let alone = auto.shrink(1, &full).unwrap_err();
+        assert!(
+            alone.hint.contains("context") && alone.message.starts_with("a single"),
+            "{alone}"
+        );
+
+        let whole = Memory::new(MicroBatch::Whole).shrink(12, &full).unwrap_err();
+        assert_eq!(
+            (whole.code.as_str(), whole.kind),
+            ("train.out_of_memory", ErrorKind::Config)
+        );
+        assert!(whole.hint.contains("micro_batch: 6"), "{whole}");
+        let fixed = Memory::new(MicroBatch::Fixed(4));
+        assert_eq!(fixed.most(12), 4);
+    }
 }

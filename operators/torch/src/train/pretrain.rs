@@ -4,6 +4,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
+use tch::Kind;
 use twinloom_operators::train::{Config, Size};
 use twinloom_sdk::{Context, OperatorError, Outcome};
 
@@ -11,7 +12,7 @@ use super::{
     Curve, Fit,
     documents::{Side, documents, held_out},
     output::{Trained, stage},
-    run::{set_deterministic, set_threads},
+    run::{kind, set_deterministic, set_threads, type_name},
     tokens::{TokenFile, TokenWriter},
 };
 use crate::{
@@ -102,7 +103,8 @@ fn fit(
     set_deterministic(config.deterministic)?;
     let device = device::parse(&config.device)?;
     let architecture = architecture(config, tokenizer);
-    let model = Decoder::random(architecture.clone(), config.seed, device)?;
+    let kind = kind(config.precision, device);
+    let model = Decoder::random_in(architecture.clone(), config.seed, device, kind)?;
     let weights = model.named_weights();
     let trainable = weights
         .iter()
@@ -124,7 +126,7 @@ fn fit(
         source,
     })?;
     write_safetensors(&out.join("model.safetensors"), &weights)?;
-    let about = checkpoint_config(&architecture, tokenizer);
+    let about = checkpoint_config(&architecture, kind, tokenizer);
     write_config(&out.join("config.json"), &about)?;
     write_config(&out.join("generation_config.json"), &generation_config(tokenizer))?;
     for name in TOKENIZER_FILES {
@@ -160,7 +162,7 @@ fn architecture(config: &Config, tokenizer: &TextTokenizer) -> Architecture {
     }
 }
 
-fn checkpoint_config(a: &Architecture, tokenizer: &TextTokenizer) -> Value {
+fn checkpoint_config(a: &Architecture, kind: Kind, tokenizer: &TextTokenizer) -> Value {
     json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -179,7 +181,7 @@ fn checkpoint_config(a: &Architecture, tokenizer: &TextTokenizer) -> Value {
         "attention_bias": false,
         "mlp_bias": false,
         "initializer_range": 0.02,
-        "torch_dtype": "float32",
+        "torch_dtype": type_name(kind),
         "bos_token_id": tokenizer.bos(),
         "eos_token_id": tokenizer.eos(),
         "pad_token_id": 0,

@@ -36,6 +36,15 @@ pub fn kind(precision: Precision, device: Device) -> Kind {
     }
 }
 
+/// A type that models are trained in, as a config.json calls it.
+pub fn type_name(kind: Kind) -> &'static str {
+    if kind == Kind::Float {
+        "float32"
+    } else {
+        "bfloat16"
+    }
+}
+
 /// Whether libtorch refuses operations whose result may differ between two runs.
 pub fn set_deterministic(on: bool) -> Result<(), ModelError> {
     Ok(twinloom_shim::deterministic(on)?)

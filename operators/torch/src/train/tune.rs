@@ -4,7 +4,6 @@ use std::{fs, path::Path};
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use tch::Kind;
 use twinloom_operators::train::{Config, LossOn, Method, Projection, Quantization};
 use twinloom_sdk::{Context, OperatorError, Outcome};
 
@@ -15,7 +14,7 @@ use super::{
     pairs::pairs,
     preference::Preference,
     rows::{Row, encode, rows},
-    run::{kind, set_deterministic, set_threads},
+    run::{kind, set_deterministic, set_threads, type_name},
     tokens::{TokenFile, TokenWriter},
 };
 use crate::{
@@ -209,13 +208,8 @@ fn save_whole(model: &Decoder, base: &Base, out: &Path) -> Result<Value, ModelEr
     copy(base, &["generation_config.json"], out)?;
     let mut about = crate::checkpoint::read_json(&base.dir.join("config.json"), &base.dir)?;
     if let Some(config) = about.as_object_mut() {
-        let kind = if model.kind() == Kind::Float {
-            "float32"
-        } else {
-            "bfloat16"
-        };
         config.remove("torch_dtype");
-        config.insert("dtype".to_owned(), json!(kind));
+        config.insert("dtype".to_owned(), json!(type_name(model.kind())));
     }
     crate::checkpoint::write_config(&out.join("config.json"), &about)?;
     Ok(about)

@@ -5,3 +5,4 @@ mod commands;
 mod embed;
 mod memory;
 mod support;
+mod train;

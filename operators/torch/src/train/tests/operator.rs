@@ -1,9 +1,16 @@
 //! The operator on a store: from documents to a base, from a base to an adapter.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use tch::{Device, Kind};
 use twinloom_sdk::{ArtifactId, ErrorKind};
 
-use crate::testing::{Bench, documents, instruct};
+use crate::{
+    checkpoint::Checkpoint,
+    nn::{Adapter, Decoder},
+    testing::{Bench, Published, documents, instruct, preferences},
+};
 
 const SUBJECTS: [&str; 6] = [
     "the river",
@@ -83,6 +90,28 @@ async fn base(bench: &mut Bench) -> (ArtifactId, ArtifactId) {
 
 fn lora() -> Value {
     json!({"method": "lora", "steps": 25, "batch": 4, "accumulate": 2, "rank": 4, "learning_rate": 0.01, "context": 96, "eval_every": 10})
+}
+
+/// `lora()` with other keys.
+fn with(keys: Value) -> Value {
+    let mut config = lora();
+    let own = config.as_object_mut().unwrap();
+    own.extend(keys.as_object().unwrap().clone());
+    config
+}
+
+fn json_file(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn decoder(dir: &Path, kind: Kind) -> Decoder {
+    Decoder::load(&Checkpoint::open(dir).unwrap(), Device::Cpu, kind).unwrap()
+}
+
+/// The held-out loss before and after.
+fn learned(done: &Published) -> (f64, f64) {
+    let number = |name: &str| done.metrics[name].as_f64().unwrap();
+    (number("eval_loss_before"), number("eval_loss"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,5 +262,143 @@ async fn malformed_bases_and_rows_without_a_held_out_side_are_refused() {
     assert_eq!(
         (error.code.as_str(), error.kind),
         ("train.no_held_out", ErrorKind::Data)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_adapter_is_trained_and_fits_its_base() {
+    let mut bench = Bench::new().await;
+    let (base, _) = base(&mut bench).await;
+    let instruct_rows = rows(&bench).await;
+    let pairs: Vec<_> = (0..40)
+        .map(|n| {
+            let prompt = format!("Write on {}, note {n}", SUBJECTS[n % 6]);
+            (
+                prompt,
+                sentence(n * 7),
+                sentence(n * 7).to_uppercase(),
+                n % 5 == 0,
+            )
+        })
+        .collect();
+    let pairs = bench
+        .dataset("preferences", &["prompt", "chosen"], preferences(&pairs))
+        .await;
+    let dense = bench.checkout(&base.id, "base").await;
+    for (name, keys) in [
+        ("rslora", json!({"method": "rslora"})),
+        ("dora", json!({"method": "dora"})),
+        ("nf4", json!({"method": "qlora", "optimizer": "adamw8bit"})),
+        (
+            "int4",
+            json!({"method": "qlora", "quantization": "int4", "double_quantization": false,
+                "gradient_checkpointing": true, "packing": true}),
+        ),
+        ("dpo", json!({"method": "dpo", "beta": 0.5})),
+    ] {
+        let from = match name {
+            "dpo" => ("preferences", &pairs),
+            _ => ("instruct", &instruct_rows),
+        };
+        let done = bench
+            .run("train", with(keys), &[from, ("base", &base)])
+            .await
+            .unwrap();
+        let (before, after) = learned(&done);
+        assert!(after < 0.9 * before, "{name}: {before} {after}");
+        let manifest = bench.store.model_exact(&done.outputs["model"].id).await.unwrap();
+        assert_eq!(manifest.data.base, Some(base.id.clone()), "{name}");
+        let dir = bench.checkout(&manifest.id(), name).await;
+        let config = json_file(&dir.join("adapter_config.json"));
+        assert_eq!(
+            (&config["use_rslora"], &config["use_dora"]),
+            (&json!(name == "rslora"), &json!(name == "dora"))
+        );
+        // What 4 bits were for is over: the adapter goes onto the base as it was.
+        let adapter = Adapter::load(&dir, Device::Cpu).unwrap();
+        decoder(&dense, Kind::Float).attach(&adapter).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_weights_are_trained_in_either_precision() {
+    let mut bench = Bench::new().await;
+    let (base, documents) = base(&mut bench).await;
+    let instruct = rows(&bench).await;
+    for (precision, kind, named) in [
+        ("fp32", Kind::Float, "float32"),
+        ("bf16", Kind::BFloat16, "bfloat16"),
+    ] {
+        let config = with(json!({"method": "full", "learning_rate": 0.003, "precision": precision}));
+        let inputs = [("instruct", &instruct), ("base", &base)];
+        let done = bench.run("train", config, &inputs).await.unwrap();
+        let (before, after) = learned(&done);
+        assert!(after < 0.8 * before, "{precision}: {before} {after}");
+        let manifest = bench.store.model_exact(&done.outputs["model"].id).await.unwrap();
+        assert_eq!(manifest.data.base, None, "it stands alone");
+        let dir = bench.checkout(&manifest.id(), precision).await;
+        assert_eq!(json_file(&dir.join("config.json"))["dtype"], json!(named));
+        assert!(dir.join("tokenizer.json").is_file() && dir.join("generation_config.json").is_file());
+        assert_eq!(decoder(&dir, kind).kind(), kind);
+    }
+
+    let tokenizer = bench
+        .run(
+            "tokenizer",
+            json!({"vocab_size": 512}),
+            &[("documents", &documents)],
+        )
+        .await
+        .unwrap();
+    let config = json!({"method": "pretrain", "size": "tiny", "context": 32, "steps": 30, "learning_rate": 0.01,
+        "precision": "bf16"});
+    let inputs = [
+        ("documents", &documents),
+        ("tokenizer", &tokenizer.outputs["tokenizer"]),
+    ];
+    let done = bench.run("train", config, &inputs).await.unwrap();
+    let (before, after) = learned(&done);
+    assert!(after < 0.8 * before, "{before} {after}");
+    let dir = bench.checkout(&done.outputs["model"].id, "nano").await;
+    assert_eq!(
+        json_file(&dir.join("config.json"))["torch_dtype"],
+        json!("bfloat16")
+    );
+    assert_eq!(
+        Checkpoint::open(&dir)
+            .unwrap()
+            .raw("model.norm.weight", Device::Cpu)
+            .unwrap()
+            .kind(),
+        Kind::BFloat16
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_batch_give_what_the_batch_gives() {
+    let mut bench = Bench::new().await;
+    let (base, _) = base(&mut bench).await;
+    let instruct = rows(&bench).await;
+    let mut trained = Vec::new();
+    for (name, parts) in [
+        ("whole", json!("all")),
+        ("auto", json!("auto")),
+        ("one", json!(1)),
+    ] {
+        let inputs = [("instruct", &instruct), ("base", &base)];
+        let done = bench
+            .run("train", with(json!({"micro_batch": parts})), &inputs)
+            .await
+            .unwrap();
+        let dir = bench.checkout(&done.outputs["model"].id, name).await;
+        let weights = std::fs::read(dir.join("adapter_model.safetensors")).unwrap();
+        trained.push((learned(&done).1, weights));
+    }
+    assert_eq!(trained[1].1, trained[0].1, "there is memory enough");
+    assert!(
+        (trained[2].0 - trained[0].0).abs() < 1e-3,
+        "{} {}",
+        trained[2].0,
+        trained[0].0
     );
 }
