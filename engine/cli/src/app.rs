@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc};
 use twinloom_meta::Meta;
 use twinloom_runtime::{Engine, EngineConfig, Programs, SystemClock};
 use twinloom_sdk::Registry;
+use twinloom_server::Vault;
 use twinloom_store::{FeatureStore, StoreLocation};
 
 use crate::{args::Global, error::CliError};
@@ -71,10 +72,11 @@ impl App {
     /// # Errors
     /// What a part says on opening.
     pub async fn engine(&self, jobs: Option<usize>) -> Result<Engine, CliError> {
-        let (store, meta) = (self.store().await?, self.meta().await?);
+        let (store, meta, home) = (self.store().await?, self.meta().await?, self.home()?);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let config = EngineConfig {
-            home: self.home()?,
+            secrets: Arc::new(Vault::new(meta.clone(), &home)),
+            home,
             store,
             meta,
             registry: Arc::clone(&self.registry),

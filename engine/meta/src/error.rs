@@ -125,6 +125,7 @@ impl MetaError {
             Self::TooNew { .. } => "Use the newer Twinloom, or another `--home`.",
             Self::Fenced { .. } => "The new owner goes on with the run; nothing is to be done here.",
             Self::Superseded { .. } => "Read it again; if the change still makes sense, repeat it.",
+            Self::NotFound { what: "user", .. } => "`twinloom user list` lists them.",
             Self::NotFound { .. } => "List what there is with `twinloom runs`.",
             Self::Ambiguous { .. } => "Give more letters of the id.",
             Self::Exists { .. } => "Use another id.",

@@ -6,7 +6,7 @@ use twinloom_meta::Meta;
 use twinloom_sdk::Registry;
 use twinloom_store::FeatureStore;
 
-use crate::{Clock, executor::Programs};
+use crate::{Clock, SecretSource, executor::Programs};
 
 /// Everything an engine needs; the composition root puts it together.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct EngineConfig {
     pub registry: Arc<Registry>,
     /// The programs that the process executor starts.
     pub programs: Programs,
+    /// Where the values behind `secret:NAME` come from.
+    pub secrets: Arc<dyn SecretSource>,
     /// Time and ids.
     pub clock: Arc<dyn Clock>,
     /// Tasks that run at a time, over all runs; at least 1.

@@ -217,20 +217,25 @@ impl Context {
         self.task.inputs.iter().flat_map(of_port).collect()
     }
 
-    /// The value behind `secret:NAME`, from the environment variable `TWINLOOM_SECRET_NAME`; other text as it is.
+    /// The value behind `secret:NAME`; other text as it is. The scheduler has looked up what the configuration refers to;
+    /// a worker that was started by hand takes the environment variable `TWINLOOM_SECRET_NAME`.
     ///
     /// # Errors
-    /// `secret.missing`, naming the variable to set.
+    /// `secret.missing`, saying how to set it.
     pub fn secret(&self, text: &str) -> Result<String, OperatorError> {
         let Some(name) = text.strip_prefix("secret:") else {
             return Ok(text.to_owned());
         };
-        let variable = format!("{}{name}", crate::report::SECRET_PREFIX);
-        env::var(&variable).map_err(|_| {
+        if let Some(value) = self.reporter.secrets().get(name) {
+            return Ok(value.to_owned());
+        }
+        let variable = format!("{}{name}", crate::SECRET_PREFIX);
+        let found = env::var(&variable).ok().filter(|value| !value.is_empty());
+        found.ok_or_else(|| {
             OperatorError::config(
                 "secret.missing",
                 format!("the secret `{name}` is not set"),
-                format!("Set the environment variable {variable} where the scheduler runs."),
+                format!("Run `twinloom secret set {name}`, or set {variable} where the scheduler runs."),
             )
         })
     }

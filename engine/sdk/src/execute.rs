@@ -5,19 +5,22 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use twinloom_store::FeatureStore;
 
-use crate::{Context, OperatorError, Outcome, PROTOCOL, Registry, Reporter, TaskDocument};
+use crate::{Assignment, Context, OperatorError, Outcome, PROTOCOL, Registry, Reporter};
 
-/// Finds the operator, opens the store (unless one is given) and runs it; a panic becomes a `Bug` error.
+/// Finds the operator, opens the store (unless one is given) and runs it; a panic becomes a `Bug` error. The values of
+/// the assignment's secrets are struck out of how it ended.
 ///
 /// # Errors
 /// The operator's own, `protocol.version`, `operator.unknown`, or what the store says.
 pub async fn execute(
     registry: &Registry,
-    task: TaskDocument,
+    assignment: impl Into<Assignment>,
     store: Option<FeatureStore>,
     reporter: Reporter,
     cancelled: CancellationToken,
 ) -> Result<Outcome, OperatorError> {
+    let Assignment { task, secrets } = assignment.into();
+    let reporter = reporter.knowing(&secrets);
     if task.protocol != PROTOCOL {
         return Err(OperatorError::config(
             "protocol.version",
@@ -43,10 +46,11 @@ pub async fn execute(
     let context = Context::new(
         Arc::new(task),
         store,
-        reporter,
+        reporter.clone(),
         cancelled,
         operator.info().version,
     );
     // A task of its own, so that a panic in the operator is an error of the attempt and not of the scheduler.
-    tokio::spawn(async move { operator.run(&context, config).await }).await?
+    let end = tokio::spawn(async move { operator.run(&context, config).await }).await;
+    reporter.strike_end(end.unwrap_or_else(|panic| Err(panic.into())))
 }

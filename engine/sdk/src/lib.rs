@@ -10,6 +10,7 @@ mod protocol;
 pub mod records;
 mod report;
 mod rowwise;
+pub mod secrets;
 pub mod worker;
 
 pub use context::Context;
@@ -17,6 +18,9 @@ pub use error::{ErrorKind, OperatorError};
 pub use execute::execute;
 pub use operator::{DynOperator, Operator, OperatorConfig, OperatorInfo, Registry, Runs};
 pub use outcome::{ApprovalRequest, Decision, Done, OnTimeout, Outcome};
-pub use protocol::{AliasMove, ArtifactId, Level, Message, OutputTarget, PROTOCOL, Staged, TaskDocument};
-pub use report::{Reporter, SECRET_PREFIX};
+pub use protocol::{
+    AliasMove, ArtifactId, Assignment, Level, Message, OutputTarget, PROTOCOL, Staged, TaskDocument,
+};
+pub use report::Reporter;
 pub use rowwise::{RowOperator, RowWise};
+pub use secrets::{SECRET_PREFIX, Secrets};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twinloom_store::{ArtifactKind, Name, StagedDataset, StagedModel, StoreLocation, VersionId};
 
-use crate::{ApprovalRequest, Decision, OperatorError};
+use crate::{ApprovalRequest, Decision, OperatorError, Secrets};
 
 /// Version of the protocol; a worker refuses another.
 pub const PROTOCOL: u32 = 1;
@@ -31,7 +31,7 @@ pub struct TaskDocument {
     pub attempt: u32,
     /// Operator name.
     pub operator: String,
-    /// Resolved configuration; values `secret:NAME` are references, resolved by the worker.
+    /// Resolved configuration; values `secret:NAME` are references, and never the values.
     pub config: Value,
     /// blake3 of the resolved configuration, in hex.
     pub config_hash: String,
@@ -58,6 +58,46 @@ pub struct TaskDocument {
     /// Metrics of the tasks it depends on, by step.
     #[serde(default)]
     pub upstream_metrics: BTreeMap<String, Map<String, Value>>,
+}
+
+/// What a worker is handed: a task, and beside it the values of the secrets that its configuration refers to.
+///
+/// On the wire they are the task document's key `secrets`. They are kept apart here, because a task document is shown,
+/// stored and handed on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Assignment {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskDocument,
+    /// Values by name.
+    #[serde(skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
+}
+
+impl Assignment {
+    /// Reads a line of the protocol.
+    ///
+    /// # Errors
+    /// Where it is no task document.
+    pub fn parse(line: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Beside {
+            #[serde(default)]
+            secrets: Secrets,
+        }
+        let Beside { secrets } = serde_json::from_slice(line)?;
+        let task = serde_json::from_slice(line)?;
+        Ok(Self { task, secrets })
+    }
+}
+
+impl From<TaskDocument> for Assignment {
+    fn from(task: TaskDocument) -> Self {
+        Self {
+            task,
+            secrets: Secrets::default(),
+        }
+    }
 }
 
 /// An exact artifact.

@@ -11,7 +11,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Message, OperatorError, Outcome, Registry, Reporter, TaskDocument, execute};
+use crate::{Assignment, Message, OperatorError, Outcome, Registry, Reporter, execute};
 
 /// A task document is not longer than this.
 const LONGEST_TASK: u64 = 64 << 20;
@@ -27,12 +27,12 @@ const ORPHANED: i32 = 113;
 /// Exit codes: 0 done or waiting, 1 failed (with an `error` message), 113 the scheduler went away.
 pub fn serve(registry: &Registry) -> ExitCode {
     let reporter = stdout_reporter();
-    let end = read_task().and_then(|task| {
+    let end = read_task().and_then(|assignment| {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(no_runtime)?;
-        runtime.block_on(run(registry, task, reporter.clone()))
+        runtime.block_on(run(registry, assignment, reporter.clone()))
     });
     match end {
         Ok(Outcome::Done(done)) => {
@@ -59,7 +59,11 @@ pub fn serve(registry: &Registry) -> ExitCode {
     }
 }
 
-async fn run(registry: &Registry, task: TaskDocument, reporter: Reporter) -> Result<Outcome, OperatorError> {
+async fn run(
+    registry: &Registry,
+    assignment: Assignment,
+    reporter: Reporter,
+) -> Result<Outcome, OperatorError> {
     let cancelled = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(no_runtime)?;
     let token = cancelled.clone();
@@ -67,11 +71,11 @@ async fn run(registry: &Registry, task: TaskDocument, reporter: Reporter) -> Res
         terminate.recv().await;
         token.cancel();
     });
-    execute(registry, task, None, reporter, cancelled).await
+    execute(registry, assignment, None, reporter, cancelled).await
 }
 
 /// Reads the task's line, then leaves a thread on stdin: its end means that nobody waits for the result.
-fn read_task() -> Result<TaskDocument, OperatorError> {
+fn read_task() -> Result<Assignment, OperatorError> {
     let mut stdin = BufReader::new(io::stdin());
     let mut line = Vec::new();
     let not_read = |error: &dyn std::fmt::Display| {
@@ -86,13 +90,13 @@ fn read_task() -> Result<TaskDocument, OperatorError> {
         .take(LONGEST_TASK)
         .read_until(b'\n', &mut line)
         .map_err(|error| not_read(&error))?;
-    let task = serde_json::from_slice(&line).map_err(|error| not_read(&error))?;
+    let assignment = Assignment::parse(&line).map_err(|error| not_read(&error))?;
     thread::spawn(move || {
         let mut rest = [0_u8; 512];
         while stdin.read(&mut rest).is_ok_and(|read| read > 0) {}
         std::process::exit(ORPHANED);
     });
-    Ok(task)
+    Ok(assignment)
 }
 
 fn stdout_reporter() -> Reporter {

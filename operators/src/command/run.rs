@@ -71,17 +71,11 @@ impl Operator for Command {
             ("TWINLOOM_ATTEMPT".to_owned(), task.attempt.to_string()),
             ("TWINLOOM_SEED".to_owned(), task.seed.to_string()),
         ]);
-        let mut secrets = Vec::new();
         for (name, value) in &config.env {
-            let resolved = context.secret(value)?;
-            if resolved != *value {
-                secrets.push(resolved.clone());
-            }
-            variables.push((name.clone(), resolved));
+            variables.push((name.clone(), context.secret(value)?));
         }
         let (status, said, errors) = follow(context, launch(context, &config, variables)?).await?;
-        end(context, &config, status, said, &errors)
-            .map_err(|error| redacted(error, &secrets))?
+        end(context, &config, status, said, &errors)?
             .finish(context, &config, &output_dir)
             .await
     }
@@ -269,14 +263,6 @@ fn not_started(program: &str, error: &io::Error) -> OperatorError {
         _ => ("command.not_started", "See whether the program starts by hand."),
     };
     OperatorError::config(code, format!("could not start {program}: {error}"), hint)
-}
-
-fn redacted(mut error: OperatorError, secrets: &[String]) -> OperatorError {
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        error.message = error.message.replace(secret.as_str(), "[secret]");
-        error.hint = error.hint.replace(secret.as_str(), "[secret]");
-    }
-    error
 }
 
 fn is_program(config: &Config, argument: &String) -> bool {

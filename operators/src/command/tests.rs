@@ -157,6 +157,7 @@ async fn secrets_of_others_do_not_reach_the_program() {
     task.config["env"] = json!({"TOKEN": "secret:NOT_SET_ANYWHERE"});
     let error = home.run(task).await.unwrap_err();
     assert_eq!(error.code, "secret.missing");
+    assert!(error.hint.contains("twinloom secret set NOT_SET_ANYWHERE"));
     assert!(error.hint.contains("TWINLOOM_SECRET_NOT_SET_ANYWHERE"));
     let mut task = script(&home, "true");
     task.config["env"] = json!({"TWINLOOM_RUN": "x"});

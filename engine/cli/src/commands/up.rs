@@ -36,11 +36,7 @@ pub async fn run(app: &App, args: &UpArgs) -> Result<(), CliError> {
     let dags = DagFolder::open(folders, registry, clock)?;
     let meta = engine.config().meta.clone();
     let vault = Arc::new(Vault::new(meta, &engine.config().home));
-    let config = ServiceConfig {
-        secrets: Arc::clone(&vault) as Arc<dyn twinloom_runtime::service::Secrets>,
-        ..ServiceConfig::default()
-    };
-    let service = Service::start(engine, dags, config).await?;
+    let service = Service::start(engine, dags, ServiceConfig::default()).await?;
     let config = ServerConfig {
         address: SocketAddr::new(args.bind, args.port),
         host_names: args.host_name.clone(),

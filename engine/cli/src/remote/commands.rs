@@ -153,7 +153,8 @@ async fn follow_run(remote: &Remote, json: bool, id: &str, wait: bool) -> Result
     loop {
         let run = summary(remote, id).await?;
         let waits = run.state == twinloom_meta::RunState::Waiting && !wait;
-        if run.ended_at.is_some() || waits {
+        // Right after an answer the run still stands as waiting, with no question left.
+        if run.ended_at.is_some() || (waits && !open_questions(remote, &run.id).await?.is_empty()) {
             return follow::report(&run, json);
         }
         tokio::time::sleep(ASK_EVERY).await;
@@ -276,20 +277,22 @@ async fn decide(remote: &Remote, json: bool, args: &DecideArgs, approved: bool) 
     follow_run(remote, json, &id, false).await
 }
 
-async fn only_task(remote: &Remote, run: &str) -> Result<String, CliError> {
+/// The tasks of a run that wait for a person.
+async fn open_questions(remote: &Remote, run: &str) -> Result<Vec<String>, CliError> {
     let open = remote
         .get(&["approvals"], &[("limit", Some("500".to_owned()))])
         .await?;
     let of_run = |item: &&Value| item["run"].as_str().is_some_and(|id| id.starts_with(run));
-    let tasks: Vec<&str> = open["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(of_run)
-        .filter_map(|item| item["task"].as_str())
-        .collect();
+    let items = open["items"].as_array().into_iter().flatten().filter(of_run);
+    Ok(items
+        .filter_map(|item| item["task"].as_str().map(str::to_owned))
+        .collect())
+}
+
+async fn only_task(remote: &Remote, run: &str) -> Result<String, CliError> {
+    let tasks = open_questions(remote, run).await?;
     match tasks.as_slice() {
-        [task] => Ok((*task).to_owned()),
+        [task] => Ok(task.clone()),
         [] => Err(CliError::failed(
             "run.not_waiting",
             format!("run {run} waits for no decision"),

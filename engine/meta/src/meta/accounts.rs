@@ -320,15 +320,16 @@ impl Meta {
             .order_by_asc(secret::Column::Name)
             .all(&self.pools.reader)
             .await?;
-        let row = |row: secret::Model| {
-            Ok(SecretRow {
-                updated_at: time("secrets.updated_at", row.updated_at)?,
-                name: row.name,
-                sealed: row.sealed,
-                by: row.by,
-            })
-        };
-        found.into_iter().map(row).collect()
+        found.into_iter().map(secret_row).collect()
+    }
+
+    /// A sealed secret; none where it is not set.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn secret(&self, name: &str) -> Result<Option<SecretRow>, MetaError> {
+        let found = secret::Entity::find_by_id(name).one(&self.pools.reader).await?;
+        found.map(secret_row).transpose()
     }
 
     /// Sets a secret.
@@ -471,6 +472,15 @@ fn user_row(row: user::Model) -> Result<UserRow, MetaError> {
         name: row.name,
         password: row.password,
         disabled: row.disabled,
+    })
+}
+
+fn secret_row(row: secret::Model) -> Result<SecretRow, MetaError> {
+    Ok(SecretRow {
+        updated_at: time("secrets.updated_at", row.updated_at)?,
+        name: row.name,
+        sealed: row.sealed,
+        by: row.by,
     })
 }
 

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use tokio::sync::mpsc;
 use twinloom_meta::MetricPoint;
-use twinloom_sdk::{Level, Message, OperatorError};
+use twinloom_sdk::{Assignment, Level, Message, OperatorError};
 
 use super::{Input, Launch, Shared};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     executor::{AttemptEnd, Executor, OnSpawn, Spawned},
     failpoint,
     logs::{LogFile, slug},
+    secrets,
 };
 
 /// Messages that a worker may be ahead; then it waits.
@@ -48,25 +49,33 @@ async fn run(shared: &Arc<Shared>, launch: Launch) -> AttemptEnd {
         cancel,
     } = launch;
     let executing = async {
-        let Some(program) = program else {
-            return shared.inline.execute(document, limits, messages, cancel).await;
+        // As late as can be: what is looked up here is in memory and on the worker's stdin, and nowhere else.
+        let secrets = match secrets::of_config(shared.config.secrets.as_ref(), &document.config).await {
+            Ok(secrets) => secrets,
+            Err(error) => return AttemptEnd::Finished(Err(error)),
         };
-        {
-            let (reporter, attempt) = (Arc::clone(shared), document.attempt);
-            let on_spawn: OnSpawn = Box::new(move |Spawned { pid, pgid, process }| {
-                reporter.send(Input::Spawned {
-                    task,
-                    attempt,
-                    pid,
-                    pgid,
-                    process,
-                });
+        let attempt = document.attempt;
+        let assignment = Assignment {
+            task: document,
+            secrets,
+        };
+        let Some(program) = program else {
+            return shared.inline.execute(assignment, limits, messages, cancel).await;
+        };
+        let reporter = Arc::clone(shared);
+        let on_spawn: OnSpawn = Box::new(move |Spawned { pid, pgid, process }| {
+            reporter.send(Input::Spawned {
+                task,
+                attempt,
+                pid,
+                pgid,
+                process,
             });
-            shared
-                .process
-                .run(program, document, limits, messages, cancel, on_spawn)
-                .await
-        }
+        });
+        shared
+            .process
+            .run(program, assignment, limits, messages, cancel, on_spawn)
+            .await
     };
     tokio::pin!(executing);
     let mut open = true;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use twinloom_meta::{AuditRow, Change, NewEvent, RunState, TaskState, event};
 use twinloom_sdk::Decision;
@@ -13,6 +13,9 @@ use super::{
     run::{Phase, Waiter},
 };
 use crate::{EngineError, RunSummary, WaitFor, failpoint, writer::After};
+
+/// Characters of an error that are said again of its run.
+const LONGEST_REASON: usize = 2000;
 
 type Answer<T> = oneshot::Sender<Result<T, EngineError>>;
 
@@ -230,7 +233,10 @@ impl Core {
         run.update_head(|head| {
             head.state = RunState::Running;
             head.started_at.get_or_insert(now);
-            head.ended_at = None;
+            if head.ended_at.take().is_some() {
+                // It runs again: why it had ended is over.
+                head.error = None;
+            }
         });
         if first {
             self.run_event(run, event::RUN_STARTED);
@@ -271,16 +277,13 @@ impl Core {
         }
         let now = self.shared.now();
         if run.all_ended() {
-            let has = |wanted: &[TaskState]| run.tasks.iter().find(|task| wanted.contains(&task.row.state));
-            let failed = has(&[TaskState::Failed]).map(|task| {
-                let why = task.row.error.as_ref().and_then(|error| error.get("message")?.as_str()).unwrap_or_default();
-                json!({ "code": "run.task_failed", "message": format!("`{}` failed: {why}", task.row.id), "task": task.row.id })
-            });
+            let has = |wanted: &[TaskState]| run.tasks.iter().any(|task| wanted.contains(&task.row.state));
+            let failed = first_failure(run);
             let state = match &failed {
                 _ if run.cancelling => RunState::Cancelled,
                 Some(_) => RunState::Failed,
-                None if has(&[TaskState::Cancelled]).is_some() => RunState::Cancelled,
-                None if has(&[TaskState::UpstreamFailed]).is_some() => RunState::Failed,
+                None if has(&[TaskState::Cancelled]) => RunState::Cancelled,
+                None if has(&[TaskState::UpstreamFailed]) => RunState::Failed,
                 None => RunState::Succeeded,
             };
             run.update_head(|head| {
@@ -306,12 +309,46 @@ impl Core {
 
     fn run_event(&mut self, run: &mut Run, kind: &str) {
         let (subject, at) = (run.head.id.clone(), self.shared.now());
-        let payload = json!({ "dag": run.head.dag, "state": run.head.state, "trigger": run.head.trigger });
+        let mut payload =
+            json!({ "dag": run.head.dag, "state": run.head.state, "trigger": run.head.trigger });
+        // Whoever hears of the end hears why, without asking again.
+        if let Some(error) = run.head.error.as_ref().filter(|_| kind == event::RUN_ENDED) {
+            payload["error"] = error.clone();
+        }
         run.changes.push(Change::Event(NewEvent {
             kind: kind.to_owned(),
             subject,
             payload,
             at,
         }));
+    }
+}
+
+/// Why a run failed: the task that failed first, with the code and the hint of its error.
+fn first_failure(run: &Run) -> Option<Value> {
+    let failed = run
+        .tasks
+        .iter()
+        .map(|task| &task.row)
+        .filter(|row| row.state == TaskState::Failed);
+    let first = failed.min_by_key(|row| row.ended_at)?;
+    let part = |key: &str| {
+        let text = first.error.as_ref().and_then(|error| error.get(key)?.as_str());
+        brief(text.unwrap_or_default())
+    };
+    Some(json!({
+        "code": "run.task_failed",
+        "message": format!("`{}` failed: {}", first.id, part("message")),
+        "hint": part("hint"),
+        "task": first.id,
+        "task_code": part("code"),
+    }))
+}
+
+/// The start of a text that goes to many places; the task's own error and its log have all of it.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

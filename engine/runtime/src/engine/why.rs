@@ -54,12 +54,18 @@ impl Engine {
             "{}).",
             by.map(|by| format!(", by {by}")).unwrap_or_default()
         );
-        if let Some(message) = row
-            .error
-            .as_ref()
-            .and_then(|error| error.get("message")?.as_str())
-        {
-            let _ = write!(text, "\nReason: {message}.");
+        let part = |key: &str| row.error.as_ref().and_then(|error| error.get(key)?.as_str());
+        if let Some(message) = part("message") {
+            let code = part("task_code").map(|code| format!(" ({code})"));
+            let _ = write!(
+                text,
+                "\nReason: {}{}.",
+                message.trim_end_matches('.'),
+                code.unwrap_or_default()
+            );
+        }
+        if let Some(hint) = part("hint").filter(|hint| !hint.is_empty()) {
+            let _ = write!(text, "\nWhat to do: {hint}");
         }
         let owner = row.owner.as_deref().and_then(Owner::parse);
         let alive = owner.is_some_and(|owner| owner.is_alive(row.lease_until, self.shared.now()));

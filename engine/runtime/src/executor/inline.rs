@@ -16,7 +16,7 @@ use tokio::{
     time,
 };
 use tokio_util::sync::CancellationToken;
-use twinloom_sdk::{Level, Message, OperatorError, Outcome, Registry, Reporter, TaskDocument, execute};
+use twinloom_sdk::{Assignment, Level, Message, OperatorError, Outcome, Registry, Reporter, execute};
 use twinloom_store::FeatureStore;
 
 use super::{AttemptEnd, Executor, Limits};
@@ -56,7 +56,7 @@ impl InlineExecutor {
 impl Executor for InlineExecutor {
     async fn execute(
         &self,
-        task: TaskDocument,
+        assignment: Assignment,
         limits: Limits,
         messages: mpsc::Sender<Message>,
         cancel: CancellationToken,
@@ -69,7 +69,7 @@ impl Executor for InlineExecutor {
         let token = cancel.child_token();
         let operator = execute(
             &self.registry,
-            task,
+            assignment,
             Some(self.store.clone()),
             reporter,
             token.clone(),

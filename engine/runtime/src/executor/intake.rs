@@ -12,7 +12,7 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
-use twinloom_sdk::{Done, Level, Message, OperatorError, Outcome, Reporter, Staged};
+use twinloom_sdk::{Done, Level, Message, OperatorError, Outcome, Reporter, Secrets, Staged};
 
 use super::lines::{self, Line};
 
@@ -50,7 +50,8 @@ struct State {
 }
 
 impl Intake {
-    pub fn new(messages: mpsc::Sender<Message>) -> Arc<Self> {
+    /// Passes messages on, less the values of these secrets and of those in the environment.
+    pub fn new(messages: mpsc::Sender<Message>, secrets: &Secrets) -> Arc<Self> {
         let state = State {
             outputs: IndexMap::new(),
             end: None,
@@ -60,7 +61,7 @@ impl Intake {
             log_lines: 0,
             others: 0,
         };
-        let redact = Reporter::new(|_| ());
+        let redact = Reporter::new(|_| ()).knowing(secrets);
         Arc::new(Self {
             messages,
             redact,
@@ -127,7 +128,7 @@ impl Intake {
                 continue;
             }
             match serde_json::from_slice::<Message>(&line) {
-                Ok(message) => self.take(message).await,
+                Ok(message) => self.take(self.redact.strike(message)).await,
                 // Libraries that print to stdout are common; what they say is for people.
                 Err(_) => self.log(Level::Info, text(&line)).await,
             }
@@ -186,11 +187,7 @@ impl Intake {
                 }))
             }),
             Message::Wait { request } => self.end(|_| Ok(Outcome::Wait(request))),
-            Message::Error { mut error } => {
-                error.message = self.redact.redact(error.message);
-                error.hint = self.redact.redact(error.hint);
-                self.end(|_| Err(error));
-            }
+            Message::Error { error } => self.end(|_| Err(error)),
         }
     }
 

@@ -17,7 +17,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use twinloom_sdk::{Message, OperatorError, Outcome, TaskDocument};
+use twinloom_sdk::{Assignment, Message, OperatorError, Outcome};
 
 pub use inline::InlineExecutor;
 pub use orphan::kill_orphan;
@@ -30,7 +30,7 @@ pub trait Executor: Send + Sync {
     /// attempt is held up. Heartbeats, outputs and last messages are not passed on.
     async fn execute(
         &self,
-        task: TaskDocument,
+        assignment: Assignment,
         limits: Limits,
         messages: mpsc::Sender<Message>,
         cancel: CancellationToken,

@@ -18,7 +18,7 @@ use tokio::{
     time,
 };
 use tokio_util::sync::CancellationToken;
-use twinloom_sdk::{Message, OperatorError, TaskDocument};
+use twinloom_sdk::{Assignment, Message, OperatorError};
 
 use super::{
     AttemptEnd, Executor, Limits, OnSpawn, Program, Programs, Spawned, group::Group, intake::Intake, orphan,
@@ -65,7 +65,7 @@ impl ProcessExecutor {
     pub async fn run(
         &self,
         program: Program,
-        task: TaskDocument,
+        assignment: Assignment,
         limits: Limits,
         messages: mpsc::Sender<Message>,
         cancel: CancellationToken,
@@ -75,16 +75,17 @@ impl ProcessExecutor {
             Ok(argv) => argv,
             Err(error) => return AttemptEnd::Finished(Err(error)),
         };
-        let mut document = match serde_json::to_vec(&task) {
+        let mut document = match serde_json::to_vec(&assignment) {
             Ok(document) => document,
             Err(error) => return AttemptEnd::Finished(Err(OperatorError::bug("executor.task", error))),
         };
         document.push(b'\n');
-        let child = match spawn::spawn(&argv, &task, limits) {
+        let child = match spawn::spawn(&argv, &assignment.task, limits) {
             Ok(child) => child,
             Err(error) => return not_started(&argv, &error),
         };
-        let Some((worker, stdin)) = Worker::new(child, messages, limits) else {
+        let Some((worker, stdin)) = Worker::new(child, Intake::new(messages, &assignment.secrets), limits)
+        else {
             return AttemptEnd::Crashed {
                 description: "the worker ended before it could be watched".to_owned(),
             };
@@ -115,13 +116,20 @@ impl Executor for ProcessExecutor {
     /// With [`Programs::worker`].
     async fn execute(
         &self,
-        task: TaskDocument,
+        assignment: Assignment,
         limits: Limits,
         messages: mpsc::Sender<Message>,
         cancel: CancellationToken,
     ) -> AttemptEnd {
-        self.run(Program::Worker, task, limits, messages, cancel, Box::new(|_| ()))
-            .await
+        self.run(
+            Program::Worker,
+            assignment,
+            limits,
+            messages,
+            cancel,
+            Box::new(|_| ()),
+        )
+        .await
     }
 }
 
@@ -145,10 +153,9 @@ enum Stop {
 }
 
 impl Worker {
-    fn new(mut child: Child, messages: mpsc::Sender<Message>, limits: Limits) -> Option<(Self, ChildStdin)> {
+    fn new(mut child: Child, intake: Arc<Intake>, limits: Limits) -> Option<(Self, ChildStdin)> {
         let pid = child.id()?;
         let (stdin, stdout, stderr) = (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
-        let intake = Intake::new(messages);
         let readers = [
             tokio::spawn(Arc::clone(&intake).read_messages(stdout)),
             tokio::spawn(Arc::clone(&intake).read_stderr(stderr)),

@@ -1,10 +1,10 @@
 //! Starting workers.
 
-use std::{ffi::OsString, io, process::Stdio, time::Duration};
+use std::{env, ffi::OsString, io, process::Stdio, time::Duration};
 
 use nix::libc;
 use tokio::process::{Child, Command};
-use twinloom_sdk::TaskDocument;
+use twinloom_sdk::{SECRET_PREFIX, TaskDocument};
 
 use super::{Limits, orphan};
 
@@ -42,6 +42,11 @@ pub fn spawn(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Resu
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    // A worker is handed the secrets that its task names, and no others.
+    let secrets = env::vars_os().map(|(name, _)| name);
+    for name in secrets.filter(|name| name.as_encoded_bytes().starts_with(SECRET_PREFIX.as_bytes())) {
+        command.env_remove(name);
+    }
     if let Some(threads) = limits.threads {
         command.envs(THREADS.map(|name| (name, threads.max(1).to_string())));
     }

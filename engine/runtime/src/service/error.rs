@@ -1,6 +1,7 @@
 //! What can go wrong with triggers and with what the service is asked.
 
 use twinloom_meta::MetaError;
+use twinloom_sdk::OperatorError;
 
 use crate::{EngineError, dags::DagsError};
 
@@ -59,6 +60,9 @@ pub enum ServiceError {
         /// Its name.
         name: String,
     },
+    /// A secret is set and cannot be had.
+    #[error("{}", .0.message)]
+    SecretUnusable(OperatorError),
     /// A message of that id was taken before.
     #[error("a message with the id `{id}` was taken before")]
     KnownMessage {
@@ -70,6 +74,12 @@ pub enum ServiceError {
 impl From<MetaError> for ServiceError {
     fn from(error: MetaError) -> Self {
         Self::Engine(EngineError::Meta(error))
+    }
+}
+
+impl From<OperatorError> for ServiceError {
+    fn from(error: OperatorError) -> Self {
+        Self::SecretUnusable(error)
     }
 }
 
@@ -87,6 +97,7 @@ impl ServiceError {
             Self::Replayed => "webhook.replayed",
             Self::Body { .. } => "webhook.body",
             Self::Secret { .. } => "secret.missing",
+            Self::SecretUnusable(error) => &error.code,
             Self::KnownMessage { .. } => "queue.known_message",
         }
     }
@@ -105,9 +116,10 @@ impl ServiceError {
             }
             Self::Replayed => "Sign a new request; each signature counts once.".into(),
             Self::Body { .. } => "Send JSON of at most 256 KiB that holds what `params:` names.".into(),
-            Self::Secret { .. } => {
-                "Set it, for example as the environment variable TWINLOOM_SECRET_NAME.".into()
-            }
+            Self::Secret { name } => format!(
+                "Run `twinloom secret set {name}`, or set TWINLOOM_SECRET_{name} where the scheduler runs."
+            ),
+            Self::SecretUnusable(error) => error.hint.clone(),
             Self::KnownMessage { .. } => "Nothing; it is acknowledged.".into(),
         }
     }

@@ -104,19 +104,15 @@ impl Service {
         queues
     }
 
-    /// The value of `secret:NAME`, from where the service's secrets come from.
+    /// The value of `secret:NAME`, from where the engine's secrets come from.
     ///
     /// # Errors
-    /// `secret.missing`.
+    /// `secret.missing`; what its source says.
     pub async fn secret(&self, reference: &str) -> Result<String, ServiceError> {
         let name = reference.strip_prefix("secret:").unwrap_or(reference);
-        self.inner
-            .config
-            .secrets
-            .get(name)
-            .await
-            .ok_or_else(|| ServiceError::Secret {
-                name: name.to_owned(),
-            })
+        let source = &self.inner.engine.config().secrets;
+        source.get(name).await?.ok_or_else(|| ServiceError::Secret {
+            name: name.to_owned(),
+        })
     }
 }

@@ -6,7 +6,6 @@ mod error;
 mod intake;
 mod keeper;
 mod look;
-mod secrets;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +18,6 @@ use twinloom_meta::{AuditRow, Change, DagStateRow, EventRow, NewEvent, event};
 
 pub use api::*;
 pub use error::ServiceError;
-pub use secrets::{EnvironmentSecrets, Secrets};
 
 use crate::{
     Engine, RunId, Submit,
@@ -31,10 +29,8 @@ use crate::{
 const EVENT_BUFFER: usize = 4096;
 
 /// What a service is started with.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ServiceConfig {
-    /// Where secrets of webhooks and queues come from.
-    pub secrets: Arc<dyn Secrets>,
     /// How often files are looked at.
     pub watch_every: Duration,
     /// How often the log is asked for what other processes wrote; what this one writes is told at once.
@@ -46,7 +42,6 @@ pub struct ServiceConfig {
 impl Default for ServiceConfig {
     fn default() -> Self {
         Self {
-            secrets: Arc::new(EnvironmentSecrets),
             watch_every: Duration::from_secs(1),
             poll_every: Duration::from_millis(500),
             recover_every: Some(Duration::from_secs(2)),
@@ -63,7 +58,6 @@ pub struct Service {
 struct Inner {
     engine: Engine,
     dags: DagFolder,
-    config: ServiceConfig,
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::Sender<EventRow>,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
@@ -92,7 +86,6 @@ impl Service {
         let inner = Inner {
             engine,
             dags,
-            config,
             commands,
             events,
             tasks: std::sync::Mutex::new(tasks),

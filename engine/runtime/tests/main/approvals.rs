@@ -139,3 +139,91 @@ async fn nobody_answering_is_an_answer() {
         assert_eq!(decision.by, "timeout");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_people_approve_and_only_those_who_may() {
+    for home in Home::each().await {
+        let engine = home.engine().await;
+        let config = json!({ "approvers": ["role:approver", "user:carl"], "required": 2 });
+        let asks = || plan("asks", vec![task("ask", "ask", config.clone())]);
+        let says = |approved, by: &str, role: Option<&str>| Decision {
+            approved,
+            by: by.to_owned(),
+            role: role.map(str::to_owned),
+            comment: Some(format!("says {by}")),
+        };
+        let id = engine.submit(submit(asks())).await.unwrap();
+        engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
+        let code = async |decision| {
+            engine
+                .decide(&id, None, decision)
+                .await
+                .map_err(|error| error.code().to_owned())
+        };
+        let refused = Err("run.not_approver".to_owned());
+        assert_eq!(code(says(true, "vera", Some("viewer"))).await, refused);
+        assert_eq!(code(says(true, "ada", Some("approver"))).await, Ok(()));
+        assert_eq!(
+            code(says(true, "ada", Some("approver"))).await,
+            Err("run.already_approved".to_owned())
+        );
+        assert_eq!(
+            engine.questions(Some(&id)).await.unwrap().len(),
+            1,
+            "one more is needed"
+        );
+        // The answer so far outlives the process.
+        engine.shutdown().await;
+        let engine = home.engine().await;
+        engine.recover().await.unwrap();
+        engine
+            .decide(&id, None, says(true, "carl", Some("viewer")))
+            .await
+            .unwrap();
+        let ended = engine.wait(&id, WaitFor::Ended).await.unwrap();
+        assert_eq!(ended.state, RunState::Succeeded);
+        assert_eq!(support::task(&ended, "ask").metrics["by"], "ada, carl");
+        let meta = &engine.config().meta;
+        assert_eq!(events(meta, event::APPROVAL_GIVEN).await.len(), 1);
+        assert_eq!(events(meta, event::APPROVAL_DECIDED).await.len(), 1);
+        assert_eq!(meta.decisions(&id).await.unwrap().len(), 2);
+        // One no is enough, and an admin may always answer.
+        let id = engine.submit(submit(asks())).await.unwrap();
+        engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
+        engine
+            .decide(&id, None, says(false, "root", Some("admin")))
+            .await
+            .unwrap();
+        let ended = engine.wait(&id, WaitFor::Ended).await.unwrap();
+        assert_eq!(ended.state, RunState::Failed);
+        engine.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_approve_at_once_are_both_counted() {
+    for home in Home::each().await {
+        let engine = home.engine().await;
+        let asks = plan("asks", vec![task("ask", "ask", json!({ "required": 4 }))]);
+        let id = engine.submit(submit(asks)).await.unwrap();
+        engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
+        let approve = |by: &'static str| {
+            let decision = Decision {
+                approved: true,
+                by: by.to_owned(),
+                role: None,
+                comment: None,
+            };
+            let (engine, id) = (engine.clone(), id.clone());
+            async move { engine.decide(&id, None, decision).await }
+        };
+        let all = tokio::join!(approve("a"), approve("b"), approve("c"), approve("d"));
+        assert!(
+            all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok(),
+            "{all:?}"
+        );
+        let ended = engine.wait(&id, WaitFor::Ended).await.unwrap();
+        assert_eq!(ended.state, RunState::Succeeded);
+        engine.shutdown().await;
+    }
+}

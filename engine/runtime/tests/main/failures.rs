@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use twinloom_meta::{RunState, TaskState};
+use twinloom_meta::{RunState, TaskState, event};
 use twinloom_runtime::{Clock, EngineEvent, ManualClock, WaitFor};
 use twinloom_spec::Backoff;
 
 use crate::{
     plans::{TaskExt, plan, task},
-    support::{self, Home, run, submit},
+    support::{self, Home, events, run, submit},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,20 @@ async fn what_the_data_is_to_blame_for_is_not_tried_again() {
     let ended = run(&engine, plan("data", vec![data])).await;
     let data = support::task(&ended, "data");
     assert_eq!((data.state, data.attempts), (TaskState::Failed, 1));
-    assert_eq!(ended.error.unwrap()["task"], "data");
+    let error = ended.error.unwrap();
+    assert_eq!(
+        (&error["task"], &error["task_code"]),
+        (&json!("data"), &json!("test.data"))
+    );
+    assert!(
+        error["message"].as_str().unwrap().contains("the data is bad"),
+        "{error}"
+    );
+    // The event says it too, and so does `why`.
+    let told = events(&engine.config().meta, event::RUN_ENDED).await;
+    assert_eq!(told[0].payload["error"], error);
+    let why = engine.why(&ended.id, None).await.unwrap().text;
+    assert!(why.contains("(test.data).\nWhat to do: "), "{why}");
     let log = engine.logs(&ended.id, "data").await.unwrap();
     assert!(log.last().unwrap().message.contains("the data is bad"));
 }
@@ -203,6 +216,13 @@ async fn a_failed_run_is_retried_from_where_it_failed() {
     engine.retry(&ended.id, None, "ada").await.unwrap();
     let ended = engine.wait(&ended.id, WaitFor::Ended).await.unwrap();
     assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");
+    assert_eq!(ended.error, None);
+    let told = events(&engine.config().meta, event::RUN_ENDED).await;
+    let errors: Vec<bool> = told
+        .iter()
+        .map(|row| row.payload.get("error").is_some())
+        .collect();
+    assert_eq!(errors, [true, false]);
     assert_eq!(
         support::task(&ended, "look").attempts,
         1,

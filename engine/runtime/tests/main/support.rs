@@ -6,13 +6,14 @@ use arrow::{
     array::{Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 use tempfile::TempDir;
 use twinloom_meta::RunHead;
 use twinloom_meta::{EventRow, Meta, TaskState};
 use twinloom_runtime::{
-    Clock, Engine, EngineConfig, Programs, RunSummary, Service, ServiceConfig, Submit, SystemClock,
-    TaskSummary, WaitFor,
+    Clock, Engine, EngineConfig, EnvironmentSecrets, Programs, RunSummary, Service, ServiceConfig, Submit,
+    SystemClock, TaskSummary, WaitFor,
     dags::{DagFolder, DagFolders},
 };
 use twinloom_spec::Plan;
@@ -23,12 +24,41 @@ use crate::operators;
 /// An engine's folder; engines come and go in it.
 pub struct Home {
     pub dir: TempDir,
+    database: Option<String>,
 }
 
 impl Home {
     pub fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
+            database: None,
+        }
+    }
+
+    /// One on SQLite, and one on Postgres where there is a server.
+    pub async fn each() -> Vec<Self> {
+        let mut homes = vec![Self::new()];
+        match std::env::var("TWINLOOM_TEST_POSTGRES_URL") {
+            Ok(server) => homes.push(Self::on_postgres(&server).await),
+            Err(_) => eprintln!("SKIP: Postgres, because TWINLOOM_TEST_POSTGRES_URL is not set"),
+        }
+        homes
+    }
+
+    /// In a schema of its own.
+    async fn on_postgres(server: &str) -> Self {
+        let schema = format!("r_{}", ulid::Ulid::generate()).to_lowercase();
+        let admin = Database::connect(server).await.unwrap();
+        admin
+            .execute_unprepared(&format!("CREATE SCHEMA {schema}"))
+            .await
+            .unwrap();
+        admin.close().await.unwrap();
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let database = format!("{server}{separator}options=-csearch_path%3D{schema}");
+        Self {
+            database: Some(database),
+            ..Self::new()
         }
     }
 
@@ -38,6 +68,9 @@ impl Home {
 
     pub async fn engine_with(&self, change: impl FnOnce(&mut EngineConfig)) -> Engine {
         let mut config = config(self.dir.path()).await;
+        if let Some(url) = &self.database {
+            config.meta = Meta::connect(url).await.unwrap();
+        }
         change(&mut config);
         Engine::start(config).await.unwrap()
     }
@@ -58,6 +91,7 @@ pub async fn config(home: &Path) -> EngineConfig {
         meta,
         registry: Arc::new(operators::registry()),
         programs: Programs { worker, torch: None },
+        secrets: Arc::new(EnvironmentSecrets),
         clock: Arc::new(SystemClock::new()) as Arc<dyn Clock>,
         max_parallel: 8,
         pools: BTreeMap::new(),

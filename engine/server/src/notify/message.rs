@@ -30,17 +30,19 @@ pub fn of(row: &EventRow, wanted: &[Wanted], page: &str) -> Option<Message> {
     let text = |key: &str| row.payload.get(key).and_then(Value::as_str).unwrap_or_default();
     let (what, kind, title, more, path) = match row.kind.as_str() {
         event::RUN_ENDED if text("state") == "failed" => {
-            let error = row
-                .payload
-                .get("error")
-                .and_then(|error| error.get("message"))
-                .and_then(Value::as_str);
+            let error = |key: &str| row.payload.get("error")?.get(key)?.as_str();
             let title = format!("Run of {} failed", text("dag"));
+            let more = [error("message"), error("hint")];
+            let more: Vec<&str> = more
+                .into_iter()
+                .flatten()
+                .filter(|text| !text.is_empty())
+                .collect();
             (
                 Wanted::RunFailed,
                 "run.failed",
                 title,
-                error.unwrap_or_default().to_owned(),
+                more.join("\n"),
                 format!("/runs/{}", row.subject),
             )
         }
@@ -95,14 +97,14 @@ mod tests {
             id: 7,
             kind: kind.to_owned(),
             subject: "01RUN".to_owned(),
-            payload: json!({ "state": state, "dag": "twin", "error": { "message": "no disk" } }),
+            payload: json!({ "state": state, "dag": "twin", "error": { "message": "no disk", "hint": "Make room." } }),
             at: jiff::Timestamp::UNIX_EPOCH,
         };
         let all = [Wanted::RunFailed, Wanted::ApprovalWanted];
         let told = of(&row(event::RUN_ENDED, "failed"), &all, "http://x").unwrap();
         assert_eq!(
             (told.event, told.text.as_str(), told.url.as_str()),
-            (7, "no disk", "http://x/runs/01RUN")
+            (7, "no disk\nMake room.", "http://x/runs/01RUN")
         );
         assert_eq!(of(&row(event::RUN_ENDED, "succeeded"), &all, ""), None);
         assert_eq!(

@@ -25,38 +25,45 @@ pub fn read_or_make(path: &Path) -> Answer<[u8; 32]> {
         )
     };
     let unusable = |error: io::Error| refused(error.to_string(), "Check the permissions of the home folder.");
+    match make(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
+        _ => {}
+    }
+    let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(refused(
+            "others may read it".to_owned(),
+            "chmod 600 HOME/secret.key",
+        ));
+    }
+    let bytes = fs::read(path).map_err(unusable)?;
+    bytes.try_into().map_err(|_| {
+        refused(
+            "it does not hold 32 bytes".to_owned(),
+            "Restore it from a backup.",
+        )
+    })
+}
+
+/// Makes the file where it is not there. It gets its name when it is whole: another process may read it at any time.
+fn make(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
     let mut fresh = [0_u8; 32];
     rand::rng().fill_bytes(&mut fresh);
-    match OpenOptions::new()
+    let draft = path.with_extension(format!("key.{:08x}", rand::rng().next_u32()));
+    let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
-    {
-        Ok(mut file) => {
-            file.write_all(&fresh)
-                .and_then(|()| file.sync_all())
-                .map_err(unusable)?;
-            Ok(fresh)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mode = fs::metadata(path).map_err(unusable)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(refused(
-                    "others may read it".to_owned(),
-                    "chmod 600 HOME/secret.key",
-                ));
-            }
-            let bytes = fs::read(path).map_err(unusable)?;
-            bytes.try_into().map_err(|_| {
-                refused(
-                    "it does not hold 32 bytes".to_owned(),
-                    "Restore it from a backup.",
-                )
-            })
-        }
-        Err(error) => Err(unusable(error)),
-    }
+        .open(&draft)?;
+    let made = file
+        .write_all(&fresh)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft)?;
+    made
 }
 
 #[cfg(test)]

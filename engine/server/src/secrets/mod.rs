@@ -12,6 +12,7 @@ use std::{
     sync::Mutex,
 };
 
+use axum::http::StatusCode;
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit, Nonce,
     aead::{Aead, Payload},
@@ -19,16 +20,18 @@ use chacha20poly1305::{
 use jiff::Timestamp;
 use rand::Rng;
 use twinloom_meta::{Meta, SecretRow};
+use twinloom_runtime::SecretSource;
+use twinloom_sdk::{OperatorError, SECRET_PREFIX as PREFIX, secrets::reference};
 
 use crate::{
     api::secrets::SecretItem,
     http::problem::{Answer, Problem},
 };
 
-/// Environment variables of this prefix hold secrets.
-pub const PREFIX: &str = "TWINLOOM_SECRET_";
 /// Longest value in bytes.
 const LONGEST: usize = 64 << 10;
+/// The code for a secret that is not set.
+const NOT_FOUND: &str = "secret.not_found";
 /// Bytes of a nonce.
 const NONCE: usize = 12;
 
@@ -98,23 +101,20 @@ impl Vault {
     /// As [`Self::resolve`].
     pub async fn get(&self, name: &str) -> Answer<String> {
         check(name)?;
-        if let Ok(value) = env::var(format!("{PREFIX}{name}")) {
+        if let Some(value) = env::var(format!("{PREFIX}{name}"))
+            .ok()
+            .filter(|value| !value.is_empty())
+        {
             return Ok(value);
         }
         if let Ok(value) = fs::read_to_string(self.folder().join(name)) {
             return Ok(value.trim_end_matches(['\r', '\n']).to_owned());
         }
-        let row = self
-            .meta
-            .secrets()
-            .await?
-            .into_iter()
-            .find(|row| row.name == name);
-        let row = row.ok_or_else(|| {
+        let row = self.meta.secret(name).await?.ok_or_else(|| {
             Problem::not_found(
-                "secret.not_found",
+                NOT_FOUND,
                 format!("the secret `{name}` is not set"),
-                format!("Set {PREFIX}{name} where the server runs, or `twinloom secret set {name}`."),
+                format!("Run `twinloom secret set {name}`, or set {PREFIX}{name} where the server runs."),
             )
         })?;
         self.open(name, &row.sealed)
@@ -151,7 +151,7 @@ impl Vault {
             return Ok(());
         }
         Err(Problem::not_found(
-            "secret.not_found",
+            NOT_FOUND,
             format!("there is no stored secret `{name}`"),
             "Secrets of the environment and of files are removed there.",
         ))
@@ -197,7 +197,7 @@ impl Vault {
     fn open(&self, name: &str, sealed: &str) -> Answer<String> {
         let other = || {
             Problem::new(
-                axum::http::StatusCode::CONFLICT,
+                StatusCode::CONFLICT,
                 "secret.sealed_otherwise",
                 format!("the secret `{name}` was sealed under another key"),
                 "Restore HOME/secret.key, or set the secret again.",
@@ -221,31 +221,28 @@ impl Vault {
 }
 
 #[async_trait::async_trait]
-impl twinloom_runtime::service::Secrets for Vault {
-    async fn get(&self, name: &str) -> Option<String> {
+impl SecretSource for Vault {
+    async fn get(&self, name: &str) -> Result<Option<String>, OperatorError> {
         match Self::get(self, name).await {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                tracing::warn!(
-                    name,
-                    code = problem.code,
-                    "a secret that a trigger needs cannot be had"
-                );
-                None
+            Ok(value) => Ok(Some(value)),
+            Err(problem) if problem.code == NOT_FOUND => Ok(None),
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
+                Err(OperatorError::retry(&problem.code, problem.detail, problem.hint))
             }
+            Err(problem) => Err(OperatorError::config(&problem.code, problem.detail, problem.hint)),
         }
     }
 }
 
+/// Names are those that a reference can hold; none of them leaves the folder of files.
 fn check(name: &str) -> Answer<()> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.len() <= 100 && name.chars().all(fine) {
+    if reference(&format!("secret:{name}")).is_some() {
         return Ok(());
     }
     Err(Problem::invalid(
         "secret.name",
         "this cannot be the name of a secret",
-        "Use 1 to 100 of A-Z, a-z, 0-9, `_` and `-`.",
+        "Use 1 to 100 of A-Z, a-z, 0-9, `_`, `-` and `.`, the first a letter, digit or `_`.",
     ))
 }
 
@@ -305,6 +302,7 @@ mod tests {
         assert_eq!(vault.get("PASS").await.unwrap(), "from a file");
         assert_eq!(vault.get("../secret.key").await.unwrap_err().code, "secret.name");
         assert_eq!(vault.get("ABSENT").await.unwrap_err().code, "secret.not_found");
+        assert_eq!(vault.get("..").await.unwrap_err().code, "secret.name");
         let listed = vault.list().await.unwrap();
         assert!(
             listed

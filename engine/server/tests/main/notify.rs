@@ -69,6 +69,12 @@ async fn a_failure_is_told_once_and_signed() {
                 (message["kind"].as_str(), message["payload"]["dag"].as_str()),
                 (Some("run.failed"), Some("fails"))
             );
+            let text = message["text"].as_str().unwrap();
+            assert!(
+                text.starts_with("`no` failed: false ended with exit code 1\nSee the task's log"),
+                "{text}"
+            );
+            assert_eq!(message["payload"]["error"]["task_code"], "command.failed");
             assert!(
                 message["url"]
                     .as_str()

@@ -10,10 +10,10 @@ use lapin::{
 };
 use twinloom_meta::{EventRow, Meta, event};
 use twinloom_runtime::{
-    Engine, EngineConfig, Programs, Service, ServiceConfig, SystemClock,
+    Engine, EngineConfig, Programs, SecretSource, Service, ServiceConfig, SystemClock,
     dags::{DagFolder, DagFolders},
-    service::Secrets,
 };
+use twinloom_sdk::OperatorError;
 use twinloom_server::queue;
 use twinloom_store::{FeatureStore, StoreLocation};
 
@@ -107,9 +107,9 @@ async fn of_kind(service: &Service, kind: &str) -> Vec<EventRow> {
 struct Url(String);
 
 #[async_trait]
-impl Secrets for Url {
-    async fn get(&self, name: &str) -> Option<String> {
-        (name == "AMQP_URL").then(|| self.0.clone())
+impl SecretSource for Url {
+    async fn get(&self, name: &str) -> Result<Option<String>, OperatorError> {
+        Ok((name == "AMQP_URL").then(|| self.0.clone()))
     }
 }
 
@@ -128,6 +128,7 @@ async fn service(home: &std::path::Path, url: &str) -> Service {
             worker: vec!["false".into()],
             torch: None,
         },
+        secrets: Arc::new(Url(url.to_owned())),
         clock: Arc::new(SystemClock::new()),
         max_parallel: 1,
         pools: BTreeMap::new(),
@@ -140,9 +141,7 @@ async fn service(home: &std::path::Path, url: &str) -> Service {
     };
     let engine = Engine::start(config).await.unwrap();
     let dags = DagFolder::open(folders, registry, clock).unwrap();
-    let config = ServiceConfig {
-        secrets: Arc::new(Url(url.to_owned())),
-        ..ServiceConfig::default()
-    };
-    Service::start(engine, dags, config).await.unwrap()
+    Service::start(engine, dags, ServiceConfig::default())
+        .await
+        .unwrap()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use twinloom_meta::Meta;
 use twinloom_runtime::{
-    Clock, Engine, EngineConfig, Programs, Service, ServiceConfig, SystemClock,
+    Clock, Engine, EngineConfig, EnvironmentSecrets, Programs, Service, ServiceConfig, SystemClock,
     dags::{DagFolder, DagFolders},
 };
 use twinloom_server::{Server, ServerConfig, ServerError, Vault};
@@ -142,6 +142,7 @@ async fn service(home: &std::path::Path) -> Service {
             worker: Vec::new(),
             torch: None,
         },
+        secrets: Arc::new(EnvironmentSecrets),
         clock: Arc::clone(&clock),
         max_parallel: 4,
         pools: BTreeMap::new(),

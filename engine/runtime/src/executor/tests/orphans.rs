@@ -93,7 +93,7 @@ async fn orphans_are_found_by_their_mark() {
         shell(&script)
             .run(
                 Program::Worker,
-                task,
+                task.into(),
                 Limits::default(),
                 sender,
                 CancellationToken::new(),

@@ -107,7 +107,7 @@ async fn a_missing_program_is_the_users_to_fix() {
     let end = none
         .run(
             Program::Torch,
-            task(),
+            task().into(),
             Limits::default(),
             sender,
             CancellationToken::new(),
@@ -174,7 +174,7 @@ async fn nobody_listening_is_not_the_workers_silence() {
     let attempt = tokio::spawn(async move {
         use crate::executor::Executor;
         executor
-            .execute(task(), Limits::default(), sender, CancellationToken::new())
+            .execute(task().into(), Limits::default(), sender, CancellationToken::new())
             .await
     });
     tokio::time::sleep(Duration::from_millis(900)).await;

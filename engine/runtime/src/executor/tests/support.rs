@@ -71,7 +71,7 @@ pub async fn run_task(
         }
         messages
     });
-    let end = executor.execute(task, limits, sender, cancel).await;
+    let end = executor.execute(task.into(), limits, sender, cancel).await;
     (end, collect.await.unwrap())
 }
 
