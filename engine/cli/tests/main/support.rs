@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -49,6 +51,8 @@ impl Project {
             .args(arguments)
             .current_dir(self.dir.path())
             .env_remove("TWINLOOM_HOME")
+            .env_remove("TWINLOOM_SERVER")
+            .env_remove("TWINLOOM_TOKEN")
             .env("USER", "tester");
         if let Some(minilm) = embedder() {
             command.env("TWINLOOM_EMBEDDER", minilm);
@@ -135,4 +139,81 @@ pub fn shared_data() -> Option<PathBuf> {
     named
         .or_else(beside)
         .filter(|dir| dir.join("articles.jsonl").is_file())
+}
+
+/// A `twinloom up` on a free port, over the project's home; it ends with this.
+pub struct Up {
+    child: Child,
+    pub url: String,
+}
+
+impl Project {
+    /// Starts a server with these environment variables and waits until it is ready. It logs all that it can.
+    pub fn up(&self, variables: &[(&str, &str)]) -> Up {
+        let log = self.path("server.log");
+        let mut command = self.command(&["up", "--port", "0", "--json", "--log-json"]);
+        let mut child = command
+            .envs(variables.iter().copied())
+            .env("TWINLOOM_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{error}: {line}\n{}", fs::read_to_string(&log).unwrap()));
+        let url = ready["url"].as_str().unwrap().to_owned();
+        Up { child, url }
+    }
+
+    /// Runs a command with this on its stdin.
+    pub fn run_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        child.wait_with_output().map(Ran::from).unwrap()
+    }
+
+    /// A command must fail with this exit code, error code and a hint that holds this.
+    pub fn fails(&self, arguments: &[&str], exit: i32, code: &str, hint: &str) {
+        let ran = self.run(&[arguments, &["--json"]].concat());
+        let error = ran.last_json()["error"].clone();
+        assert_eq!((ran.code, error["code"].as_str()), (exit, Some(code)), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
+        // For people, the same on stderr.
+        let said = self.run(arguments).stderr;
+        assert!(
+            said.contains(&format!("error[{code}]")) && said.contains("hint: "),
+            "{said}"
+        );
+    }
+}
+
+impl Up {
+    /// The body of an answer, status line and headers included.
+    pub fn get(&self, path: &str) -> String {
+        let host = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
 }

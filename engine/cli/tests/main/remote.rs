@@ -1,0 +1,216 @@
+//! Commands with `--server`: a real server, asked as a user asks it.
+
+use super::support::{Project, Up, state};
+
+const DAG: &str = r#"apiVersion: twinloom/v1
+kind: Dag
+name: daily
+params: {word: {type: string, default: hello}}
+on: {schedule: {cron: "0 6 * * *", timezone: Europe/Berlin}}
+steps:
+  rows:
+    uses: command
+    with: {argv: [sh, -c, 'echo "id,text" > "$TWINLOOM_OUTPUT_DIR/rows.csv"; echo "1,${WORD}" >> "$TWINLOOM_OUTPUT_DIR/rows.csv"; echo "said $WORD"'], env: {WORD: "${{ params.word }}"}}
+    out: {rows: words}
+"#;
+const ASKS: &str = r#"apiVersion: twinloom/v1
+kind: Dag
+name: asks
+steps:
+  report:
+    uses: command
+    with: {argv: [sh, -c, 'printf "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n" > "$TWINLOOM_OUTPUT_DIR/report.csv"'], keys: {report: [metric, subject]}}
+    out: {report: report}
+  approve:
+    uses: approve
+    in: {report: report.report}
+    out: {verdict: verdict}
+"#;
+
+fn served() -> (Project, Up) {
+    let project = Project::new();
+    project.write("dags/daily.yaml", DAG);
+    project.write("dags/asks.yaml", ASKS);
+    let up = project.up(&[]);
+    (project, up)
+}
+
+/// A command for a server.
+fn on<'a>(up: &'a Up, arguments: &[&'a str]) -> Vec<&'a str> {
+    [arguments, &["--server", up.url.as_str()]].concat()
+}
+
+#[test]
+fn dags_are_listed_shown_paused_and_explained() {
+    let (project, up) = served();
+    let listed = project.json(&on(&up, &["dags"]));
+    let names: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dag| dag["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["asks", "daily"]);
+    assert!(project.ok(&on(&up, &["dags", "list"])).stdout.contains("daily"));
+    assert_eq!(
+        project.json(&on(&up, &["dags", "show", "daily"]))["name"],
+        "daily"
+    );
+    assert_eq!(
+        project.json(&on(&up, &["dags", "pause", "daily"]))["paused"],
+        true
+    );
+    assert_eq!(project.json(&on(&up, &["dags", "show", "daily"]))["paused"], true);
+    assert_eq!(
+        project.ok(&on(&up, &["dags", "resume", "daily"])).stdout,
+        "daily goes on\n"
+    );
+    let fires = project.json(&on(&up, &["dags", "fires", "daily"]));
+    assert!(fires[0]["why"].as_str().unwrap().contains("0 6 * * *"), "{fires}");
+    assert!(project.json(&on(&up, &["dags", "why", "daily"])).is_array());
+    project.fails(&on(&up, &["dags", "show", "nobody"]), 3, "dag.unknown", "");
+    project.fails(&["dags"], 2, "server.missing", "--server http://127.0.0.1:7878");
+}
+
+#[test]
+fn a_range_is_backfilled_after_a_look_at_it() {
+    let (project, up) = served();
+    let range = ["--from", "2026-03-01T00:00:00Z", "--to", "2026-03-03T00:00:00Z"];
+    let backfill = |more: &[&'static str]| {
+        let command = [["backfill", "daily"].as_slice(), &range, more].concat();
+        on(&up, &command)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let ask = |more: &[&'static str]| {
+        let arguments = backfill(more);
+        project.json(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let preview = ask(&["--preview"]);
+    assert_eq!(preview["fires"].as_array().unwrap().len(), 2, "{preview}");
+    assert!(project.json(&on(&up, &["runs"])).as_array().unwrap().is_empty());
+    assert_eq!(ask(&[])["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        project
+            .json(&on(&up, &["runs", "--dag", "daily"]))
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    // For people: the times, and that they have runs now.
+    let again = backfill(&["--preview"]);
+    let ran = project.ok(&again.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(ran.stdout.matches("has run").count(), 2, "{}", ran.stdout);
+    assert!(ran.stderr.contains("nothing was started"), "{}", ran.stderr);
+    let turned = [
+        "backfill",
+        "daily",
+        "--from",
+        "2026-03-03T00:00:00Z",
+        "--to",
+        "2026-03-01T00:00:00Z",
+    ];
+    project.fails(&on(&up, &turned), 2, "backfill.range", "ends after it starts");
+}
+
+#[test]
+fn a_run_is_started_followed_and_looked_at() {
+    let (project, up) = served();
+    let run = project.json(&on(&up, &["run", "daily", "--param", "word=moin"]));
+    assert_eq!(
+        (run["status"].as_str(), state(&run, "rows")),
+        (Some("succeeded"), "succeeded".to_owned())
+    );
+    let id = run["id"].as_str().unwrap();
+    assert_eq!(
+        project.json(&on(&up, &["runs", "--state", "succeeded"]))[0]["id"],
+        id
+    );
+    assert!(project.ok(&on(&up, &["runs"])).stdout.contains(id));
+    assert_eq!(project.json(&on(&up, &["show", "latest"]))["id"], id);
+    assert!(project.ok(&on(&up, &["show", id])).stdout.contains("words"));
+    assert!(
+        project
+            .ok(&on(&up, &["logs", id, "rows"]))
+            .stdout
+            .contains("said moin")
+    );
+    assert!(project.ok(&on(&up, &["why", id])).stdout.contains("is succeeded"));
+    assert_eq!(project.json(&on(&up, &["dataset", "list"]))[0]["name"], "words");
+    assert!(
+        project
+            .json(&on(&up, &["model", "list"]))
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    // A file stands for the DAG that it holds.
+    let again = project.json(&on(&up, &["run", "dags/daily.yaml", "--param", "word=moin"]));
+    assert_eq!(state(&again, "rows"), "cached");
+    let retried = project.run(&on(&up, &["retry", id, "--json"]));
+    assert_eq!(
+        retried.last_json()["error"]["code"],
+        "run.nothing_to_retry",
+        "{}",
+        retried.stdout
+    );
+    assert_eq!(
+        project.json(&on(&up, &["retry", id, "--from", "rows"]))["status"],
+        "succeeded"
+    );
+
+    project.fails(&on(&up, &["run", "nobody"]), 3, "dag.unknown", "");
+    project.fails(
+        &on(&up, &["run", "daily", "--param", "word"]),
+        2,
+        "param.syntax",
+        "NAME=VALUE",
+    );
+    project.fails(
+        &on(&up, &["show", "01ABSENT"]),
+        3,
+        "meta.not_found",
+        "twinloom runs",
+    );
+    project.fails(&on(&up, &["cancel", id]), 1, "run.ended", "");
+    project.fails(
+        &on(&up, &["fmt", "dags/daily.yaml"]),
+        2,
+        "server.not_remote",
+        "Leave --server",
+    );
+    project.fails(
+        &["runs", "--server", "localhost"],
+        2,
+        "server.url",
+        "http://127.0.0.1:7878",
+    );
+    project.fails(
+        &["runs", "--server", "http://127.0.0.1:9"],
+        1,
+        "server.unreachable",
+        "twinloom up",
+    );
+}
+
+#[test]
+fn a_question_is_answered_over_the_server() {
+    let (project, up) = served();
+    assert_eq!(project.run(&on(&up, &["run", "asks"])).code, 4);
+    let cancelled = project.json(&on(&up, &["cancel", "latest", "--reason", "enough"]));
+    assert_eq!(cancelled["cancelled"], true);
+    let asked = project.run(&on(&up, &["run", "asks", "--json"]));
+    assert_eq!(asked.code, 4, "{}{}", asked.stdout, asked.stderr);
+    let open = project.json(&on(&up, &["approvals"]));
+    assert_eq!(open.as_array().unwrap().len(), 1);
+    assert!(project.ok(&on(&up, &["approvals"])).stdout.contains("approve"));
+    let done = project.json(&on(
+        &up,
+        &["approve", "latest", "--as", "ada", "--comment", "fine"],
+    ));
+    assert_eq!(done["status"], "succeeded", "{done}");
+    let again = on(&up, &["approve", "latest", "--as", "ada"]);
+    project.fails(&again, 1, "run.not_waiting", "twinloom approvals");
+}
