@@ -34,7 +34,9 @@ pub struct TorchWorker {
 
 /// Who waits for replies, by the number of the request; `None` once the worker has ended.
 #[derive(Clone)]
-struct Open(Arc<Mutex<Option<HashMap<u64, mpsc::UnboundedSender<Value>>>>>);
+struct Open(Arc<Mutex<Option<Waiting>>>);
+
+type Waiting = HashMap<u64, mpsc::UnboundedSender<Value>>;
 
 /// A request for text.
 #[derive(Debug, Clone, Serialize)]
@@ -311,7 +313,7 @@ impl Drop for Writing {
 }
 
 impl Open {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, mpsc::UnboundedSender<Value>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -328,7 +328,7 @@ fn a_cancelled_request_leaves_and_a_full_queue_refuses() {
     let mut waits = true;
     let answer = Box::new(move |event| {
         if std::mem::take(&mut waits) {
-            drop((at_work.send(()), held.recv()));
+            let _ = (at_work.send(()), held.recv());
         }
         drop(first.send((1, event)));
     });
