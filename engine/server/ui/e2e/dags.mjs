@@ -129,14 +129,26 @@ steps:
         - 'printf "%s\\n" "metric,subject,value,low,high,threshold,passed,evidence" "eval_loss,candidate,1.52,1.41,1.63,2.5,true,{}" "style_distance,candidate,0.31,0.22,0.40,0.5,true,{}" "memorised,candidate,0.02,0.01,0.04,0.05,true,{}" "eval_loss,base,2.31,2.20,2.44,,,{}" > $TWINLOOM_OUTPUT_DIR/report.csv'
       keys: {report: [metric, subject]}
     out: {report: evaluation}
+  release: {uses: pipeline/release, in: {model: tokenizer.tokenizer, report: evaluate.report}}
+`,
+};
+
+export const PIPELINES = {
+  "pipelines/release.yaml": `apiVersion: twinloom/v1
+kind: Pipeline
+name: release
+inputs:
+  model: {kind: model}
+  report: {kind: dataset}
+steps:
   approve:
     uses: approve
-    in: {candidate: tokenizer.tokenizer, report: evaluate.report}
+    in: {candidate: inputs.model, report: inputs.report}
     with: {approvers: ["role:approver"], timeout: 7d, on_timeout: reject}
     out: {verdict: verdict}
   promote:
     uses: promote
-    in: {model: tokenizer.tokenizer, verdict: approve.verdict}
+    in: {model: inputs.model, verdict: approve.verdict}
     out: {promotion: promotion}
 `,
 };

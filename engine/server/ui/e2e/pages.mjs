@@ -46,6 +46,7 @@ export async function pages(world) {
     events: "/events",
     audit: "/events?log=audit",
     users: "/settings",
+    notifications: "/settings/notifications",
     tokens: "/settings/tokens",
     secrets: "/settings/secrets",
     pools: "/settings/pools",

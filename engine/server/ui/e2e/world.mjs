@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
-import { DAGS, writing } from "./dags.mjs";
+import { DAGS, PIPELINES, writing } from "./dags.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../../../..");
@@ -28,6 +28,10 @@ export function browserPath() {
   return [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
 }
 
+function notes() {
+  return Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`writing/note-${n}.md`, `# Note ${n}\n\n${writing(n)}\n`]));
+}
+
 function freePort() {
   return new Promise((done, fail) => {
     const probe = createServer();
@@ -40,11 +44,14 @@ function freePort() {
 }
 
 export class World {
-  static async start({ users = [], dags = DAGS } = {}) {
+  /** With DAG files by name, other files by path, and more options of `twinloom up`. */
+  static async start({ users = [], dags = DAGS, files = { ...notes(), ...PIPELINES }, options = [] } = {}) {
     const world = new World();
+    world.options = options;
     world.dir = mkdtempSync(join(tmpdir(), "twinloom-e2e-"));
+    mkdirSync(join(world.dir, "dags"));
     for (const [name, text] of Object.entries(dags)) world.write(`dags/${name}`, text);
-    for (let n = 0; n < 12; n++) world.write(`writing/note-${n}.md`, `# Note ${n}\n\n${writing(n)}\n`);
+    for (const [path, text] of Object.entries(files)) world.write(path, text);
     for (const { name, role, password } of users) await world.cli(["user", "create", name, "--role", role, "--password-stdin"], `${password}\n`);
     world.port = await freePort();
     world.url = `http://127.0.0.1:${world.port}`;
@@ -69,7 +76,7 @@ export class World {
 
   async up() {
     this.log = "";
-    this.server = spawn(binary(), ["up", "--port", String(this.port), "--dags", "dags"], { cwd: this.dir, env: this.env(), stdio: ["ignore", "pipe", "pipe"] });
+    this.server = spawn(binary(), ["up", "--port", String(this.port), "--dags", "dags", ...this.options], { cwd: this.dir, env: this.env(), stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.server.stdout, this.server.stderr]) stream.on("data", (data) => (this.log = (this.log + data).slice(-20_000)));
     for (let tries = 0; tries < 300; tries++) {
       if (this.server.exitCode !== null) throw new Error(`the server ended with ${this.server.exitCode}:\n${this.log}`);

@@ -17,8 +17,9 @@ interface Passing {
   task?: string;
 }
 
-/** Changes are gathered for so long before they are asked for. */
+/** Changes are gathered for so long before they are asked for, and longer where the answers take longer. */
 const GATHER_MS = 350;
+const REST = 2;
 const ASLEEP_AFTER_MS = 20_000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 
@@ -29,6 +30,8 @@ let tries = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 let asleep: ReturnType<typeof setTimeout> | undefined;
 let gather: ReturnType<typeof setTimeout> | undefined;
+let asking = false;
+let rest = GATHER_MS;
 const touched = { all: false, runs: new Set<string>(), lists: false, parts: new Set<string>() };
 const progress = new Map<string, Progress>();
 const listeners = new Set<() => void>();
@@ -53,11 +56,12 @@ export function useProgress(run: string, task: string): Progress | undefined {
 
 function touch(change: () => void) {
   change();
-  gather ??= setTimeout(flush, GATHER_MS);
+  if (!asking) gather ??= setTimeout(() => void flush(), rest);
 }
 
-function flush() {
+async function flush() {
   gather = undefined;
+  const began = performance.now();
   const { all, runs, lists, parts } = touched;
   const stale = (path: string, init: unknown) => {
     if (all) return true;
@@ -67,10 +71,16 @@ function flush() {
     const part = path.split("/")[3];
     return part !== undefined && parts.has(part);
   };
-  void queries.invalidateQueries({
-    predicate: ({ queryKey }) => typeof queryKey[1] === "string" && stale(queryKey[1], queryKey[2]),
-  });
   Object.assign(touched, { all: false, runs: new Set(), lists: false, parts: new Set() });
+  asking = true;
+  await queries.invalidateQueries({
+    // Older pages of a list stay as they were read, unless the connection was lost.
+    predicate: ({ queryKey, meta }) => typeof queryKey[1] === "string" && (all || !meta?.still) && stale(queryKey[1], queryKey[2]),
+  });
+  asking = false;
+  rest = Math.max(GATHER_MS, REST * (performance.now() - began));
+  // What came meanwhile.
+  if (touched.all || touched.lists || touched.runs.size + touched.parts.size > 0) touch(() => undefined);
 }
 
 function become(next: Connection) {

@@ -51,7 +51,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const found = useMemo(() => rank(entries, text, ({ text, kind }) => `${text} ${kind}`).slice(0, 40), [entries, text]);
   const current = Math.min(at, found.length - 1);
 
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const box = dialog.current;
+    if (box && !box.open) box.showModal();
+    // Closing gives the focus back.
+    return () => box?.close();
+  }, []);
   useEffect(() => {
     document.getElementById(`${id}-${current}`)?.scrollIntoView({ block: "nearest" });
   }, [id, current]);

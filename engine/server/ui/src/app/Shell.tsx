@@ -152,6 +152,11 @@ function ThemeButton() {
   );
 }
 
+/** Where a part of the path leads. An approval lies below its run, which has a page of its own. */
+function crumb(parts: string[], index: number): string {
+  return parts[0] === "approvals" && index === 1 ? `/runs/${parts[1] ?? ""}` : `/${parts.slice(0, index + 1).join("/")}`;
+}
+
 /** The path in the address. */
 function Crumbs({ path }: { path: string }) {
   const parts = path.split("/").filter(Boolean);
@@ -165,7 +170,7 @@ function Crumbs({ path }: { path: string }) {
       <ol>
         {words.map((word, index) => {
           const last = index === words.length - 1;
-          return <li key={index}>{last ? <span aria-current="page">{word}</span> : <Link href={`/${parts.slice(0, index + 1).join("/")}`}>{word}</Link>}</li>;
+          return <li key={index}>{last ? <span aria-current="page">{word}</span> : <Link href={crumb(parts, index)}>{word}</Link>}</li>;
         })}
       </ol>
     </nav>

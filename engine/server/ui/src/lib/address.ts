@@ -21,6 +21,23 @@ export function useParam(key: string, usual = ""): [string, (value: string) => v
   return [params.get(key) ?? usual, set];
 }
 
+/** Takes several parameters out of the address at once. */
+export function useReset(): (keys: string[]) => void {
+  const [, setParams] = useSearchParams();
+  return useCallback(
+    (keys: string[]) =>
+      setParams(
+        (old) => {
+          const next = new URLSearchParams(old);
+          for (const key of keys) next.delete(key);
+          return next;
+        },
+        { replace: true },
+      ),
+    [setParams],
+  );
+}
+
 const part = encodeURIComponent;
 export const to = {
   dag: (name: string, tab = "") => `/dags/${part(name)}${tab && `/${tab}`}`,

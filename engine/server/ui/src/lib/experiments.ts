@@ -3,6 +3,41 @@ import type { Schemas } from "../api/client";
 
 export type Row = Schemas["ExperimentRow"];
 
+/** A row of the table: a run, or one variant of a run's matrix or search. */
+export interface Trial extends Row {
+  key: string;
+  /** Such as `rank=8,seed=1`; empty for a run. */
+  variant: string;
+}
+
+export const runsOf = (rows: Row[]): Trial[] => rows.map((row) => ({ ...row, key: row.run, variant: "" }));
+
+/** The variant in a task's id and the id without it: `t[rank=16]/train[seed=1]` has `rank=16,seed=1`. */
+export function variantIn(task: string): { variant: string; task: string } {
+  const found = [...task.matchAll(/\[([^\]]*)\]/g)].map((match) => match[1] ?? "");
+  return { variant: found.join(","), task: task.replace(/\[[^\]]*\]/g, "") };
+}
+
+/** Each variant as a row of its own, with its values as parameters; a run without variants stays one row. */
+export function variantsOf(rows: Row[]): Trial[] {
+  return rows.flatMap((row): Trial[] => {
+    const shared: Row["metrics"] = {};
+    const own = new Map<string, Row["metrics"]>();
+    for (const [name, value] of Object.entries(row.metrics)) {
+      const { variant, task } = variantIn(name);
+      if (variant) own.set(variant, { ...own.get(variant), [task]: value });
+      else shared[name] = value;
+    }
+    if (own.size === 0) return runsOf([row]);
+    return [...own].map(([variant, metrics]) => ({ ...row, key: `${row.run} ${variant}`, variant, params: { ...row.params, ...valuesIn(variant) }, metrics: { ...shared, ...metrics } }));
+  });
+}
+
+function valuesIn(variant: string): Record<string, unknown> {
+  const pairs = variant.split(/,(?=[\w.-]+=)/).map((pair) => (pair.includes("=") ? [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)] : ["item", pair]));
+  return Object.fromEntries(pairs.map(([name, text = ""]) => [name, text !== "" && Number.isFinite(Number(text)) ? Number(text) : text === "true" ? true : text === "false" ? false : text]));
+}
+
 /** Columns that differ among the rows come first: those are what one experiments with. */
 export function columnsOf(rows: Row[], part: "params" | "metrics"): string[] {
   const values = new Map<string, Set<string>>();
@@ -20,10 +55,10 @@ export function lessIsBetter(metric: string): boolean {
   return /loss|error|perplexity|ppl|distance|memori|leak|latency|_ms|seconds|bytes|regress/i.test(metric);
 }
 
-export function best(rows: Row[], metric: string, goal: string): Row | undefined {
+export function best<T extends Row>(rows: T[], metric: string, goal: string): T | undefined {
   const way = goal === "minimize" ? 1 : -1;
   const known = rows.filter((row) => typeof row.metrics[metric] === "number");
-  return known.reduce<Row | undefined>((found, row) => (found === undefined || way * ((row.metrics[metric] as number) - (found.metrics[metric] as number)) < 0 ? row : found), undefined);
+  return known.reduce<T | undefined>((found, row) => (found === undefined || way * ((row.metrics[metric] as number) - (found.metrics[metric] as number)) < 0 ? row : found), undefined);
 }
 
 /** The parameters of a run as YAML, to be pasted below a DAG's `params:` as defaults or into `with:`. */

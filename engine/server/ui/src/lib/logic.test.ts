@@ -5,7 +5,7 @@ import { quote, runCommand } from "./command";
 import { criticalPath } from "./critical";
 import { align, smooth } from "./curves";
 import { changedColumns, middle } from "./diff";
-import { asYaml, best, columnsOf, type Row } from "./experiments";
+import { asYaml, best, columnsOf, variantIn, variantsOf, type Row } from "./experiments";
 import { rank } from "./rank";
 import { partsOf } from "./touched";
 
@@ -70,6 +70,14 @@ describe("experiments", () => {
     expect(best(rows, "loss", "minimize")?.run).toBe("2");
     expect(best(rows, "loss", "maximize")?.run).toBe("1");
     expect(best(rows, "absent", "maximize")).toBeUndefined();
+  });
+  test("variants become rows with their values as parameters", () => {
+    const swept = row("1", { base: "nano" }, { "prepare.rows": 4, "train[rank=8,lr=1e-4].loss": 2, "train[rank=16,lr=1e-4].loss": 1 });
+    const trials = variantsOf([swept, rows[2] as Row]);
+    expect(trials.map(({ key }) => key)).toEqual(["1 rank=8,lr=1e-4", "1 rank=16,lr=1e-4", "3"]);
+    expect(trials[1]?.params).toEqual({ base: "nano", rank: 16, lr: 0.0001 });
+    expect(trials[1]?.metrics).toEqual({ "prepare.rows": 4, "train.loss": 1 });
+    expect(variantIn("t[rank=16]/train[seed=1]")).toEqual({ variant: "rank=16,seed=1", task: "t/train" });
   });
   test("YAML keeps types", () => expect(asYaml({ a: "on", b: "nano", c: 1, d: [1, "x"], e: "1e3" })).toBe('a: "on"\nb: nano\nc: 1\nd: [1,"x"]\ne: "1e3"\n'));
 });

@@ -9,6 +9,8 @@ export function partsOf(kind: string): string[] {
     run: ["runs", "dags", "experiments"],
     approval: ["approvals", "audit"],
     dag: ["dags"],
+    trigger: ["dags"],
+    schedule: ["dags"],
     freshness: ["datasets"],
   };
   return [...(parts[head ?? ""] ?? []), "events", "overview"];

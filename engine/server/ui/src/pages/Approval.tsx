@@ -16,7 +16,9 @@ import { Inputs } from "./model/CompareTab";
 type Detail = Schemas["ApprovalDetail"];
 
 export default function Approval() {
-  const { run = "", task = "" } = useParams<{ run: string; task: string }>();
+  const { run = "", task: given = "" } = useParams<{ run: string; task: string }>();
+  // A task of a pipeline has a slash in its id, which the router leaves as %2F.
+  const task = decodeURIComponent(given);
   const approval = api.useQuery("get", "/api/v1/approvals/{run}/{task}", { params: { path: { run, task } } });
   return (
     <Loaded of={approval} rows={10}>
@@ -31,9 +33,9 @@ export default function Approval() {
               ["DAG", <Link key="d" href={to.dag(data.dag)}>{data.dag}</Link>],
               ["Run", <Id key="r" id={data.run} to={to.run(data.run, "", data.task)} what="run id" />],
               ["Asked", data.approvers.join(", ") || "anyone"],
-              ["Needs", `${plural(data.required, "yes", "yes")}, has ${data.decisions.filter(({ approved }) => approved).length}`],
+              ["Needs", `${plural(data.required, "approval")}, has ${data.decisions.filter(({ approved }) => approved).length}`],
               ["Since", <Time key="s" at={data.opened_at} />],
-              ["By itself", !data.closed_at && data.expires_at && <span>{data.on_timeout} <Time at={data.expires_at} /></span>],
+              ["Without an answer", !data.closed_at && data.expires_at && <span>{data.on_timeout} <Time at={data.expires_at} /></span>],
             ]}
           />
           <Evidence data={data} />
@@ -70,7 +72,8 @@ function Evidence({ data }: { data: Detail }) {
       {data.comparison && (
         <>
           <Section title="Difference to production">
-            <Pairs rows={[...data.comparison.metrics, ...data.comparison.config]} a={data.comparison.a} b={data.comparison.b} />
+            {data.comparison.metrics.length > 0 && <Pairs rows={data.comparison.metrics} a={data.comparison.a} b={data.comparison.b} />}
+            {data.comparison.config.length > 0 && <Pairs head="Configuration" rows={data.comparison.config} a={data.comparison.a} b={data.comparison.b} />}
           </Section>
           <Inputs title="The candidate was made from" items={data.comparison.inputs_b} />
         </>

@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
+import { plural } from "../lib/format";
 import { Segmented } from "../ui/Bits";
 import { Code, Id } from "../ui/Copy";
 import { Empty, Loaded } from "../ui/Notes";
@@ -19,12 +20,12 @@ export function Outcome({ outcome }: { outcome: string | null | undefined }) {
 
 const columns: Column<Item>[] = [
   { key: "state", head: "State", cell: (item) => <Outcome outcome={item.outcome} />, width: 110 },
-  { key: "question", head: "Question", cell: (item) => <Link href={to.approval(item.run, item.task)}>{item.question || item.task}</Link> },
+  { key: "question", head: "Question", cell: (item) => <Link className="break" href={to.approval(item.run, item.task)}>{item.question || item.task}</Link> },
   { key: "run", head: "Run", cell: (item) => <Id id={item.run} to={to.run(item.run)} what="run id" /> },
   { key: "approvers", head: "Asked", cell: (item) => item.approvers.join(", ") || "anyone" },
-  { key: "required", head: "Needs", num: true, cell: (item) => `${item.required} yes` },
+  { key: "required", head: "Needs", num: true, cell: (item) => plural(item.required, "approval") },
   { key: "opened", head: "Since", num: true, cell: (item) => <Time at={item.opened_at} /> },
-  { key: "expires", head: "By itself", num: true, cell: (item) => (item.closed_at ? <Time at={item.closed_at} /> : item.expires_at ? <>{item.on_timeout} <Time at={item.expires_at} /></> : "never") },
+  { key: "expires", head: "Ends", num: true, cell: (item) => (item.closed_at ? <>ended <Time at={item.closed_at} /></> : item.expires_at ? <>{item.on_timeout} <Time at={item.expires_at} /></> : "when answered") },
 ];
 
 export default function Approvals() {

@@ -9,7 +9,8 @@ import { Facts, Tabs } from "../ui/Bits";
 import { Icon } from "../ui/Icon";
 import { Loaded, Problem } from "../ui/Notes";
 import { Time } from "../ui/Time";
-import { DagState } from "./Dags";
+import { Words } from "../ui/Words";
+import { DagState, Triggers } from "./Dags";
 
 const TABS: [string, string][] = [
   ["grid", "Grid"],
@@ -43,7 +44,7 @@ function Known({ name, tab }: { name: string; tab: string }) {
     <Loaded of={dag} rows={8}>
       {(data) => (
         <>
-          <Header dag={data} />
+          <Header dag={data} editing={tab === "yaml"} />
           <Tabs base={to.dag(name)} tabs={TABS} current={tab in PARTS ? tab : "grid"} />
           {Part && <Part dag={data} />}
         </>
@@ -52,7 +53,7 @@ function Known({ name, tab }: { name: string; tab: string }) {
   );
 }
 
-function Header({ dag }: { dag: Schemas["DagDetail"] }) {
+function Header({ dag, editing }: { dag: Schemas["DagDetail"]; editing: boolean }) {
   const { act, busy, error } = useAct();
   const path = { params: { path: { dag: dag.name } } };
   return (
@@ -81,23 +82,23 @@ function Header({ dag }: { dag: Schemas["DagDetail"] }) {
         items={[
           ["File", <code key="f">{dag.path}</code>],
           ["Owner", dag.owner],
-          ["Started by", dag.triggers.join(", ") || "people only"],
+          ["Started by", <Triggers key="t" triggers={dag.triggers} />],
           ["Next", dag.next_fire && <Time at={dag.next_fire} />],
           ["At a time", dag.max_runs && `${plural(dag.max_runs, "run")}${dag.when_busy ? `, one more is ${{ queue: "queued", skip: "skipped", cancel: "started and cancels the old" }[dag.when_busy] ?? dag.when_busy}` : ""}`],
         ]}
       />
       {error !== undefined && <Problem error={error} />}
-      {!dag.valid && (
+      {!dag.valid && !editing && (
         <div className="note tone-red" role="group" aria-label="errors in the file">
           <div className="title">
-            {plural(dag.diagnostics.length, "error")} in {dag.path}; what was loaded before stays in force
+            {plural(dag.diagnostics.length, "error")} in {dag.path}; {dag.steps.length > 0 ? "what was loaded before stays in force" : "nothing of it is loaded"}
           </div>
           {dag.diagnostics.slice(0, 3).map((one, index) => (
             <div key={index}>
               <Link href={`${to.dag(dag.name, "yaml")}?line=${one.line}`}>
                 line {one.line}, column {one.column}
               </Link>
-              : {one.message} <span className="mono soft">{one.code}</span>
+              : <Words text={one.message} /> <span className="mono soft">{one.code}</span>
             </div>
           ))}
         </div>

@@ -3,6 +3,7 @@ import { api, type Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
 import { plural } from "../lib/format";
 import { rank } from "../lib/rank";
+import { unmarked } from "../lib/words";
 import { FIRST } from "../parts/first";
 import { LastRuns } from "../parts/RunBits";
 import { Code } from "../ui/Copy";
@@ -12,6 +13,7 @@ import { Empty, Loaded } from "../ui/Notes";
 import { Status } from "../ui/Status";
 import { Table, type Column } from "../ui/Table";
 import { Time } from "../ui/Time";
+import { Words } from "../ui/Words";
 
 type DagItem = Schemas["DagItem"];
 
@@ -21,14 +23,14 @@ const columns: Column<DagItem>[] = [
     head: "DAG",
     value: (dag) => dag.name,
     cell: (dag) => (
-      <div className="clip">
+      <div className="clip" style={{ maxWidth: "max(200px, 24vw)" }}>
         <Link href={to.dag(dag.name)}>{dag.name}</Link> <span className="soft">{dag.description}</span>
       </div>
     ),
   },
   { key: "state", head: "File", value: (dag) => dag.errors, cell: (dag) => <DagState dag={dag} /> },
   { key: "runs", head: "Last runs", cell: (dag) => <LastRuns runs={dag.last_runs} /> },
-  { key: "triggers", head: "Started by", cell: (dag) => <span>{dag.triggers.join(", ") || <span className="soft">people only</span>}</span> },
+  { key: "triggers", head: "Started by", cell: (dag) => <div style={{ maxWidth: "max(160px, 16vw)" }}><Triggers triggers={dag.triggers} clip="clip" /></div> },
   { key: "next", head: "Next", value: (dag) => dag.next_fire, num: true, cell: (dag) => <Time at={dag.next_fire} /> },
   {
     key: "run",
@@ -41,6 +43,24 @@ const columns: Column<DagItem>[] = [
     ),
   },
 ];
+
+/** What starts a DAG, and what it raises alerts for, each in a line. */
+export function Triggers({ triggers, clip = "" }: { triggers: string[]; clip?: string }) {
+  const alerts = triggers.filter((one) => one.startsWith("alert "));
+  const starts = triggers.filter((one) => !one.startsWith("alert "));
+  return (
+    <>
+      <div className={clip} title={unmarked(starts.join("\n"))}>
+        {starts.length > 0 ? <Words text={starts.join(", ")} /> : <span className="soft">people only</span>}
+      </div>
+      {alerts.length > 0 && (
+        <div className={`${clip} soft small`} title={unmarked(alerts.join("\n"))}>
+          <Words text={alerts.join(", ")} />
+        </div>
+      )}
+    </>
+  );
+}
 
 export function DagState({ dag }: { dag: DagItem }) {
   if (!dag.valid) {

@@ -1,5 +1,6 @@
 import { useCallback, useMemo } from "react";
 import { api } from "../api/client";
+import { useNewest } from "../api/useNewest";
 import { useParam } from "../lib/address";
 import { oneLine } from "../lib/format";
 import { EventList } from "../parts/EventList";
@@ -9,7 +10,9 @@ import { Empty, Loaded } from "../ui/Notes";
 import { Table } from "../ui/Table";
 import { Time } from "../ui/Time";
 
-const KINDS = ["dataset.*", "model.*", "alias.*", "run.*", "approval.*", "schedule.*", "webhook.*", "queue.*", "freshness.*"];
+const KINDS = ["dataset.*", "model.*", "alias.*", "run.*", "approval.*", "dag.*", "trigger.*", "schedule.*", "webhook.*", "queue.*", "freshness.*"];
+const NONE: never[] = [];
+const olderEvent = (row: { id: number }, last: { id: number }) => row.id < last.id;
 const PAGES = {
   pageParamName: "cursor",
   initialPageParam: null as string | null,
@@ -41,8 +44,11 @@ function Log() {
   const [kind, setKind] = useParam("kind");
   const [subject, setSubject] = useParam("subject");
   const [event] = useParam("event");
-  const events = api.useInfiniteQuery("get", "/api/v1/events", { params: { query: { limit: 200, kind: kind || undefined, subject: subject || undefined } } }, { ...PAGES, placeholderData: (old) => old });
-  const rows = useMemo(() => events.data?.pages.flatMap((page) => page.items) ?? [], [events.data]);
+  const query = { limit: 200, kind: kind || undefined, subject: subject || undefined };
+  const events = api.useInfiniteQuery("get", "/api/v1/events", { params: { query } }, { ...PAGES, placeholderData: (old) => old, staleTime: Infinity, meta: { still: true } });
+  const first = events.isPlaceholderData ? undefined : events.data?.pages[0];
+  const newest = api.useQuery("get", "/api/v1/events", { params: { query } }, { enabled: first !== undefined, initialData: first, initialDataUpdatedAt: events.dataUpdatedAt });
+  const rows = useNewest(events.data?.pages ?? NONE, first && newest.data, olderEvent, () => void events.refetch());
   const { hasNextPage, isFetching, fetchNextPage } = events;
   const more = useCallback(() => {
     if (hasNextPage && !isFetching) void fetchNextPage();

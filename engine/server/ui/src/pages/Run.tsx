@@ -13,6 +13,7 @@ import { Icon } from "../ui/Icon";
 import { Failure, Loaded, Problem } from "../ui/Notes";
 import { Status } from "../ui/Status";
 import { Time, Took } from "../ui/Time";
+import { Words } from "../ui/Words";
 
 export type RunDetail = Schemas["RunDetail"];
 
@@ -118,7 +119,7 @@ function Header({ run }: { run: RunDetail }) {
         .map((task) => (
           <div key={task.id} className="note row tone-amber">
             <Status state="waiting" /> <strong>{task.id}</strong>
-            <span>{task.reason}</span>
+            <span><Words text={task.reason ?? ""} /></span>
             <Link className="btn primary push" href={to.approval(run.id, task.id)}>
               Look at the evidence
             </Link>

@@ -1,6 +1,8 @@
 import { useCallback, useMemo } from "react";
 import { api } from "../api/client";
-import { useParam } from "../lib/address";
+import { useNewest } from "../api/useNewest";
+import { useParam, useReset } from "../lib/address";
+import { olderRun } from "../lib/overlay";
 import { RUN_STATES, look } from "../lib/states";
 import { runColumns } from "../parts/RunBits";
 import { Filter } from "../ui/Filter";
@@ -9,14 +11,22 @@ import { Empty, Loaded } from "../ui/Notes";
 import { Table } from "../ui/Table";
 
 const PAGE = 200;
+const NONE: never[] = [];
+const SINCE: [string, string][] = [
+  ["1", "in the last hour"],
+  ["24", "in the last day"],
+  ["168", "in the last week"],
+];
 
 export default function Runs() {
   const [state, setState] = useParam("state");
   const [dag, setDag] = useParam("dag");
   const [q, setQ] = useParam("q");
+  const [since, setSince] = useParam("since");
   const dags = api.useQuery("get", "/api/v1/dags", { params: { query: { runs: 0, limit: 500 } } });
-  const runs = useRuns({ state, dag, q });
-  const filtered = state !== "" || dag !== "" || q !== "";
+  const runs = useRuns({ state, dag, q, since });
+  const reset = useReset();
+  const filtered = state !== "" || dag !== "" || q !== "" || since !== "";
   return (
     <>
       <div className="page-head">
@@ -38,6 +48,14 @@ export default function Runs() {
             <option key={name}>{name}</option>
           ))}
         </select>
+        <select className="input" aria-label="asked for" value={since} onChange={(event) => setSince(event.target.value)}>
+          <option value="">at any time</option>
+          {SINCE.map(([hours, words]) => (
+            <option key={hours} value={hours}>
+              {words}
+            </option>
+          ))}
+        </select>
       </div>
       <Loaded of={runs} rows={12}>
         {() =>
@@ -46,7 +64,7 @@ export default function Runs() {
           ) : filtered ? (
             <Empty title="No run matches">
               <p>
-                <button type="button" className="btn" onClick={() => (setState(""), setDag(""), setQ(""))}>
+                <button type="button" className="btn" onClick={() => reset(["state", "dag", "q", "since"])}>
                   Show all runs
                 </button>
               </p>
@@ -63,21 +81,28 @@ export default function Runs() {
   );
 }
 
-/** Runs page by page; live updates read all loaded pages again. */
-export function useRuns({ state, dag, q }: { state?: string; dag?: string; q?: string }) {
+/** Runs page by page. A change reads the newest page again, however many are loaded. */
+export function useRuns({ state, dag, q, since }: { state?: string; dag?: string; q?: string; since?: string }) {
+  // The moment stands still while one looks: a query that changes by itself would be asked for again and again.
+  const from = useMemo(() => (Number(since) > 0 ? new Date(Date.now() - Number(since) * 3_600_000).toISOString() : undefined), [since]);
+  const filter = { since: from, limit: PAGE, state: state || undefined, dag: dag || undefined, q: q || undefined };
   const query = api.useInfiniteQuery(
     "get",
     "/api/v1/runs",
-    { params: { query: { limit: PAGE, state: state || undefined, dag: dag || undefined, q: q || undefined } } },
+    { params: { query: filter } },
     {
       pageParamName: "cursor",
       // Not undefined, for which the client would put a 0.
       initialPageParam: null as string | null,
       getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
       placeholderData: (old) => old,
+      staleTime: Infinity,
+      meta: { still: true },
     },
   );
-  const rows = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  const first = query.isPlaceholderData ? undefined : query.data?.pages[0];
+  const newest = api.useQuery("get", "/api/v1/runs", { params: { query: filter } }, { enabled: first !== undefined, initialData: first, initialDataUpdatedAt: query.dataUpdatedAt });
+  const rows = useNewest(query.data?.pages ?? NONE, first && newest.data, olderRun, () => void query.refetch());
   const { hasNextPage, isFetching, fetchNextPage } = query;
   const more = useCallback(() => {
     if (hasNextPage && !isFetching) void fetchNextPage();

@@ -6,6 +6,7 @@ const TABS: [string, string][] = [
   ["users", "Users"],
   ["tokens", "Tokens"],
   ["secrets", "Secrets"],
+  ["notifications", "Notifications"],
   ["pools", "Pools"],
   ["storage", "Storage"],
 ];
@@ -14,6 +15,7 @@ const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType>> = {
   users: lazy(() => import("./settings/Users")),
   tokens: lazy(() => import("./settings/Tokens")),
   secrets: lazy(() => import("./settings/Secrets")),
+  notifications: lazy(() => import("./settings/Notifications")),
   pools: lazy(() => import("./settings/Pools")),
   storage: lazy(() => import("./settings/Storage")),
 };

@@ -1,7 +1,8 @@
 import { Link } from "wouter";
 import type { Schemas } from "../api/client";
 import { to } from "../lib/address";
-import { oneLine } from "../lib/format";
+import { changesIn, summary } from "../lib/events";
+import { ChangeMarks } from "../ui/Bits";
 import { Id } from "../ui/Copy";
 import type { Column } from "../ui/Table";
 import { Table } from "../ui/Table";
@@ -14,13 +15,14 @@ export function Subject({ event: { kind, subject, payload } }: { event: EventIte
   const [name = "", label] = subject.split("@");
   const head = kind.split(".")[0];
   if (head === "run") return <Id id={subject} to={to.run(subject)} what="run id" />;
-  if (head === "dataset") return <Link href={to.dataset(name, label)}>{subject}</Link>;
+  if (head === "dataset" || head === "freshness") return <Link href={to.dataset(name, label)}>{subject}</Link>;
   if (head === "model") return <Link href={to.model(name, label)}>{subject}</Link>;
   if (head === "alias") return <Link href={payload.kind === "dataset" ? to.dataset(name) : to.model(name)}>{subject}</Link>;
   if (head === "approval") {
     const cut = subject.indexOf("/");
     return <Link href={to.approval(subject.slice(0, cut), subject.slice(cut + 1))}>{subject.slice(cut + 1)}</Link>;
   }
+  if (head === "dag" || head === "webhook") return <Link href={to.dag(subject)}>{subject}</Link>;
   return <span className="break">{subject}</span>;
 }
 
@@ -33,10 +35,8 @@ const columns: Column<EventItem>[] = [
     key: "payload",
     head: "More",
     cell: (event) => (
-      <div className="clip mono soft" title={JSON.stringify(event.payload, null, 1)}>
-        {Object.entries(event.payload)
-          .map(([key, value]) => `${key}: ${oneLine(value)}`)
-          .join("  ")}
+      <div className="clip" title={JSON.stringify(event.payload, null, 1)}>
+        {summary(event)} {changesIn(event) && <ChangeMarks changes={changesIn(event)} />}
       </div>
     ),
   },

@@ -86,7 +86,7 @@ export function Gantt({ tasks, attempts, path, selected }: Props) {
                     ),
                   )}
                   <span className="gantt-took small" aria-label={row.segments.map((one) => `${WORDS[one.kind]} ${duration(one.to - one.from)}`).join(", ")}>
-                    {row.segments.length > 0 ? duration(row.segments.filter(({ kind }) => kind !== "queued").reduce((sum, one) => sum + one.to - one.from, 0)) : "–"}
+                    {took(row.segments) ?? (task.state === "cached" ? "cached" : "–")}
                   </span>
                 </span>
               </li>
@@ -96,6 +96,12 @@ export function Gantt({ tasks, attempts, path, selected }: Props) {
       </div>
     </div>
   );
+}
+
+/** All but the queue. */
+function took(segments: Segment[]): string | undefined {
+  const own = segments.filter(({ kind }) => kind !== "queued");
+  return own.length > 0 ? duration(own.reduce((sum, one) => sum + one.to - one.from, 0)) : undefined;
 }
 
 function Legend() {
@@ -119,7 +125,7 @@ function Axis({ span, offset, onSelect }: { span: number; offset: number; onSele
   };
   return (
     <div className="gantt-axis">
-      <span className="gantt-name soft small">drag over the axis to zoom</span>
+      <span className="gantt-name soft small"><span>drag over the axis to zoom</span></span>
       <div
         className="gantt-lane"
         ref={lane}

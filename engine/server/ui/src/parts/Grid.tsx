@@ -15,18 +15,23 @@ export interface GridData {
   cells: Map<string, Schemas["GridCell"]>;
 }
 
-/** Pages of the grid as one: tasks in the order of the newest run that has them. */
+/** Pages of the grid as one: tasks in the order of the newest run that has them; of a run on two pages the first counts. */
 export function mergeGrid(pages: Schemas["Grid"][]): GridData {
+  const known = new Set<string>();
   const tasks = new Map<string, Schemas["GridTask"]>();
   const cells: GridData["cells"] = new Map();
   const runs: GridData["runs"] = [];
   for (const page of pages) {
     for (const task of page.tasks) if (!tasks.has(task.id)) tasks.set(task.id, task);
+    const fresh = page.runs.map(({ id }) => !known.has(id));
     for (const cell of page.cells) {
       const [run, task] = [page.runs[cell.run], page.tasks[cell.task]];
-      if (run && task) cells.set(`${run.id} ${task.id}`, cell);
+      if (run && task && fresh[cell.run]) cells.set(`${run.id} ${task.id}`, cell);
     }
-    runs.push(...page.runs);
+    for (const [index, run] of page.runs.entries()) {
+      known.add(run.id);
+      if (fresh[index]) runs.push(run);
+    }
   }
   return { runs, tasks: [...tasks.values()], cells };
 }

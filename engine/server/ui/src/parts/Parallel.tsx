@@ -1,7 +1,7 @@
 // Parallel coordinates: an axis a column, a line a run, the best on top.
 import { useMemo, useState } from "react";
 import { figure } from "../lib/format";
-import type { Row } from "../lib/experiments";
+import type { Row, Trial } from "../lib/experiments";
 
 interface Axis {
   name: string;
@@ -30,13 +30,18 @@ export function axisOf(rows: Row[], part: "params" | "metrics", name: string): A
   if (words.length < 2) return undefined;
   return {
     name,
-    top: words.at(-1) ?? "",
-    bottom: words[0] ?? "",
+    top: bare(words.at(-1)),
+    bottom: bare(words[0]),
     at: (row) => {
       const index = words.indexOf(JSON.stringify(row[part][name]));
       return index < 0 ? undefined : index / (words.length - 1);
     },
   };
+}
+
+/** JSON without the quotes of a text. */
+function bare(word = ""): string {
+  return word.replace(/^"(.*)"$/, "$1");
 }
 
 const WIDTH = 900;
@@ -46,13 +51,13 @@ const BOTTOM = 222;
 /** More lines than this are a blot. */
 const MOST = 500;
 
-export function Parallel({ rows, params, metrics, best, onOpen }: { rows: Row[]; params: string[]; metrics: string[]; best: string | undefined; onOpen: (run: string) => void }) {
+export function Parallel({ rows, params, metrics, best, onOpen }: { rows: Trial[]; params: string[]; metrics: string[]; best: string | undefined; onOpen: (run: string) => void }) {
   const [over, setOver] = useState("");
   const axes = useMemo(() => [...params.map((name) => axisOf(rows, "params", name)), ...metrics.map((name) => axisOf(rows, "metrics", name))].filter((axis): axis is Axis => axis !== undefined).slice(0, 10), [rows, params, metrics]);
-  if (axes.length < 2) return <p className="soft">Parallel coordinates need two columns that differ among the runs.</p>;
+  if (axes.length < 2) return <p className="soft">Parallel coordinates need two columns that differ among the rows.</p>;
   const x = (index: number) => 70 + (index * (WIDTH - 140)) / (axes.length - 1);
   const y = (at: number) => BOTTOM - at * (BOTTOM - TOP);
-  const line = (row: Row) => {
+  const line = (row: Trial) => {
     let path = "";
     let pen = "M";
     for (const [index, axis] of axes.entries()) {
@@ -67,24 +72,24 @@ export function Parallel({ rows, params, metrics, best, onOpen }: { rows: Row[];
     return path;
   };
   const shown = rows.slice(0, MOST);
-  const order = [...shown.filter(({ run }) => run !== best && run !== over), ...shown.filter(({ run }) => run === over), ...shown.filter(({ run }) => run === best)];
+  const order = [...shown.filter(({ key }) => key !== best && key !== over), ...shown.filter(({ key }) => key === over), ...shown.filter(({ key }) => key === best)];
   return (
     <div style={{ overflowX: "auto" }} tabIndex={0} role="region" aria-label="parallel coordinates">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} style={{ width: "100%", minWidth: 560, display: "block" }} role="img" aria-label={`${shown.length} runs over ${axes.map(({ name }) => name).join(", ")}`}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} style={{ width: "100%", minWidth: 560, display: "block" }} role="img" aria-label={`${shown.length} rows over ${axes.map(({ name }) => name).join(", ")}`}>
         {order.map((row) => (
           <path
-            key={row.run}
+            key={row.key}
             d={line(row)}
             fill="none"
-            stroke={row.run === best ? "var(--accent)" : row.run === over ? "var(--fg)" : "var(--line-strong)"}
-            strokeWidth={row.run === best || row.run === over ? 2.5 : 1.2}
-            opacity={row.run === best || row.run === over ? 1 : 0.55}
-            onMouseEnter={() => setOver(row.run)}
+            stroke={row.key === best ? "var(--accent)" : row.key === over ? "var(--fg)" : "var(--line-strong)"}
+            strokeWidth={row.key === best || row.key === over ? 2.5 : 1.2}
+            opacity={row.key === best || row.key === over ? 1 : 0.55}
+            onMouseEnter={() => setOver(row.key)}
             onMouseLeave={() => setOver("")}
             onClick={() => onOpen(row.run)}
             style={{ cursor: "pointer" }}
           >
-            <title>{row.run}</title>
+            <title>{`${row.run.slice(-6)} ${row.variant}`}</title>
           </path>
         ))}
         {axes.map((axis, index) => (

@@ -80,17 +80,17 @@ function Interval({ row }: { row: Figure }) {
 }
 
 /** Figures of two versions side by side. */
-export function Pairs({ rows, a, b }: { rows: { name: string; a?: unknown; b?: unknown; difference?: number | null }[]; a: string; b: string }) {
+export function Pairs({ rows, a, b, head = "Figure" }: { head?: string; rows: { name: string; a?: unknown; b?: unknown; difference?: number | null }[]; a: string; b: string }) {
   return (
     <Table
-      label={`${a} and ${b}`}
+      label={`${head.toLowerCase()} of ${a} and ${b}`}
       rows={rows}
       rowKey={(row) => row.name}
       columns={[
-        { key: "name", head: "Figure", cell: (row) => <code>{row.name}</code> },
+        { key: "name", head, cell: (row) => <code>{row.name}</code> },
         { key: "a", head: a, num: true, cell: (row) => <span className="clip">{figure(row.a)}</span> },
         { key: "b", head: b, num: true, cell: (row) => <span className="clip">{figure(row.b)}</span> },
-        { key: "d", head: "Difference", num: true, cell: (row) => (typeof row.difference === "number" ? `${row.difference > 0 ? "+" : ""}${figure(row.difference)}` : JSON.stringify(row.a) === JSON.stringify(row.b) ? <span className="soft">same</span> : <span className="tilde">differs</span>) },
+        { key: "d", head: "Difference", num: true, cell: (row) => (typeof row.difference === "number" ? `${row.difference > 0 ? "+" : row.difference < 0 ? "−" : ""}${figure(Math.abs(row.difference))}` : JSON.stringify(row.a) === JSON.stringify(row.b) ? <span className="soft">same</span> : <span className="tilde">differs</span>) },
       ]}
     />
   );

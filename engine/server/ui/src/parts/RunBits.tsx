@@ -4,21 +4,28 @@ import type { Schemas } from "../api/client";
 import { to } from "../lib/address";
 import { moment, oneLine } from "../lib/format";
 import { look } from "../lib/states";
+import { unmarked } from "../lib/words";
 import { Id } from "../ui/Copy";
 import { StateShape, Status } from "../ui/Status";
 import type { Column } from "../ui/Table";
 import { Time, Took } from "../ui/Time";
+import { Words } from "../ui/Words";
 
 export type RunItem = Schemas["RunItem"];
 
 /** What started a run, in a few words. */
 export function Cause({ trigger }: { trigger: Schemas["Cause"] }) {
-  const source = trigger.detail.run ?? trigger.detail.dataset ?? trigger.detail.name;
+  const reason = typeof trigger.detail.reason === "string" ? trigger.detail.reason : "";
   return (
-    <span className="clip" title={oneLine(trigger.detail)}>
-      {trigger.kind}
-      {trigger.by ? ` by ${trigger.by}` : typeof source === "string" ? ` ${source}` : ""}
-    </span>
+    <div className="clip" title={unmarked(reason) || oneLine(trigger.detail)}>
+      {trigger.by ? `${trigger.by}${trigger.kind === "manual" ? "" : `, ${trigger.kind}`}` : trigger.kind}
+      {reason && (
+        <span className="soft">
+          {" "}
+          <Words text={reason} />
+        </span>
+      )}
+    </div>
   );
 }
 
@@ -51,8 +58,8 @@ export const runColumns: Column<RunItem>[] = [
     head: "Why",
     cell: (run) =>
       run.error ? (
-        <div className="clip" title={run.error.message ?? ""}>
-          <span className="mono">{run.error.code}</span> {run.error.message}
+        <div className="clip" title={unmarked(run.error.message ?? "")}>
+          <Words text={run.error.message ?? run.error.code ?? ""} />
         </div>
       ) : null,
   },

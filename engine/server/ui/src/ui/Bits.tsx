@@ -1,11 +1,6 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { Link } from "wouter";
 
-/** A sentence of the server, with what stands in backticks as code. */
-export function Words({ text }: { text: string }) {
-  return <>{text.split("`").map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
-}
-
 /** Name and value pairs; those without a value are left out. */
 export function Facts({ items, stack }: { items: [string, ReactNode][]; stack?: boolean }) {
   return (

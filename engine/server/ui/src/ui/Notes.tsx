@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { ApiError } from "../api/problem";
-import { Words } from "./Bits";
 import { CopyButton } from "./Copy";
 import { StateShape } from "./Status";
+import { Words } from "./Words";
 
 /** A failure with its code, sentence and hint, and what acts on it. */
 export function Failure({ failure, title, children }: { failure: { code?: string | null; message?: string | null; hint?: string | null }; title?: ReactNode; children?: ReactNode }) {
@@ -19,7 +19,7 @@ export function Failure({ failure, title, children }: { failure: { code?: string
         )}
       </div>
       {failure.message && (
-        <div className="break">
+        <div className="break lines">
           <Words text={failure.message} />
         </div>
       )}

@@ -8,6 +8,8 @@ import { Empty, Loaded } from "../../ui/Notes";
 import { Status } from "../../ui/Status";
 import { Table, type Column } from "../../ui/Table";
 import { Time } from "../../ui/Time";
+import { Words } from "../../ui/Words";
+import { Hook } from "./Hook";
 
 type Decision = Schemas["DecisionEntry"];
 
@@ -20,7 +22,7 @@ const decisions: Column<Decision>[] = [
   { key: "at", head: "When", cell: (one) => <Time at={one.at} />, width: 90 },
   { key: "fired", head: "Fired", cell: (one) => (one.fired ? <Status state="succeeded" word="fired" /> : <Status state="skipped" word="did not fire" />), width: 120 },
   { key: "trigger", head: "Trigger", cell: (one) => <span className="mono">{one.trigger}</span> },
-  { key: "reason", head: "Why", cell: (one) => <span className="break">{one.reason}</span> },
+  { key: "reason", head: "Why", cell: (one) => <span className="break"><Words text={one.reason} /></span> },
   { key: "event", head: "Event", num: true, cell: (one) => (one.event ? <Link href={`/events?event=${one.event}`}>{one.event}</Link> : "–") },
   { key: "run", head: "Run", cell: (one) => (one.run ? <Id id={one.run} to={to.run(one.run)} what="run id" /> : "–") },
 ];
@@ -38,7 +40,7 @@ export default function ScheduleTab({ dag }: { dag: Schemas["DagDetail"] }) {
             items.length > 0 ? (
               <ul className="list">
                 {items.map((one) => (
-                  <Trigger key={one.id} trigger={one} />
+                  <Trigger key={one.id} trigger={one} dag={dag.name} />
                 ))}
               </ul>
             ) : (
@@ -80,14 +82,14 @@ export default function ScheduleTab({ dag }: { dag: Schemas["DagDetail"] }) {
   );
 }
 
-function Trigger({ trigger }: { trigger: Schemas["TriggerItem"] }) {
+function Trigger({ trigger, dag }: { trigger: Schemas["TriggerItem"]; dag: string }) {
   return (
     <li style={{ alignItems: "flex-start" }}>
       <div className="section" style={{ flex: "1 1 320px" }}>
         <div>
-          <strong>{trigger.kind}</strong> {trigger.description}
+          <strong>{trigger.kind}</strong> <Words text={trigger.description} />
         </div>
-        <div className="soft">{trigger.would_take}</div>
+        <div className="soft"><Words text={trigger.would_take} /></div>
       </div>
       <Facts
         items={[
@@ -95,6 +97,7 @@ function Trigger({ trigger }: { trigger: Schemas["TriggerItem"] }) {
           ["Run", trigger.last_run && <Id id={trigger.last_run} to={to.run(trigger.last_run)} what="run id" />],
         ]}
       />
+      {trigger.kind === "webhook" && <Hook dag={dag} secret={String((trigger.condition as Record<string, unknown>).secret ?? "the secret")} />}
       <details style={{ flexBasis: "100%" }}>
         <summary className="soft small">condition and state</summary>
         <Code text={JSON.stringify({ condition: trigger.condition, state: trigger.state }, null, 2)} label="condition and state" />

@@ -16,7 +16,7 @@ export default function LineageTab({ dataset, version }: PartProps) {
         {(picture) => <Lineage picture={picture} depth={depth} setDepth={setDepth} />}
       </Loaded>
       <Section title="A new version starts">
-        <Starts dags={dataset.starts} />
+        {dataset.starts.length > 0 ? <Starts dags={dataset.starts} /> : <p className="soft">No DAG waits for it.</p>}
       </Section>
     </>
   );

@@ -34,13 +34,13 @@ export default function RowsTab({ version }: PartProps) {
             <div className="section">
               <div className="bar">
                 <button type="button" className="btn" disabled={offset === 0} onClick={() => setOffset(String(Math.max(0, offset - PAGE)))}>
-                  Before
+                  Previous {PAGE}
                 </button>
                 <span>
                   {count(data.offset + 1)} to {count(data.offset + data.rows.length)} of {count(data.total)}
                 </span>
                 <button type="button" className="btn" disabled={offset + PAGE >= data.total} onClick={() => setOffset(String(offset + PAGE))}>
-                  After
+                  Next {PAGE}
                 </button>
               </div>
               <div className="preview">

@@ -33,15 +33,14 @@ export default function VersionsTab({ dataset, version }: PartProps) {
           </span>
         )),
     },
-    { key: "diff", head: <span className="visually-hidden">Difference</span>, cell: (row) => (row.parent ? <Link href={`${to.dataset(dataset.name, null, "diff")}?version=${row.version}&from=${row.parent}`}>what changed</Link> : <span className="soft">first</span>) },
+    { key: "diff", head: <span className="visually-hidden">Difference</span>, cell: (row) => (row.parent ? <Link className="nowrap" href={`${to.dataset(dataset.name, null, "diff")}?version=${row.version}&from=${row.parent}`}>what changed</Link> : <span className="soft">first</span>) },
   ];
   return (
     <>
       <Table label="versions" rows={dataset.items} columns={columns} rowKey={(row) => String(row.version)} selected={String(version.version)} />
       <div className="split">
         <Section title="Figures and checks">
-          <Facts stack items={Object.entries(version.metrics).map(([name, value]) => [name, figure(value)])} />
-          <Facts stack items={Object.entries(version.checks).map(([name, held]) => [name, <Verdict key={name} good={held} />])} />
+          <Facts stack items={[...Object.entries(version.metrics).map(([name, value]): [string, React.ReactNode] => [name, figure(value)]), ...Object.entries(version.checks).map(([name, held]): [string, React.ReactNode] => [name, <Verdict key={name} good={held} />])]} />
           {Object.keys(version.metrics).length + Object.keys(version.checks).length === 0 && <p className="soft">This version carries none.</p>}
         </Section>
         <Section title="Made from">
@@ -76,7 +75,7 @@ function RowBar({ row, most }: { row: Row; most: number }) {
   const fresh = Math.min(added, row.rows);
   const other = Math.min(changed, row.rows - fresh);
   return (
-    <span className="row-bar" aria-hidden="true">
+    <span className="row-bar" aria-hidden="true" title={`${count(fresh)} added, ${count(other)} changed, ${count(row.rows - fresh - other)} as before`}>
       <span style={{ width: width(row.rows - fresh - other), background: "var(--line-strong)" }} />
       <span style={{ width: width(other), background: "var(--amber)" }} />
       <span style={{ width: width(fresh), background: "var(--green)" }} />

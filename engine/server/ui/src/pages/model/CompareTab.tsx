@@ -36,7 +36,7 @@ export default function CompareTab({ model, version }: PartProps) {
                 <Pairs rows={data.metrics} a={data.a} b={data.b} />
               </Section>
               <Section title="Configuration">
-                <Pairs rows={data.config} a={data.a} b={data.b} />
+                <Pairs head="Setting" rows={data.config} a={data.a} b={data.b} />
               </Section>
               <div className="split" style={{ gridTemplateColumns: "repeat(auto-fit, minmax(min(100%, 300px), 1fr))" }}>
                 <Inputs title={`${data.a} was made from`} items={data.inputs_a} />

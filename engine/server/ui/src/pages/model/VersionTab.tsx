@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import { to } from "../../lib/address";
 import { bytes, figure } from "../../lib/format";
+import { Card } from "../../parts/Card";
 import { Facts, Section } from "../../ui/Bits";
 import { Code, Id } from "../../ui/Copy";
 import { Icon } from "../../ui/Icon";
@@ -16,9 +17,7 @@ export default function VersionTab({ version }: PartProps) {
         </Section>
         {version.card && (
           <Section title="Card">
-            <pre className="why" tabIndex={0} role="region" aria-label="card">
-              {version.card}
-            </pre>
+            <Card text={version.card} />
           </Section>
         )}
         <Section title="Files">

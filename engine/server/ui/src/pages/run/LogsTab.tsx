@@ -3,6 +3,7 @@ import { look } from "../../lib/states";
 import { Logs } from "../../parts/logs/Logs";
 import { Empty } from "../../ui/Notes";
 import { Status } from "../../ui/Status";
+import { Words } from "../../ui/Words";
 import type { RunDetail } from "../Run";
 
 /** Whose log one wants first: what failed, else what runs, else what ran last. */
@@ -29,7 +30,7 @@ export default function LogsTab({ run }: { run: RunDetail }) {
           ))}
         </select>
         {item && <Status state={item.state} />}
-        {item?.state === "cached" && <span className="soft">{item.reason}</span>}
+        {item?.state === "cached" && <span className="soft"><Words text={item.reason ?? ""} /></span>}
       </div>
       {task ? <Logs key={task} run={run.id} task={task} /> : <Empty title="No task has started yet" />}
     </div>

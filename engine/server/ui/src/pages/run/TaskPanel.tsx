@@ -12,6 +12,7 @@ import { Confirm } from "../../ui/Dialog";
 import { Failure, Loaded } from "../../ui/Notes";
 import { Status } from "../../ui/Status";
 import { Time, Took } from "../../ui/Time";
+import { Words } from "../../ui/Words";
 import { Outputs } from "./Outputs";
 import type { RunDetail } from "../Run";
 
@@ -26,7 +27,7 @@ export function TaskPanel({ run, task: id }: { run: RunDetail; task: string }) {
             <h2 className="break">{data.id}</h2>
             <Status state={data.state} />
           </div>
-          {data.reason && <p className="break">{data.reason}</p>}
+          {data.reason && <p className="break"><Words text={data.reason} /></p>}
           <Doing run={run.id} task={id} running={data.state === "running"} />
           {data.error && <Failure failure={data.error} />}
           <div className="bar">
@@ -125,7 +126,7 @@ export function RetryFrom({ run, task }: { run: RunDetail; task: string }) {
   const [asking, setAsking] = useState(false);
   const { act, busy } = useAct();
   const graph = api.useQuery("get", "/api/v1/runs/{run}/graph", { params: { path: { run: run.id } } }, { enabled: asking });
-  if (!ended(run.state)) return null;
+  if (!ended(run.state) || run.state === "skipped") return null;
   const after = graph.data ? downstream(task, graph.data.edges) : [];
   const go = () => void act(() => client.POST("/api/v1/runs/{run}/retry", { params: { path: { run: run.id } }, body: { from: task } }), `Running again from ${task}.`).then(() => setAsking(false));
   return (

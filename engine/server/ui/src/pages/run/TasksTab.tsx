@@ -3,11 +3,13 @@ import { Link } from "wouter";
 import type { Schemas } from "../../api/client";
 import { useHere, useParam } from "../../lib/address";
 import { rank } from "../../lib/rank";
+import { unmarked } from "../../lib/words";
 import { Filter } from "../../ui/Filter";
 import { Status } from "../../ui/Status";
 import { Table, type Column } from "../../ui/Table";
 import { Took } from "../../ui/Time";
 import type { RunDetail } from "../Run";
+import { Words } from "../../ui/Words";
 import { TaskPanel } from "./TaskPanel";
 
 type Task = Schemas["TaskItem"];
@@ -31,9 +33,8 @@ export default function TasksTab({ run }: { run: RunDetail }) {
         cell: (task) => {
           const text = task.error?.message ?? task.reason ?? "";
           return (
-            <div className="clip" title={text}>
-              {task.error?.code && <span className="mono">{task.error.code} </span>}
-              {text}
+            <div className="clip" title={unmarked(text)}>
+              <Words text={text} />
             </div>
           );
         },

@@ -3,6 +3,7 @@ import { useParam } from "../../lib/address";
 import { EventList } from "../../parts/EventList";
 import { Section } from "../../ui/Bits";
 import { Loaded } from "../../ui/Notes";
+import { Words } from "../../ui/Words";
 import type { RunDetail } from "../Run";
 
 export default function WhyTab({ run }: { run: RunDetail }) {
@@ -22,7 +23,7 @@ export default function WhyTab({ run }: { run: RunDetail }) {
         {(data) => (
           <>
             <pre className="why" tabIndex={0} role="region" aria-label="explanation">
-              {data.text}
+              <Words text={data.text} />
             </pre>
             {data.events.length > 0 && (
               <Section title="Events">

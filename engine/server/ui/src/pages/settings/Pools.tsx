@@ -15,6 +15,8 @@ export default function Pools() {
             <Code text={"pools: {gpu: 1}\nsteps:\n  train:\n    uses: train\n    pool: gpu\n"} label="a pool" />
           </Empty>
         ) : (
+          <>
+          <p className="soft">A slot is a task at a time. Steps without a pool share <code>default</code>, whose slots <code>twinloom up --jobs</code> sets.</p>
           <Table
             label="pools"
             rows={items}
@@ -27,6 +29,7 @@ export default function Pools() {
               { key: "use", head: "In use", cell: (pool) => (pool.slots ? <progress value={Math.min(pool.running, pool.slots)} max={pool.slots} aria-label={`${pool.name} in use`} /> : "–") },
             ]}
           />
+          </>
         )
       }
     </Loaded>

@@ -19,8 +19,8 @@ export default function Storage() {
             items={[
               ["Feature store", <code key="s">{data.store}</code>],
               ["Database", <code key="d">{data.database}</code>],
-              ["Datasets", `${count(data.datasets)}, ${plural(data.dataset_versions, "version")}, newest ones ${bytes(data.latest_bytes)}`],
-              ["Models", `${count(data.models)}, ${plural(data.model_versions, "version")}`],
+              ["Datasets", `${count(data.datasets)} with ${plural(data.dataset_versions, "version")}; the newest take ${bytes(data.latest_bytes)}`],
+              ["Models", `${count(data.models)} with ${plural(data.model_versions, "version")}`],
               ["Runs", count(data.runs)],
               ["Events", count(data.events)],
             ]}

@@ -3,12 +3,13 @@ import { lazy, useEffect, useMemo, useRef, type ReactNode } from "react";
 import { api } from "../../api/client";
 import { plural } from "../../lib/format";
 import { useChecked } from "../../pages/dag/useChecked";
-import { Section, Words } from "../../ui/Bits";
+import { Section } from "../../ui/Bits";
 import { Loading, Problem } from "../../ui/Notes";
 import { Status } from "../../ui/Status";
 import type { EditorHandle } from "./Editor";
 import type { JsonSchema } from "./schema";
 import { marks } from "./spans";
+import { Words } from "../../ui/Words";
 
 const Editor = lazy(() => import("./Editor"));
 
@@ -39,7 +40,7 @@ export function Workbench({ name, text, onChange, onSave, line, above }: Props) 
     <div className="split">
       <div className="section">
         {above({ valid: checked.data?.valid ?? false, checked: checked.current && checked.data !== undefined })}
-        <Editor ref={editor} label={`YAML of ${name}`} value={text} onChange={onChange} onSave={onSave} marks={places} knowledge={knowledge} height="max(320px, calc(100dvh - 290px))" />
+        <Editor ref={editor} label={`YAML of ${name}`} value={text} onChange={onChange} onSave={onSave} marks={places} knowledge={knowledge} height="max(320px, calc(100dvh - 350px))" />
       </div>
       <div className="section" aria-live="polite">
         {checked.error ? (
@@ -70,14 +71,14 @@ export function Workbench({ name, text, onChange, onSave, line, above }: Props) 
         ) : (
           <Section title="Plan" aside={plan ? `${plural(plan.length, "task")} with the default parameters` : undefined}>
             {plan ? (
-              <ul className="list" style={{ maxHeight: "calc(100dvh - 290px)", overflow: "auto" }} tabIndex={0} aria-label="plan">
+              <ul className="list" style={{ maxHeight: "calc(100dvh - 350px)", overflow: "auto" }} tabIndex={0} aria-label="plan">
                 {plan.map((one) => (
                   <li key={one.task} style={{ display: "block" }}>
                     <div className="bar" style={{ justifyContent: "space-between" }}>
                       <span className="break">{one.task}</span>
                       <Would would={one.would} />
                     </div>
-                    <div className="soft small break">{one.why}</div>
+                    <div className="soft small break"><Words text={one.why} /></div>
                   </li>
                 ))}
               </ul>

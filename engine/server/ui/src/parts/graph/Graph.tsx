@@ -28,8 +28,15 @@ type GroupData = { group: ViewGroup; onFold?: ((id: string) => void) | undefined
 
 /** The minimap appears from so many nodes on. */
 const MINIMAP_FROM = 40;
-/** Below this zoom names cannot be read. */
-const READABLE = 0.7;
+/** A picture that fits at this zoom is shown whole; a larger one starts at a zoom at which names are easily read. */
+const WHOLE = 0.6;
+const READABLE = 0.75;
+
+/** Of several artifacts on one edge the first is named. */
+function short(label: string): string {
+  const [first = "", ...others] = label.split(", ");
+  return others.length > 0 ? `${first} +${others.length}` : first;
+}
 
 function bounds(layout: Layout | undefined): { width: number; height: number } {
   const boxes = Object.values(layout ?? {});
@@ -86,7 +93,7 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
           id,
           source: from,
           target: to,
-          label: labels || lit ? label : undefined,
+          label: labels ? short(label) : lit ? label : undefined,
           className: critical ? "critical" : lit ? "lit" : "",
           markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16 },
           focusable: false,
@@ -107,9 +114,9 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
       const fit = Math.min(host.clientWidth / box.width, host.clientHeight / box.height);
       // What does not fit and stay readable starts where something is to be seen; the rest is a drag away.
       const at = layout[anchor.current];
-      if (fit < READABLE && at) void flow.setCenter(at.x + at.width / 2, at.y + at.height / 2, { zoom: READABLE });
+      if (fit < WHOLE && at) void flow.setCenter(at.x + at.width / 2, at.y + at.height / 2, { zoom: READABLE });
       else void flow.fitView({ maxZoom: 1, padding: 0.04 });
-      if (fit < READABLE && at && at.x < host.clientWidth / 2) void flow.setViewport({ x: 12, y: host.clientHeight / 2 - (at.y + at.height / 2) * READABLE, zoom: READABLE });
+      if (fit < WHOLE && at && at.x < host.clientWidth / 2) void flow.setViewport({ x: 12, y: host.clientHeight / 2 - (at.y + at.height / 2) * READABLE, zoom: READABLE });
     });
     return () => cancelAnimationFrame(frame);
     // Only a new shape moves the view.

@@ -1,5 +1,6 @@
 // A picture of tasks with some groups folded: what is inside a folded group becomes the group, and its edges the group's.
 import type { Schemas } from "../../api/client";
+import { reduce } from "./reduce";
 
 export type Picture = Schemas["GraphPicture"];
 
@@ -86,12 +87,14 @@ export function fold(picture: Picture, folded: ReadonlySet<string>): View {
   }
   return {
     nodes,
-    edges: [...edges.values()],
+    edges: reduce([...edges.values()]),
     groups: picture.groups.filter((group) => visible.has(group.id)).map(({ id, label, parent }) => ({ id, label, parent: parent ?? undefined })),
   };
 }
 
 function edgeLabel(edge: Schemas["GraphEdge"]): string {
+  // A node for a dataset or model that comes from outside says itself which it is.
+  if (/^(dataset|model):/.test(edge.from)) return edge.port ?? "";
   const name = edge.artifact ?? edge.port ?? "";
   return edge.rows === null || edge.rows === undefined ? name : `${name} · ${edge.rows} rows`;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { fold, worst, type Picture } from "./fold";
 import { layout } from "./layout";
 import { step } from "./move";
+import { reduce } from "./reduce";
 
 function node(id: string, group: string | null, state: string | null = null) {
   return { id, kind: "task", label: id, step: id, operator: "x", group, state, publishes: [] };
@@ -38,6 +39,14 @@ describe("folding", () => {
     expect(view.groups).toEqual([]);
   });
   test("a group shows what needs a person first", () => expect(worst(["succeeded", "running", null, "waiting"])).toBe("waiting"));
+});
+
+test("what a longer way says is not drawn twice, unless it carries something", () => {
+  const edge = (from: string, to: string, label = "") => ({ id: `${from}→${to}`, from, to, label });
+  const ids = (edges: ReturnType<typeof edge>[]) => reduce(edges).map(({ id }) => id);
+  expect(ids([edge("a", "b"), edge("b", "c"), edge("a", "c")])).toEqual(["a→b", "b→c"]);
+  expect(ids([edge("a", "b"), edge("b", "c"), edge("a", "c", "rows")])).toEqual(["a→b", "b→c", "a→c"]);
+  expect(ids([edge("a", "b"), edge("b", "a"), edge("b", "c")])).toEqual(["a→b", "b→a", "b→c"]);
 });
 
 test("the layout goes left to right and arrow keys follow it", () => {

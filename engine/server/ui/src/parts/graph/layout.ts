@@ -2,7 +2,7 @@
 import dagre from "@dagrejs/dagre";
 import type { View } from "./fold";
 
-export const NODE = { width: 176, height: 46 };
+export const NODE = { width: 204, height: 46 };
 
 /** Edge labels are left out of larger pictures until one zooms in. */
 export const LABELS_UNTIL = 80;
@@ -25,7 +25,7 @@ export interface Question {
 export function layout({ nodes, edges, groups }: View): Layout {
   const graph = new dagre.graphlib.Graph({ compound: true });
   // Larger pictures are laid out with the quicker ranker: the layers are the same, edges are a little longer.
-  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 44, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "longest-path" : "network-simplex" });
+  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 36, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "longest-path" : "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   const known = new Set(groups.map(({ id }) => id));
   for (const group of groups) graph.setNode(group.id, {});
@@ -36,7 +36,7 @@ export function layout({ nodes, edges, groups }: View): Layout {
   }
   // Labels get room between the layers, where the picture is small enough to show them.
   const room = edges.length <= LABELS_UNTIL;
-  for (const edge of edges) graph.setEdge(edge.from, edge.to, room && edge.label ? { width: Math.min(170, edge.label.length * 6.2 + 6), height: 14, labelpos: "c" } : {});
+  for (const edge of edges) graph.setEdge(edge.from, edge.to, room && edge.label ? { width: Math.min(200, (edge.label.split(", ")[0]?.length ?? 0) * 6.2 + 22), height: 14, labelpos: "c" } : {});
   dagre.layout(graph);
   const found: Layout = {};
   for (const id of graph.nodes()) {
