@@ -6,7 +6,7 @@ CHECKPOINTS (the folder of what the peers' make_checkpoints.py makes, default .c
 """
 import json
 import os
-import sqlite3
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +18,7 @@ import urllib.request
 from pathlib import Path
 
 import orchestrators
+from stored import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINLOOM = ROOT / "target" / "release" / "twinloom"
@@ -131,23 +132,6 @@ def get(url: str) -> bytes:
         return answer.read()
 
 
-def fill(database: Path, runs: int) -> None:
-    """Ended runs as the scheduler would have left them, two tasks each."""
-    states = ["succeeded"] * 8 + ["failed", "cancelled"]
-    start = 1_700_000_000_000_000
-    with sqlite3.connect(database) as db:
-        def head(n):
-            at = start + n * 1_000_000
-            return (f"01{n:024d}", f"dag_{n % 50}", "{}", states[n % 10], '{"kind":"schedule"}', at, at, at + 900_000, 1)
-        db.executemany('INSERT INTO runs (id, dag, params, state, "trigger", created_at, started_at, ended_at, epoch) '
-                       "VALUES (?,?,?,?,?,?,?,?,?)", map(head, range(runs)))
-        def task(n, place):
-            at = start + n * 1_000_000
-            return (f"01{n:024d}", f"step_{place}", place, f"step_{place}", "command", "succeeded", 1, at, at, at + 400_000)
-        db.executemany("INSERT INTO tasks (run, id, position, step, operator, state, attempt, queued_at, started_at, ended_at) "
-                       "VALUES (?,?,?,?,?,?,?,?,?,?)", (task(n, place) for n in range(runs) for place in range(2)))
-
-
 def api_lists() -> list[dict]:
     """Pages of lists with 100,000 stored runs: newest, a deep cursor, filters, the grid, the overview."""
     with tempfile.TemporaryDirectory() as home:
@@ -234,6 +218,14 @@ def smol(run):
     return rows
 
 
+def web_ui() -> list[dict]:
+    """The web UI in a headless browser, with 10,000 stored runs and a DAG of 500 tasks; none without Node and Chromium."""
+    if not shutil.which("node"):
+        say("there is no Node.js: the web UI is not measured")
+        return []
+    return rows_of(["node", ROOT / "engine" / "server" / "ui" / "e2e" / "scale.mjs"], TWINLOOM_BIN=str(TWINLOOM))
+
+
 def under(name: str, run):
     """A peer's figures under the name that ours have."""
     return lambda: [{**row, "bench": name} for row in run()]
@@ -254,6 +246,8 @@ CASES = [
     ({"up_ready_s", "up_idle_rss_mib"}, server, None),
     ({"api_list_p95_ms"}, api_lists, None),
     ({"sse_spread_ms", "sse_rss_mib"}, sse_clients, None),
+    ({"ui_runs_first_rows_ms", "ui_runs_scroll_frame_p95_ms", "ui_runs_filter_ms", "ui_graph_ready_ms", "ui_graph_pan_frame_p95_ms",
+      "ui_grid_ready_ms", "ui_grid_scroll_frame_p95_ms", "ui_timeline_ready_ms"}, web_ui, None),
     ({"store_publish", "store_incremental"}, cargo_bench("twinloom-store", "store"), None),
     ({"text_pipeline"}, cargo_bench("twinloom-operators", "text_pipeline"), peer("text_pipeline.py")),
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),

@@ -4,6 +4,7 @@ import { Link, Route, Switch } from "wouter";
 import { queries } from "../api/client";
 import { listen } from "../api/live";
 import { useMe } from "../api/me";
+import { preloadIdle } from "../ui/later";
 import { Empty, Loading, Problem } from "../ui/Notes";
 import { Login } from "./Login";
 import { ROUTES } from "./pages";
@@ -36,6 +37,7 @@ function Bare({ children }: { children: React.ReactNode }) {
 
 function Pages() {
   useEffect(listen, []);
+  useEffect(() => preloadIdle(ROUTES.map(([, Page]) => Page)), []);
   return (
     <Shell>
       <Switch>

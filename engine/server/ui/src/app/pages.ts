@@ -1,5 +1,5 @@
-import { lazy, type ComponentType } from "react";
 import type { IconName } from "../ui/Icon";
+import { later, type Later } from "../ui/later";
 
 export interface PageInfo {
   path: string;
@@ -22,19 +22,29 @@ export const PAGES: PageInfo[] = [
 ];
 
 /** Every page is a chunk of its own. */
-export const ROUTES: [string, ComponentType][] = [
-  ["/", lazy(() => import("../pages/Overview"))],
-  ["/dags", lazy(() => import("../pages/Dags"))],
-  ["/dags/:name/:tab?", lazy(() => import("../pages/Dag"))],
-  ["/runs", lazy(() => import("../pages/Runs"))],
-  ["/runs/:run/:tab?", lazy(() => import("../pages/Run"))],
-  ["/datasets", lazy(() => import("../pages/Datasets"))],
-  ["/datasets/:name/:tab?", lazy(() => import("../pages/Dataset"))],
-  ["/models", lazy(() => import("../pages/Models"))],
-  ["/models/:name/:tab?", lazy(() => import("../pages/Model"))],
-  ["/experiments", lazy(() => import("../pages/Experiments"))],
-  ["/approvals", lazy(() => import("../pages/Approvals"))],
-  ["/approvals/:run/:task", lazy(() => import("../pages/Approval"))],
-  ["/events", lazy(() => import("../pages/Events"))],
-  ["/settings/:tab?", lazy(() => import("../pages/Settings"))],
+export const ROUTES: [string, Later<object>][] = [
+  ["/", later(() => import("../pages/Overview"))],
+  ["/dags", later(() => import("../pages/Dags"))],
+  ["/dags/:name/:tab?", later(() => import("../pages/Dag"))],
+  ["/runs", later(() => import("../pages/Runs"))],
+  ["/runs/:run/:tab?", later(() => import("../pages/Run"))],
+  ["/datasets", later(() => import("../pages/Datasets"))],
+  ["/datasets/:name/:tab?", later(() => import("../pages/Dataset"))],
+  ["/models", later(() => import("../pages/Models"))],
+  ["/models/:name/:tab?", later(() => import("../pages/Model"))],
+  ["/experiments", later(() => import("../pages/Experiments"))],
+  ["/approvals", later(() => import("../pages/Approvals"))],
+  ["/approvals/:run/:task", later(() => import("../pages/Approval"))],
+  ["/events", later(() => import("../pages/Events"))],
+  ["/settings/:tab?", later(() => import("../pages/Settings"))],
 ];
+
+/** Loads the page of an address ahead of its turn, while the server is still asked who looks. */
+export function preload(path: string) {
+  const [first, second] = path.split("/").filter(Boolean);
+  const wanted = ROUTES.find(([route]) => {
+    const [head, rest] = route.split("/").filter(Boolean);
+    return head === first && (second === undefined || rest !== undefined);
+  });
+  void wanted?.[1].preload().catch(() => undefined);
+}

@@ -1,4 +1,3 @@
-import { lazy } from "react";
 import { Link, useParams } from "wouter";
 import { api, client, type Schemas } from "../api/client";
 import { to } from "../lib/address";
@@ -11,6 +10,7 @@ import { Loaded, Problem } from "../ui/Notes";
 import { Time } from "../ui/Time";
 import { Words } from "../ui/Words";
 import { DagState, Triggers } from "./Dags";
+import { later, usePreloaded, type Later } from "../ui/later";
 
 const TABS: [string, string][] = [
   ["grid", "Grid"],
@@ -21,15 +21,15 @@ const TABS: [string, string][] = [
   ["backfill", "Backfill"],
 ];
 
-const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType<{ dag: Schemas["DagDetail"] }>>> = {
-  grid: lazy(() => import("./dag/GridTab")),
-  graph: lazy(() => import("./dag/GraphTab")),
-  schedule: lazy(() => import("./dag/ScheduleTab")),
-  yaml: lazy(() => import("./dag/YamlTab")),
-  run: lazy(() => import("./dag/RunTab")),
-  backfill: lazy(() => import("./dag/BackfillTab")),
+const PARTS: Record<string, Later<{ dag: Schemas["DagDetail"] }>> = {
+  grid: later(() => import("./dag/GridTab")),
+  graph: later(() => import("./dag/GraphTab")),
+  schedule: later(() => import("./dag/ScheduleTab")),
+  yaml: later(() => import("./dag/YamlTab")),
+  run: later(() => import("./dag/RunTab")),
+  backfill: later(() => import("./dag/BackfillTab")),
 };
-const NewDag = lazy(() => import("./dag/NewDag"));
+const NewDag = later(() => import("./dag/NewDag"));
 
 export default function Dag() {
   const { name = "", tab = "grid" } = useParams<{ name: string; tab?: string }>();
@@ -38,6 +38,7 @@ export default function Dag() {
 }
 
 function Known({ name, tab }: { name: string; tab: string }) {
+  usePreloaded(PARTS);
   const dag = api.useQuery("get", "/api/v1/dags/{dag}", { params: { path: { dag: name } } }, { refetchInterval: 3000 });
   const Part = PARTS[tab] ?? PARTS.grid;
   return (

@@ -1,4 +1,3 @@
-import { lazy } from "react";
 import { Link, useParams } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
@@ -9,6 +8,7 @@ import { Icon } from "../ui/Icon";
 import { Loaded } from "../ui/Notes";
 import { Time } from "../ui/Time";
 import { Made, Starts } from "./Datasets";
+import { later, usePreloaded, type Later } from "../ui/later";
 
 export type Version = Schemas["DatasetVersionDetail"];
 export type Detail = Schemas["DatasetDetail"];
@@ -25,15 +25,16 @@ const TABS: [string, string][] = [
   ["lineage", "Lineage"],
 ];
 
-const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType<PartProps>>> = {
-  versions: lazy(() => import("./dataset/VersionsTab")),
-  schema: lazy(() => import("./dataset/SchemaTab")),
-  rows: lazy(() => import("./dataset/RowsTab")),
-  diff: lazy(() => import("./dataset/DiffTab")),
-  lineage: lazy(() => import("./dataset/LineageTab")),
+const PARTS: Record<string, Later<PartProps>> = {
+  versions: later(() => import("./dataset/VersionsTab")),
+  schema: later(() => import("./dataset/SchemaTab")),
+  rows: later(() => import("./dataset/RowsTab")),
+  diff: later(() => import("./dataset/DiffTab")),
+  lineage: later(() => import("./dataset/LineageTab")),
 };
 
 export default function Dataset() {
+  usePreloaded(PARTS);
   const { name = "", tab = "versions" } = useParams<{ name: string; tab?: string }>();
   const [chosen] = useParam("version");
   const dataset = api.useQuery("get", "/api/v1/datasets/{dataset}", { params: { path: { dataset: name }, query: { limit: 200 } } });

@@ -67,7 +67,7 @@ function Log() {
       <Loaded of={events} rows={10}>
         {() =>
           rows.length > 0 ? (
-            <EventList items={rows} onEnd={more} selected={event} />
+            <EventList key={`${kind} ${subject}`} items={rows} onEnd={more} selected={event} />
           ) : (
             <Empty title={kind || subject ? "No event matches" : "No event yet"}>
               <p>Published versions, moved aliases, ended runs, decisions and calls from outside are written here, and triggers follow them.</p>

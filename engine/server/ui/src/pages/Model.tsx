@@ -1,4 +1,3 @@
-import { lazy } from "react";
 import { Link, useParams } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
@@ -10,6 +9,7 @@ import { Loaded } from "../ui/Notes";
 import { Time } from "../ui/Time";
 import { Made } from "./Datasets";
 import { MoveAlias } from "./model/MoveAlias";
+import { later, usePreloaded, type Later } from "../ui/later";
 
 export interface PartProps {
   model: Schemas["ModelDetail"];
@@ -24,15 +24,16 @@ const TABS: [string, string][] = [
   ["lineage", "Lineage"],
 ];
 
-const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType<PartProps>>> = {
-  version: lazy(() => import("./model/VersionTab")),
-  versions: lazy(() => import("./model/VersionsTab")),
-  gate: lazy(() => import("./model/GateTab")),
-  compare: lazy(() => import("./model/CompareTab")),
-  lineage: lazy(() => import("./model/LineageTab")),
+const PARTS: Record<string, Later<PartProps>> = {
+  version: later(() => import("./model/VersionTab")),
+  versions: later(() => import("./model/VersionsTab")),
+  gate: later(() => import("./model/GateTab")),
+  compare: later(() => import("./model/CompareTab")),
+  lineage: later(() => import("./model/LineageTab")),
 };
 
 export default function Model() {
+  usePreloaded(PARTS);
   const { name = "", tab = "version" } = useParams<{ name: string; tab?: string }>();
   const [chosen] = useParam("version");
   const model = api.useQuery("get", "/api/v1/models/{model}", { params: { path: { model: name } } });

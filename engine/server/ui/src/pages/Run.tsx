@@ -1,4 +1,4 @@
-import { lazy, useState } from "react";
+import { useState } from "react";
 import { Link, useParams } from "wouter";
 import { api, client, type Schemas } from "../api/client";
 import { to } from "../lib/address";
@@ -14,6 +14,7 @@ import { Failure, Loaded, Problem } from "../ui/Notes";
 import { Status } from "../ui/Status";
 import { Time, Took } from "../ui/Time";
 import { Words } from "../ui/Words";
+import { later, usePreloaded, type Later } from "../ui/later";
 
 export type RunDetail = Schemas["RunDetail"];
 
@@ -28,20 +29,23 @@ const TABS: [string, string][] = [
   ["yaml", "YAML"],
 ];
 
-const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType<{ run: RunDetail }>>> = {
-  graph: lazy(() => import("./run/GraphTab")),
-  tasks: lazy(() => import("./run/TasksTab")),
-  timeline: lazy(() => import("./run/TimelineTab")),
-  logs: lazy(() => import("./run/LogsTab")),
-  metrics: lazy(() => import("./run/MetricsTab")),
-  artifacts: lazy(() => import("./run/ArtifactsTab")),
-  why: lazy(() => import("./run/WhyTab")),
-  yaml: lazy(() => import("./run/YamlTab")),
+const PARTS: Record<string, Later<{ run: RunDetail }>> = {
+  graph: later(() => import("./run/GraphTab")),
+  tasks: later(() => import("./run/TasksTab")),
+  timeline: later(() => import("./run/TimelineTab")),
+  logs: later(() => import("./run/LogsTab")),
+  metrics: later(() => import("./run/MetricsTab")),
+  artifacts: later(() => import("./run/ArtifactsTab")),
+  why: later(() => import("./run/WhyTab")),
+  yaml: later(() => import("./run/YamlTab")),
 };
 
 export default function Run() {
+  usePreloaded(PARTS);
   const { run: id = "", tab = "graph" } = useParams<{ run: string; tab?: string }>();
   const run = api.useQuery("get", "/api/v1/runs/{run}", { params: { path: { run: id } } });
+  // Asked for at once, beside the run and not after it.
+  api.useQuery("get", "/api/v1/runs/{run}/graph", { params: { path: { run: id } } }, { enabled: tab === "graph", notifyOnChangeProps: [] });
   const Part = PARTS[tab] ?? PARTS.graph;
   const task = new URLSearchParams(location.search).get("task");
   return (

@@ -60,7 +60,7 @@ export default function Runs() {
       <Loaded of={runs} rows={12}>
         {() =>
           runs.rows.length > 0 ? (
-            <Table label="runs" rows={runs.rows} columns={runColumns} rowKey={(run) => run.id} onEnd={runs.more} />
+            <Table key={[state, dag, q, since].join()} label="runs" rows={runs.rows} columns={runColumns} rowKey={(run) => run.id} onEnd={runs.more} />
           ) : filtered ? (
             <Empty title="No run matches">
               <p>

@@ -1,6 +1,6 @@
-import { lazy } from "react";
 import { useParams } from "wouter";
 import { Tabs } from "../ui/Bits";
+import { later, usePreloaded, type Later } from "../ui/later";
 
 const TABS: [string, string][] = [
   ["users", "Users"],
@@ -11,16 +11,17 @@ const TABS: [string, string][] = [
   ["storage", "Storage"],
 ];
 
-const PARTS: Record<string, React.LazyExoticComponent<React.ComponentType>> = {
-  users: lazy(() => import("./settings/Users")),
-  tokens: lazy(() => import("./settings/Tokens")),
-  secrets: lazy(() => import("./settings/Secrets")),
-  notifications: lazy(() => import("./settings/Notifications")),
-  pools: lazy(() => import("./settings/Pools")),
-  storage: lazy(() => import("./settings/Storage")),
+const PARTS: Record<string, Later<object>> = {
+  users: later(() => import("./settings/Users")),
+  tokens: later(() => import("./settings/Tokens")),
+  secrets: later(() => import("./settings/Secrets")),
+  notifications: later(() => import("./settings/Notifications")),
+  pools: later(() => import("./settings/Pools")),
+  storage: later(() => import("./settings/Storage")),
 };
 
 export default function Settings() {
+  usePreloaded(PARTS);
   const { tab = "users" } = useParams<{ tab?: string }>();
   const Part = PARTS[tab] ?? PARTS.users;
   return (

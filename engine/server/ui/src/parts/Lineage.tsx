@@ -1,5 +1,5 @@
 // What a version is made of, and what is made of it.
-import { lazy, useMemo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
 import type { Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
@@ -7,8 +7,9 @@ import { Facts } from "../ui/Bits";
 import { Id } from "../ui/Copy";
 import { Time } from "../ui/Time";
 import type { View } from "./graph/fold";
+import { later } from "../ui/later";
 
-const Graph = lazy(() => import("./graph/Graph"));
+const Graph = later(() => import("./graph/Graph"));
 
 export function lineageView(picture: Schemas["LineagePicture"], side: string): View {
   const wanted = (distance: number) => side === "both" || (side === "up" ? distance <= 0 : distance >= 0);

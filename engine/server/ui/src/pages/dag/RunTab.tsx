@@ -1,4 +1,4 @@
-import { lazy, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { useLocation } from "wouter";
 import type { RJSFSchema } from "@rjsf/utils";
 import { client, type Schemas } from "../../api/client";
@@ -8,8 +8,10 @@ import { ActButton, useAct } from "../../ui/Act";
 import { Section } from "../../ui/Bits";
 import { Code } from "../../ui/Copy";
 import { Problem } from "../../ui/Notes";
+import { later, preloadIdle } from "../../ui/later";
 
-const ParamsForm = lazy(() => import("../../parts/ParamsForm"));
+const ParamsForm = later(() => import("../../parts/ParamsForm"));
+preloadIdle([ParamsForm]);
 
 /** The defaults that a schema states. */
 export function defaultsOf(schema: RJSFSchema): Record<string, unknown> {

@@ -1,12 +1,13 @@
-import { lazy, useMemo } from "react";
+import { useMemo } from "react";
 import { api } from "../../api/client";
 import { curve, smooth, type Curve } from "../../lib/curves";
 import { variantIn, type Trial } from "../../lib/experiments";
 import { CurveControls, useCurveControls } from "../../parts/CurveControls";
 import { Section } from "../../ui/Bits";
 import { Loaded } from "../../ui/Notes";
+import { later } from "../../ui/later";
 
-const Chart = lazy(() => import("../../parts/Chart"));
+const Chart = later(() => import("../../parts/Chart"));
 
 /** Curves are overlaid for so many rows at most. */
 export const MOST_CURVES = 8;

@@ -1,11 +1,12 @@
-import { lazy } from "react";
 import { api } from "../../api/client";
 import { useParam } from "../../lib/address";
 import { Loaded } from "../../ui/Notes";
 import type { RunDetail } from "../Run";
 import { TaskPanel } from "./TaskPanel";
+import { later, preloadIdle } from "../../ui/later";
 
-const TaskGraph = lazy(() => import("../../parts/graph/TaskGraph"));
+const TaskGraph = later(() => import("../../parts/graph/TaskGraph"));
+preloadIdle([TaskGraph]);
 
 export default function GraphTab({ run }: { run: RunDetail }) {
   const [task] = useParam("task");

@@ -1,4 +1,4 @@
-import { lazy, useMemo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
 import { api } from "../../api/client";
 import { to, useParam } from "../../lib/address";
@@ -10,8 +10,9 @@ import { Filter } from "../../ui/Filter";
 import { Empty, Loaded } from "../../ui/Notes";
 import { Table } from "../../ui/Table";
 import type { RunDetail } from "../Run";
+import { later } from "../../ui/later";
 
-const Chart = lazy(() => import("../../parts/Chart"));
+const Chart = later(() => import("../../parts/Chart"));
 
 export default function MetricsTab({ run }: { run: RunDetail }) {
   const metrics = api.useQuery("get", "/api/v1/runs/{run}/metrics", { params: { path: { run: run.id } } });

@@ -1,4 +1,3 @@
-import { lazy } from "react";
 import { Link } from "wouter";
 import { api } from "../../api/client";
 import { to } from "../../lib/address";
@@ -6,8 +5,9 @@ import { Section } from "../../ui/Bits";
 import { Code } from "../../ui/Copy";
 import { Loaded } from "../../ui/Notes";
 import type { RunDetail } from "../Run";
+import { later } from "../../ui/later";
 
-const Editor = lazy(() => import("../../parts/editor/Editor"));
+const Editor = later(() => import("../../parts/editor/Editor"));
 
 export default function YamlTab({ run }: { run: RunDetail }) {
   const source = api.useQuery("get", "/api/v1/runs/{run}/source", { params: { path: { run: run.id } } }, { staleTime: Infinity });

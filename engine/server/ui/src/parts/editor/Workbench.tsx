@@ -1,5 +1,5 @@
 // The editor with its errors and the plan beside it.
-import { lazy, useEffect, useMemo, useRef, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, type ReactNode } from "react";
 import { api } from "../../api/client";
 import { plural } from "../../lib/format";
 import { useChecked } from "../../pages/dag/useChecked";
@@ -10,8 +10,10 @@ import type { EditorHandle } from "./Editor";
 import type { JsonSchema } from "./schema";
 import { marks } from "./spans";
 import { Words } from "../../ui/Words";
+import { later, preloadIdle } from "../../ui/later";
 
-const Editor = lazy(() => import("./Editor"));
+const Editor = later(() => import("./Editor"));
+preloadIdle([Editor]);
 
 interface Props {
   name: string;
