@@ -83,7 +83,7 @@ pub struct RunsQuery {
     /// Only those in these states, with commas between.
     #[param(example = "failed,running")]
     pub state: Option<String>,
-    /// Only those whose id or DAG starts with this text.
+    /// Only those whose id, DAG, parameters, trigger or error holds this text.
     pub q: Option<String>,
     /// Created at this time or later.
     pub since: Option<Timestamp>,

@@ -24,8 +24,8 @@ export interface Question {
 /** Top-left corners, in the picture's own coordinates. */
 export function layout({ nodes, edges, groups }: View): Layout {
   const graph = new dagre.graphlib.Graph({ compound: true });
-  // Larger pictures are laid out with the quicker ranker: the layers are the same, edges are a little longer.
-  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 36, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "longest-path" : "network-simplex" });
+  // Larger pictures are laid out with the quicker ranker: edges are a little longer.
+  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 36, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "tight-tree" : "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   const known = new Set(groups.map(({ id }) => id));
   for (const group of groups) graph.setNode(group.id, {});

@@ -19,21 +19,38 @@ function ask(view: View): Promise<Layout> {
   });
 }
 
+/** Layouts of the pictures looked at last: a graph that one comes back to stands at once. */
+const KEPT = 8;
+const kept = new Map<string, Layout>();
+
+function keep(shape: string, layout: Layout) {
+  kept.delete(shape);
+  kept.set(shape, layout);
+  const [oldest] = kept.keys();
+  if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest);
+}
+
 /** The layout of a view. It is made anew when its shape changes, not when states do. */
 export function useLayout(view: View): Layout | undefined {
   const shape = useMemo(
     () => JSON.stringify([view.nodes.map(({ id, parent }) => [id, parent]), view.edges.map(({ id }) => id), view.groups.map(({ id, parent }) => [id, parent])]),
     [view],
   );
-  const [done, setDone] = useState<{ shape: string; layout: Layout }>();
+  const [done, setDone] = useState<Layout | undefined>(() => kept.get(shape));
   useEffect(() => {
     let current = true;
-    void ask(view).then((layout) => current && setDone({ shape, layout }));
+    const known = kept.get(shape);
+    if (known) setDone(known);
+    else
+      void ask(view).then((layout) => {
+        keep(shape, layout);
+        if (current) setDone(layout);
+      });
     return () => {
       current = false;
     };
     // The view itself changes with every state.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [shape]);
-  return done?.layout;
+  return done;
 }
