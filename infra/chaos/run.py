@@ -154,13 +154,13 @@ class Postgres:
 
 
 def descendants(server: Server) -> list[int]:
-    """Processes that carry this run's home in their command line or environment, but the server."""
+    """Processes that carry this run's home in their command line or environment, but the server and PostgreSQL."""
     mark, found = str(server.home).encode(), []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes():
                 pid = int(folder.name)
-                if pid != os.getpid() and (not server.alive() or pid != server.process.pid):
+                if pid != os.getpid() and (not server.alive() or pid != server.process.pid) and not in_postgres(pid):
                     found.append(pid)
         except OSError:
             continue
@@ -251,7 +251,7 @@ def main() -> None:
         report |= {"stuck_runs": len(stuck), "kills": dict(kills), "server_starts": server.starts, "minutes": chosen.minutes}
         server.stop()
         time.sleep(1)
-        report["orphans"] = len([pid for pid in descendants(server) if not in_postgres(pid)])
+        report["orphans"] = len(descendants(server))
     finally:
         if server.alive():
             server.kill()

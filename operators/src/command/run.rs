@@ -209,10 +209,11 @@ fn failed(config: &Config, status: ExitStatus, errors: &VecDeque<String>) -> Ope
             format!("{program} ended with exit code {code}{last}"),
             "See the task's log; exit code 75 would have it tried again.",
         ),
-        None => OperatorError::data(
+        // Not what the program made of its input: the machine was out of memory, or somebody stopped it.
+        None => OperatorError::retry(
             "command.killed",
             format!("{program} was ended by a signal ({status}){last}"),
-            "Raise the step's limits if it ran out of memory or time.",
+            "It is tried again; raise the step's limits if it runs out of memory or time.",
         ),
     }
 }

@@ -94,9 +94,10 @@ async fn exit_codes_say_who_has_to_act() {
             && failed.message.contains("line 31")
             && !failed.message.contains("line 30\n")
     );
+    let killed = home.run(script(&home, "kill -9 $$")).await.unwrap_err();
     assert_eq!(
-        home.run(script(&home, "kill -9 $$")).await.unwrap_err().code,
-        "command.killed"
+        (killed.kind, killed.code.as_str()),
+        (ErrorKind::Retry, "command.killed")
     );
     let argv = |argv: Value| home.task("command", json!({"argv": argv}));
     assert_eq!(
