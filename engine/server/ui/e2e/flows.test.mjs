@@ -159,6 +159,17 @@ looking("everything can be reached by keyboard", "/", async (page) => {
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
+  // A dialog keeps the focus while it stands, and gives it back.
+  const opener = page.getByRole("button", { name: "keyboard help" });
+  await opener.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.keyboard.press("Tab");
+  assert.ok(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("dialog") !== null));
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  assert.ok(await opener.evaluate((button) => document.activeElement === button));
+  await opener.evaluate((button) => button.blur());
   await page.keyboard.press("g");
   await page.keyboard.press("d");
   await page.waitForURL(/\/dags$/);
@@ -175,4 +186,10 @@ looking("everything can be reached by keyboard", "/", async (page) => {
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/runs\/\w{26}\?task=/);
+  await page.goBack();
+  await grid.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/runs\/\w{26}$/);
 });

@@ -9,6 +9,7 @@ const KEYS: [string[], string][] = [
   [["↑", "↓"], "move in tables and lists"],
   [["←", "↑", "↓", "→"], "move in the grid and in graphs"],
   [["Enter"], "open what is selected"],
+  [["f"], "fold the pipeline of a task in a graph"],
 ];
 
 export function Help({ onClose }: { onClose: () => void }) {

@@ -5,6 +5,7 @@ import { to } from "../lib/address";
 import { rank } from "../lib/rank";
 import { Icon, type IconName } from "../ui/Icon";
 import { StateShape } from "../ui/Status";
+import { useModal } from "../ui/useModal";
 import { PAGES } from "./pages";
 import { flipTheme } from "./theme";
 
@@ -51,12 +52,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const found = useMemo(() => rank(entries, text, ({ text, kind }) => `${text} ${kind}`).slice(0, 40), [entries, text]);
   const current = Math.min(at, found.length - 1);
 
-  useEffect(() => {
-    const box = dialog.current;
-    if (box && !box.open) box.showModal();
-    // Closing gives the focus back.
-    return () => box?.close();
-  }, []);
+  useModal(dialog);
   useEffect(() => {
     document.getElementById(`${id}-${current}`)?.scrollIntoView({ block: "nearest" });
   }, [id, current]);

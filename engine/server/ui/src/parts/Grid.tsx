@@ -36,6 +36,8 @@ export function mergeGrid(pages: Schemas["Grid"][]): GridData {
   return { runs, tasks: [...tasks.values()], cells };
 }
 
+/** The row above the tasks, where the runs are. */
+const HEAD = -1;
 const CELL = 22;
 const BARS = 46;
 
@@ -60,17 +62,17 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-1e9, 0], End: [1e9, 0] }[event.key];
     if (move) {
       event.preventDefault();
-      const clamp = (value: number, count: number) => Math.max(0, Math.min(count - 1, value));
-      const next = { run: clamp((at?.run ?? 0) + (at ? (move[0] ?? 0) : 0), runs.length), task: clamp((at?.task ?? 0) + (at ? (move[1] ?? 0) : 0), tasks.length) };
+      const clamp = (value: number, least: number, count: number) => Math.max(least, Math.min(count - 1, value));
+      const next = { run: clamp((at?.run ?? 0) + (at ? (move[0] ?? 0) : 0), 0, runs.length), task: clamp((at?.task ?? 0) + (at ? (move[1] ?? 0) : 0), HEAD, tasks.length) };
       setAt(next);
       across.scrollToIndex(next.run);
-      down.scrollToIndex(next.task);
+      down.scrollToIndex(Math.max(0, next.task));
     } else if (event.key === "Enter" && at) open(at.run, at.task);
     else if (event.key === "Escape") setAt(undefined);
   };
   const open = (run: number, task: number) => {
     const [one, other] = [runs[run], tasks[task]];
-    if (one && other) go(to.run(one.id, "", other.id));
+    if (one && (other || task === HEAD)) go(to.run(one.id, "", other?.id ?? ""));
   };
   const width = across.getTotalSize();
   const height = down.getTotalSize();
@@ -98,7 +100,7 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
             if (!run) return null;
             const { tone, word } = look(run.state);
             return (
-              <Link key={run.id} role="columnheader" href={to.run(run.id)} tabIndex={-1} className={`grid-head tone-${tone}`} style={{ left: start, width: CELL }} title={`${word}, ${moment(run.created_at)}, ${duration(length(run))}`} aria-label={`run ${run.id.slice(-6)}, ${word}`}>
+              <Link key={run.id} role="columnheader" href={to.run(run.id)} tabIndex={-1} id={`${id}-${index}-${HEAD}`} className={`grid-head tone-${tone} ${at?.run === index && at.task === HEAD ? "on" : ""}`} style={{ left: start, width: CELL }} title={heading(run)} aria-label={`run ${run.id.slice(-6)}, ${word}`}>
                 <span className="bar-fill" style={{ height: Math.max(2, (length(run) / longest) * (BARS - 20)) }} />
                 <StateShape state={run.state} size={12} />
               </Link>
@@ -150,10 +152,15 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
       <p className="grid-detail small" aria-live="polite">
         {at && runs[at.run] ? (
           <>
-            <strong>{tasks[at.task]?.id}</strong> in run <span className="mono">{runs[at.run]?.id.slice(-6)}</span>: {cell ? `${look(cell.state).word}${timing(cell)}` : "not in this run"}
+            {at.task !== HEAD && (
+              <>
+                <strong>{tasks[at.task]?.id}</strong> in{" "}
+              </>
+            )}
+            run <span className="mono">{runs[at.run]?.id.slice(-6)}</span>: {at.task === HEAD ? heading(runs[at.run]) : cell ? `${look(cell.state).word}${timing(cell)}` : "not in this run"}
           </>
         ) : (
-          <span className="soft">Point at a cell for its timing. Arrow keys move, Enter opens the task.</span>
+          <span className="soft">Point at a cell for its timing. Arrow keys move, Enter opens the task, or the run at the top.</span>
         )}
       </p>
     </div>
@@ -163,6 +170,10 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
 function length(run: Schemas["RunItem"]): number {
   if (!run.started_at) return 0;
   return (run.ended_at ? Date.parse(run.ended_at) : Date.now()) - Date.parse(run.started_at);
+}
+
+function heading(run: Schemas["RunItem"] | undefined): string {
+  return run ? `${look(run.state).word}, ${moment(run.created_at)}, ${duration(length(run))}` : "";
 }
 
 function timing(cell: Schemas["GridCell"]): string {

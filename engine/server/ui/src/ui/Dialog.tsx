@@ -1,14 +1,11 @@
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useRef, type ReactNode } from "react";
+import { useModal } from "./useModal";
 
 /** A modal on the browser's own dialog: it traps the focus, and Esc closes it. */
 export function Dialog({ title, onClose, wide, children, className = "" }: { title: string; onClose: () => void; wide?: boolean; className?: string; children: ReactNode }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
-    const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
-  }, []);
+  useModal(ref);
   return (
     <dialog
       ref={ref}

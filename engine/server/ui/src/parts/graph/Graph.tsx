@@ -28,6 +28,8 @@ type GroupData = { group: ViewGroup; onFold?: ((id: string) => void) | undefined
 
 /** The minimap appears from so many nodes on. */
 const MINIMAP_FROM = 40;
+/** Letters of an edge's label; the whole of it shows on the edges of the selected node. */
+const LABEL = 24;
 /** A picture that fits at this zoom is shown whole; a larger one starts at a zoom at which names are easily read. */
 const WHOLE = 0.6;
 const READABLE = 0.75;
@@ -35,7 +37,8 @@ const READABLE = 0.75;
 /** Of several artifacts on one edge the first is named. */
 function short(label: string): string {
   const [first = "", ...others] = label.split(", ");
-  return others.length > 0 ? `${first} +${others.length}` : first;
+  const name = first.length > LABEL ? `${first.slice(0, LABEL - 1)}…` : first;
+  return others.length > 0 ? `${name} +${others.length}` : name;
 }
 
 function bounds(layout: Layout | undefined): { width: number; height: number } {
@@ -133,8 +136,14 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
         const box = layout[next];
         if (box) void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom: Math.max(flow.getZoom(), 0.6), duration: 0 });
       } else if (event.key === "Escape") onSelect("");
+      else if (event.key === "Enter" || event.key === "f") {
+        const node = view.nodes.find(({ id }) => id === selected);
+        // Enter opens a folded pipeline, f folds the one that the task is in.
+        const group = event.key === "Enter" ? (node?.kind === "group" ? node.id : undefined) : node?.parent;
+        if (group) onFold?.(group);
+      }
     },
-    [layout, selected, view, onSelect, flow],
+    [layout, selected, view, onSelect, onFold, flow],
   );
 
   if (!layout) return <Loading rows={1} height={typeof height === "number" ? height : 420} />;

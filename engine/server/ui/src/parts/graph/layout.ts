@@ -36,7 +36,7 @@ export function layout({ nodes, edges, groups }: View): Layout {
   }
   // Labels get room between the layers, where the picture is small enough to show them.
   const room = edges.length <= LABELS_UNTIL;
-  for (const edge of edges) graph.setEdge(edge.from, edge.to, room && edge.label ? { width: Math.min(200, (edge.label.split(", ")[0]?.length ?? 0) * 6.2 + 22), height: 14, labelpos: "c" } : {});
+  for (const edge of edges) graph.setEdge(edge.from, edge.to, room && edge.label ? { width: Math.min(150, (edge.label.split(", ")[0]?.length ?? 0) * 6.2 + 22), height: 14, labelpos: "c" } : {});
   dagre.layout(graph);
   const found: Layout = {};
   for (const id of graph.nodes()) {
