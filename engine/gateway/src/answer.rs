@@ -96,6 +96,8 @@ pub struct Citation {
 pub struct Gateway {
     config: GatewayConfig,
     torch: TorchWorker,
+    /// Held while a collection is brought up to date, which can be done by one at a time.
+    syncing: tokio::sync::Mutex<()>,
 }
 
 impl Gateway {
@@ -105,7 +107,11 @@ impl Gateway {
     /// [`GatewayError::NoWorker`], [`GatewayError::Spawn`].
     pub fn start(config: GatewayConfig) -> Result<Self, GatewayError> {
         let torch = TorchWorker::start(config.torch.as_deref().ok_or(GatewayError::NoWorker)?)?;
-        Ok(Self { config, torch })
+        Ok(Self {
+            config,
+            torch,
+            syncing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Passages for a question, best first, from the collection brought to the dataset's version first.
@@ -116,7 +122,9 @@ impl Gateway {
         let store = &self.config.store;
         let manifest = store.dataset(&question.chunks).await?;
         let dir = self.config.home.join("vectors").join(&question.collection);
+        let turn = self.syncing.lock().await;
         vectors::sync(store, &dir, &manifest).await?;
+        drop(turn);
         let index = vectors::open_embedded(&dir)?;
         let vectors = self.torch.embed(std::slice::from_ref(&question.text)).await?;
         let query = vectors.first().ok_or_else(|| GatewayError::Worker {

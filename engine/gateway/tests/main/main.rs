@@ -1,6 +1,8 @@
 //! The client of the libtorch worker against the worker itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod answers;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

@@ -15,7 +15,7 @@ use twinloom_sdk::{Context, OperatorError, PROTOCOL, Reporter, TaskDocument};
 use twinloom_store::{FeatureStore, StoreLocation};
 
 use super::loops::{adapter, model, sequences};
-use crate::train::{Curve, Fit, tokens::TokenWriter};
+use crate::train::{Curve, Fit, run::set_threads, tokens::TokenWriter};
 
 const CHILD: &str = "TWINLOOM_TEST_RESUME_CHILD";
 const STEPS: u64 = 60;
@@ -27,6 +27,8 @@ fn train(
     cancelled: &CancellationToken,
     pause: Duration,
 ) -> Result<(Curve, Vec<Vec<f32>>), OperatorError> {
+    // Results repeat to the bit with one number of threads; this process may have another than the one that is killed.
+    set_threads(2);
     let work_dir = home.join("work").join(format!("task-{attempt}"));
     std::fs::create_dir_all(&work_dir).unwrap();
     let location = StoreLocation::new(home.join("store").to_string_lossy());
