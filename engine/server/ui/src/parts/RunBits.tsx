@@ -17,7 +17,7 @@ export type RunItem = Schemas["RunItem"];
 export function Cause({ trigger }: { trigger: Schemas["Cause"] }) {
   const reason = typeof trigger.detail.reason === "string" ? trigger.detail.reason : "";
   return (
-    <div className="clip" style={{ maxWidth: "max(150px, 17vw)" }} title={unmarked(reason) || oneLine(trigger.detail)}>
+    <div className="clip" style={{ maxWidth: "max(150px, 15vw)" }} title={unmarked(reason) || oneLine(trigger.detail)}>
       {trigger.by ? `${trigger.by}${trigger.kind === "manual" ? "" : `, ${trigger.kind}`}` : trigger.kind}
       {reason && (
         <span className="soft">
@@ -58,7 +58,7 @@ export const runColumns: Column<RunItem>[] = [
     head: "Why",
     cell: (run) =>
       run.error ? (
-        <div className="clip" style={{ maxWidth: "max(180px, 24vw)" }} title={unmarked(run.error.message ?? "")}>
+        <div className="clip" style={{ maxWidth: "max(180px, 20vw)" }} title={unmarked(run.error.message ?? "")}>
           <Words text={run.error.message ?? run.error.code ?? ""} />
         </div>
       ) : null,

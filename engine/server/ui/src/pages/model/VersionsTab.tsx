@@ -1,15 +1,20 @@
 import { Link } from "wouter";
+import { api, type Schemas } from "../../api/client";
 import { to } from "../../lib/address";
 import { oneLine } from "../../lib/format";
 import { Section } from "../../ui/Bits";
 import { Table } from "../../ui/Table";
 import { Time } from "../../ui/Time";
+import { Outcome } from "../Approvals";
 import { Made } from "../Datasets";
 import type { PartProps } from "../Model";
 import { Figures } from "../Models";
 import { MoveAlias } from "./MoveAlias";
 
 export default function VersionsTab({ model, version }: PartProps) {
+  // What people said of each version, by the run that made it.
+  const approvals = api.useQuery("get", "/api/v1/approvals", { params: { query: { state: "all", limit: 500 } } });
+  const answers = new Map((approvals.data?.items ?? []).map((item) => [item.run, item]));
   return (
     <>
       <Section title="Aliases">
@@ -42,6 +47,7 @@ export default function VersionsTab({ model, version }: PartProps) {
             { key: "aliases", head: "Aliases", cell: (one) => one.aliases.map((alias) => <span key={alias} className="chip tone-green">{alias}</span>) },
             { key: "base", head: "On", cell: (one) => one.base ?? "–" },
             { key: "metrics", head: "Figures", cell: (one) => <Figures values={one.metrics} most={4} /> },
+            { key: "gate", head: "Release", cell: (one) => <Answer item={answers.get(one.run ?? "")} /> },
             { key: "at", head: "Registered", num: true, cell: (one) => <Time at={one.created_at} /> },
             { key: "by", head: "Made by", cell: (one) => <Made run={one.run} task={one.task} /> },
           ]}
@@ -66,5 +72,15 @@ export default function VersionsTab({ model, version }: PartProps) {
         </Section>
       )}
     </>
+  );
+}
+
+/** How the question about a version ended, as a link to its evidence. */
+function Answer({ item }: { item: Schemas["ApprovalItem"] | undefined }) {
+  if (!item) return <span className="soft">not asked</span>;
+  return (
+    <Link href={to.approval(item.run, item.task)} title={item.question}>
+      <Outcome outcome={item.outcome} />
+    </Link>
   );
 }

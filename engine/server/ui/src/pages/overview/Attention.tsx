@@ -77,7 +77,7 @@ export function Waiting({ items }: { items: Data["waiting"] }) {
             <Link href={to.approval(item.run, item.task)}>{item.question || item.task}</Link>
             <Id id={item.run} to={to.run(item.run)} what="run id" />
             <span className="soft">
-              asked <Time at={item.opened_at} />
+              <Time at={item.opened_at} />
               {item.expires_at && (
                 <>
                   ; without an answer: {item.on_timeout} <Time at={item.expires_at} />
