@@ -16,25 +16,31 @@ const LOOKS = ["light", "dark"].flatMap((colorScheme) => [[1280, 800], [360, 740
 let faults = 0;
 let taken = 0;
 
-async function take(browser, world, name, path, act) {
-  if (only.length > 0 && !only.includes(name)) return;
+/** Pictures of a server's pages: name, path, and what brings up what lies over the page. */
+async function take(browser, world, shots) {
+  const wanted = shots.filter(([name]) => only.length === 0 || only.includes(name));
+  if (wanted.length === 0) return;
   for (const look of LOOKS) {
     const { colorScheme, viewport } = look;
-    const page = await open(browser, world, path, look);
-    try {
-      await settled(page);
-      await act?.(page);
-      await page.waitForTimeout(350);
-      await page.screenshot({ path: `${out}/${name}-${colorScheme}-${viewport.width}.png`, fullPage: viewport.width === 360 && !act });
-      taken += 1;
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      if (over > 0) page.faults.push(`${over} px too wide`);
-    } catch (error) {
-      page.faults.push(String(error));
-    }
-    if (page.faults.length > 0) {
-      faults += 1;
-      console.error(`${name} ${colorScheme} ${viewport.width}: ${page.faults.join("; ")}`);
+    const page = await open(browser, world, "/", look);
+    for (const [name, path, act] of wanted) {
+      try {
+        await page.goto(world.url + path);
+        await settled(page);
+        await act?.(page);
+        await page.waitForTimeout(350);
+        await page.screenshot({ path: `${out}/${name}-${colorScheme}-${viewport.width}.png`, fullPage: viewport.width === 360 && !act });
+        taken += 1;
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        if (over > 0) page.faults.push(`${over} px too wide`);
+      } catch (error) {
+        page.faults.push(String(error));
+      }
+      const found = page.faults.splice(0);
+      if (found.length > 0) {
+        faults += 1;
+        console.error(`${name} ${colorScheme} ${viewport.width}: ${found.join("; ")}`);
+      }
     }
     await page.context().close();
   }
@@ -53,14 +59,12 @@ if (only.length === 0) rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const browser = await browse();
 try {
-  await within(World.start({ dags: {}, files: {} }), async (world) => {
-    for (const [name, path] of Object.entries(EMPTY)) await take(browser, world, `empty-${name}`, path);
-  });
-  await within(World.start({ dags: {}, files: {}, users: [{ name: "ada", role: "admin", password: "a long enough password" }] }), (world) => take(browser, world, "login", "/"));
+  await within(World.start({ dags: {}, files: {} }), (world) => take(browser, world, Object.entries(EMPTY).map(([name, path]) => [`empty-${name}`, path])));
+  const users = [{ name: "ada", role: "admin", password: "a long enough password" }];
+  await within(World.start({ dags: {}, files: {}, users }), (world) => take(browser, world, [["login", "/"]]));
   await within(showcase(), async (world) => {
     const pages = await addresses(world);
-    for (const [name, path] of Object.entries(pages)) await take(browser, world, name, path);
-    for (const [name, over, act] of OVERLAYS) await take(browser, world, name, pages[over], act);
+    await take(browser, world, [...Object.entries(pages), ...OVERLAYS.map(([name, over, act]) => [name, pages[over], act])]);
   });
   console.error(`${taken} screenshots are in ${out}`);
 } finally {
