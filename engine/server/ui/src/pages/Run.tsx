@@ -91,7 +91,7 @@ function Header({ run }: { run: RunDetail }) {
       </div>
       <Facts
         items={[
-          ["Started by", <Cause key="c" trigger={run.trigger} />],
+          ["Started by", <Cause key="c" trigger={run.trigger} whole />],
           ["Asked for", <Time key="a" at={run.created_at} />],
           ["Took", <Took key="t" from={run.started_at} to={run.ended_at} />],
           ["Tasks", <TaskCounts key="n" tasks={run.tasks} />],

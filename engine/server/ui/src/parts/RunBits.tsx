@@ -13,18 +13,13 @@ import { Words } from "../ui/Words";
 
 export type RunItem = Schemas["RunItem"];
 
-/** What started a run, in a few words. */
-export function Cause({ trigger }: { trigger: Schemas["Cause"] }) {
+/** What started a run: who, or why its trigger fired. In a table it has one line. */
+export function Cause({ trigger, whole }: { trigger: Schemas["Cause"]; whole?: boolean }) {
   const reason = typeof trigger.detail.reason === "string" ? trigger.detail.reason : "";
+  const by = trigger.by ? `${trigger.by}${trigger.kind === "manual" ? "" : `, ${trigger.kind}`}` : trigger.kind;
   return (
-    <div className="clip" style={{ maxWidth: "max(150px, 15vw)" }} title={unmarked(reason) || oneLine(trigger.detail)}>
-      {trigger.by ? `${trigger.by}${trigger.kind === "manual" ? "" : `, ${trigger.kind}`}` : trigger.kind}
-      {reason && (
-        <span className="soft">
-          {" "}
-          <Words text={reason} />
-        </span>
-      )}
+    <div className={whole ? "break" : "clip"} style={whole ? undefined : { maxWidth: "max(150px, 15vw)" }} title={reason ? `${trigger.kind}: ${unmarked(reason)}` : oneLine(trigger.detail)}>
+      {reason ? <Words text={reason} /> : by}
     </div>
   );
 }
