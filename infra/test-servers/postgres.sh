@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A throw-away PostgreSQL for the tests, on 127.0.0.1 and a free port, with fsync on.
+# A throw-away PostgreSQL for the tests, on 127.0.0.1 and a free port, with fsync on, and with TLS where there is openssl.
 #   postgres.sh start   prints TWINLOOM_TEST_POSTGRES_URL=…   (safe to repeat: a running one is used again)
 #   postgres.sh stop    stops it and deletes its folder
 set -euo pipefail
@@ -55,8 +55,15 @@ start() {
         port="$(free_port)"
         as_owner "$bin/initdb" -D "$state/data" -U twinloom --auth=trust --encoding=UTF8 --locale=C.UTF-8 >"$state.log" 2>&1 ||
             { cat "$state.log" >&2; exit 1; }
+        tls=off
+        # A certificate that nobody has signed, of a key of its own.
+        if command -v openssl >/dev/null && as_owner openssl req -new -x509 -days 30 -nodes -subj /CN=localhost \
+            -newkey rsa:2048 -keyout "$state/data/server.key" -out "$state/data/server.crt" >>"$state.log" 2>&1; then
+            as_owner chmod 600 "$state/data/server.key"
+            tls=on
+        fi
         as_owner "$bin/pg_ctl" -D "$state/data" -l "$state/log" -w -t 60 \
-            -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$state -c fsync=on -c max_connections=200" \
+            -o "-p $port -c ssl=$tls -c listen_addresses=127.0.0.1 -c unix_socket_directories=$state -c fsync=on -c max_connections=200" \
             start >"$state.log" 2>&1 || { cat "$state.log" "$state/log" >&2; exit 1; }
         echo "$port" >"$state/port"
     fi

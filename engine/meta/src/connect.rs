@@ -176,7 +176,7 @@ async fn open_postgres(url: &str) -> Result<Pools, MetaError> {
     Ok(pools)
 }
 
-fn pool<DB: sea_orm::sqlx::Database>(size: u32) -> PoolOptions<DB> {
+fn pool<DB: sqlx::Database>(size: u32) -> PoolOptions<DB> {
     // A connection is not asked whether it lives before each use: that would be a round trip more for every statement.
     PoolOptions::new()
         .max_connections(size)

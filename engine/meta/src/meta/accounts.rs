@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::{IntoCondition, OnConflict},
 };
 
 use super::Meta;
@@ -68,22 +69,13 @@ impl Meta {
     /// `meta.not_writable`.
     pub async fn put_user(&self, row: &UserRow) -> Result<(), MetaError> {
         use user::Column;
-        let transaction = self.pools.begin().await?;
         let columns = [
             Column::Password,
             Column::Roles,
             Column::Disabled,
             Column::LastLoginAt,
         ];
-        user::Entity::insert(user_model(row)?)
-            .on_conflict(
-                OnConflict::column(Column::Name)
-                    .update_columns(columns)
-                    .to_owned(),
-            )
-            .exec_without_returning(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        self.put(user_model(row)?, Column::Name, columns).await
     }
 
     /// Removes a user with sessions and tokens.
@@ -146,15 +138,8 @@ impl Meta {
             expires_at: micros(row.expires_at),
             last_used_at: row.last_used_at.map(micros),
         };
-        let transaction = self.pools.begin().await?;
-        let conflict = OnConflict::column(token::Column::Id)
-            .update_column(token::Column::LastUsedAt)
-            .to_owned();
-        token::Entity::insert(model.into_active_model())
-            .on_conflict(conflict)
-            .exec_without_returning(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        let used = [token::Column::LastUsedAt];
+        self.put(model.into_active_model(), token::Column::Id, used).await
     }
 
     /// Removes a token.
@@ -162,9 +147,8 @@ impl Meta {
     /// # Errors
     /// `meta.not_writable`.
     pub async fn delete_token(&self, id: &str) -> Result<(), MetaError> {
-        let transaction = self.pools.begin().await?;
-        token::Entity::delete_by_id(id).exec(&transaction).await?;
-        Ok(transaction.commit().await?)
+        self.delete::<token::Entity>(token::Column::Id.eq(id)).await?;
+        Ok(())
     }
 
     /// The session with this hash.
@@ -214,9 +198,9 @@ impl Meta {
     /// # Errors
     /// `meta.not_writable`.
     pub async fn delete_session(&self, hash: &str) -> Result<(), MetaError> {
-        let transaction = self.pools.begin().await?;
-        session::Entity::delete_by_id(hash).exec(&transaction).await?;
-        Ok(transaction.commit().await?)
+        self.delete::<session::Entity>(session::Column::Hash.eq(hash))
+            .await?;
+        Ok(())
     }
 
     /// Ends all sessions of a user.
@@ -224,12 +208,9 @@ impl Meta {
     /// # Errors
     /// `meta.not_writable`.
     pub async fn delete_sessions_of(&self, user: &str) -> Result<(), MetaError> {
-        let transaction = self.pools.begin().await?;
-        session::Entity::delete_many()
-            .filter(session::Column::User.eq(user))
-            .exec(&transaction)
+        self.delete::<session::Entity>(session::Column::User.eq(user))
             .await?;
-        Ok(transaction.commit().await?)
+        Ok(())
     }
 }
 
@@ -344,17 +325,8 @@ impl Meta {
             by: row.by.clone(),
             updated_at: micros(row.updated_at),
         };
-        let transaction = self.pools.begin().await?;
         let columns = [Column::Sealed, Column::By, Column::UpdatedAt];
-        secret::Entity::insert(model.into_active_model())
-            .on_conflict(
-                OnConflict::column(Column::Name)
-                    .update_columns(columns)
-                    .to_owned(),
-            )
-            .exec_without_returning(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        self.put(model.into_active_model(), Column::Name, columns).await
     }
 
     /// Removes a secret; whether there was one.
@@ -362,10 +334,7 @@ impl Meta {
     /// # Errors
     /// `meta.not_writable`.
     pub async fn delete_secret(&self, name: &str) -> Result<bool, MetaError> {
-        let transaction = self.pools.begin().await?;
-        let deleted = secret::Entity::delete_by_id(name).exec(&transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted.rows_affected > 0)
+        self.delete::<secret::Entity>(secret::Column::Name.eq(name)).await
     }
 
     /// Where notifications go, by name.
@@ -406,7 +375,6 @@ impl Meta {
             last_error: row.last_error.clone(),
             next_at: row.next_at.map(micros),
         };
-        let transaction = self.pools.begin().await?;
         let columns = [
             Column::Config,
             Column::Cursor,
@@ -415,15 +383,7 @@ impl Meta {
             Column::LastError,
             Column::NextAt,
         ];
-        destination::Entity::insert(model.into_active_model())
-            .on_conflict(
-                OnConflict::column(Column::Name)
-                    .update_columns(columns)
-                    .to_owned(),
-            )
-            .exec_without_returning(&transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        self.put(model.into_active_model(), Column::Name, columns).await
     }
 
     /// Removes a destination; whether there was one.
@@ -431,8 +391,37 @@ impl Meta {
     /// # Errors
     /// `meta.not_writable`.
     pub async fn delete_destination(&self, name: &str) -> Result<bool, MetaError> {
+        self.delete::<destination::Entity>(destination::Column::Name.eq(name))
+            .await
+    }
+}
+
+/// What these have in common: one statement, one transaction.
+impl Meta {
+    /// Inserts a row, or changes these columns of the one that stands under the same key.
+    async fn put<A>(
+        &self,
+        row: A,
+        key: <A::Entity as EntityTrait>::Column,
+        columns: impl IntoIterator<Item = <A::Entity as EntityTrait>::Column>,
+    ) -> Result<(), MetaError>
+    where
+        A: sea_orm::ActiveModelTrait + Send,
+        <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+    {
+        let conflict = OnConflict::column(key).update_columns(columns).to_owned();
         let transaction = self.pools.begin().await?;
-        let deleted = destination::Entity::delete_by_id(name).exec(&transaction).await?;
+        A::Entity::insert(row)
+            .on_conflict(conflict)
+            .exec_without_returning(&transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Deletes rows; whether there were any.
+    async fn delete<E: EntityTrait>(&self, which: impl IntoCondition) -> Result<bool, MetaError> {
+        let transaction = self.pools.begin().await?;
+        let deleted = E::delete_many().filter(which).exec(&transaction).await?;
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
     }

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod approvals;
 mod artifacts;
 mod backends;
