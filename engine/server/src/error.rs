@@ -22,6 +22,12 @@ pub enum ServerError {
         /// Where.
         address: SocketAddr,
     },
+    /// The address of the OpenTelemetry collector is wrong. It is not repeated: it may hold a password.
+    #[error("traces cannot be sent to that collector: {reason}")]
+    Otlp {
+        /// Why.
+        reason: String,
+    },
     /// The database failed.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -37,6 +43,7 @@ impl ServerError {
         match self {
             Self::Bind { .. } => "server.bind",
             Self::NeedsLogin { .. } => "server.needs_login",
+            Self::Otlp { .. } => "server.otlp",
             Self::Meta(error) => error.code(),
             Self::Document(_) => "server.document",
         }
@@ -51,6 +58,7 @@ impl ServerError {
                 "Make an admin first: `twinloom user create NAME --role admin`; or listen on 127.0.0.1."
                     .to_owned()
             }
+            Self::Otlp { .. } => "Write it as http://127.0.0.1:4318.".to_owned(),
             Self::Meta(error) => error.hint().to_owned(),
             Self::Document(_) => "This is a defect of Twinloom: please report it.".to_owned(),
         }

@@ -8,6 +8,7 @@ mod live;
 mod metrics;
 mod notify;
 pub mod openapi;
+mod otlp;
 pub mod queue;
 mod secrets;
 mod serve;

@@ -28,7 +28,9 @@ use crate::{
     http::{guard, idempotency, problem::Problem, rate},
     live::hub::Hub,
     metrics::Metrics,
-    notify, openapi, queue,
+    notify, openapi,
+    otlp::Teller,
+    queue,
     secrets::Vault,
     state::{App, Shared},
     ui,
@@ -52,6 +54,8 @@ pub struct ServerConfig {
     pub requests_per_second: u32,
     /// How people reach the web UI, for links in notifications; where it listens unless given.
     pub page: Option<String>,
+    /// The OpenTelemetry collector that is told of runs, as `http://127.0.0.1:4318`.
+    pub otlp: Option<String>,
 }
 
 impl Default for ServerConfig {
@@ -61,6 +65,7 @@ impl Default for ServerConfig {
             host_names: Vec::new(),
             requests_per_second: 500,
             page: None,
+            otlp: None,
         }
     }
 }
@@ -71,13 +76,15 @@ pub struct Server {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
+    teller: Option<Teller>,
 }
 
 impl Server {
     /// Binds and serves. The service stays the caller's: it outlives the server.
     ///
     /// # Errors
-    /// `server.bind`, `server.needs_login` (an address that is not loopback, without users), `server.database`.
+    /// `server.bind`, `server.needs_login` (an address that is not loopback, without users), `server.otlp`; what the
+    /// database says.
     pub async fn start(
         service: Service,
         secrets: Arc<Vault>,
@@ -96,6 +103,10 @@ impl Server {
         };
         let listener = TcpListener::bind(config.address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        let teller = match &config.otlp {
+            Some(collector) => Some(Teller::start(&engine, meta.clone(), collector)?),
+            None => None,
+        };
         let metrics = Metrics::new();
         let (live, hub) = Hub::start(meta.clone(), &engine);
         let (routes, document) = openapi::routes();
@@ -129,6 +140,7 @@ impl Server {
             stop,
             serving,
             helpers,
+            teller,
         })
     }
 
@@ -147,6 +159,9 @@ impl Server {
         }
         for helper in &self.helpers {
             helper.abort();
+        }
+        if let Some(teller) = self.teller {
+            teller.shutdown().await;
         }
     }
 }

@@ -50,11 +50,7 @@ pub async fn user(app: &App, command: UserCommand) -> Result<(), CliError> {
         }
         UserCommand::Remove { name } => {
             accounts.remove_user(&name).await?;
-            done(
-                json,
-                &json!({ "user": name, "removed": true }),
-                &format!("{name} is removed"),
-            )
+            removed(json, "user", &name)
         }
     }
 }
@@ -93,14 +89,8 @@ pub async fn remote_user(remote: &Remote, json: bool, command: UserCommand) -> R
             told(json, &name, drawn.then_some(password.as_str()))
         }
         UserCommand::Remove { name } => {
-            remote
-                .send_json(reqwest::Method::DELETE, &["users", &name], &json!({}))
-                .await?;
-            done(
-                json,
-                &json!({ "user": name, "removed": true }),
-                &format!("{name} is removed"),
-            )
+            remote.delete(&["users", &name]).await?;
+            removed(json, "user", &name)
         }
     }
 }
@@ -152,11 +142,7 @@ pub async fn token(app: &App, command: TokenCommand) -> Result<(), CliError> {
         }
         TokenCommand::Remove { id } => {
             accounts.remove_token(&id).await?;
-            done(
-                json,
-                &json!({ "token": id, "removed": true }),
-                &format!("{id} is removed"),
-            )
+            removed(json, "token", &id)
         }
     }
 }
@@ -185,14 +171,8 @@ pub async fn remote_token(remote: &Remote, json: bool, command: TokenCommand) ->
             done(json, &made, made["token"].as_str().unwrap_or_default())
         }
         TokenCommand::Remove { id } => {
-            remote
-                .send_json(reqwest::Method::DELETE, &["tokens", &id], &json!({}))
-                .await?;
-            done(
-                json,
-                &json!({ "token": id, "removed": true }),
-                &format!("{id} is removed"),
-            )
+            remote.delete(&["tokens", &id]).await?;
+            removed(json, "token", &id)
         }
     }
 }
@@ -223,19 +203,11 @@ pub async fn secret(app: &App, command: SecretCommand) -> Result<(), CliError> {
         SecretCommand::Set { name } => {
             let by = std::env::var("USER").unwrap_or_default();
             vault.put(&name, &from_stdin()?, &by).await?;
-            done(
-                json,
-                &json!({ "secret": name, "set": true }),
-                &format!("{name} is set"),
-            )
+            set(json, &name)
         }
         SecretCommand::Remove { name } => {
             vault.delete(&name).await?;
-            done(
-                json,
-                &json!({ "secret": name, "removed": true }),
-                &format!("{name} is removed"),
-            )
+            removed(json, "secret", &name)
         }
     }
 }
@@ -260,21 +232,11 @@ pub async fn remote_secret(remote: &Remote, json: bool, command: SecretCommand) 
             remote
                 .send_json(reqwest::Method::PUT, &["secrets", &name], &body)
                 .await?;
-            done(
-                json,
-                &json!({ "secret": name, "set": true }),
-                &format!("{name} is set"),
-            )
+            set(json, &name)
         }
         SecretCommand::Remove { name } => {
-            remote
-                .send_json(reqwest::Method::DELETE, &["secrets", &name], &json!({}))
-                .await?;
-            done(
-                json,
-                &json!({ "secret": name, "removed": true }),
-                &format!("{name} is removed"),
-            )
+            remote.delete(&["secrets", &name]).await?;
+            removed(json, "secret", &name)
         }
     }
 }
@@ -294,6 +256,25 @@ fn from_stdin() -> Result<String, CliError> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
+/// Something is gone.
+fn removed(json: bool, what: &str, name: &str) -> Result<(), CliError> {
+    done(
+        json,
+        &json!({ what: name, "removed": true }),
+        &format!("{name} is removed"),
+    )
+}
+
+/// A secret has a value.
+fn set(json: bool, name: &str) -> Result<(), CliError> {
+    done(
+        json,
+        &json!({ "secret": name, "set": true }),
+        &format!("{name} is set"),
+    )
+}
+
+/// A password is set; one that was drawn is told.
 fn told(json: bool, name: &str, drawn: Option<&str>) -> Result<(), CliError> {
     match drawn {
         Some(password) => {

@@ -41,6 +41,7 @@ pub async fn run(app: &App, args: &UpArgs) -> Result<(), CliError> {
         address: SocketAddr::new(args.bind, args.port),
         host_names: args.host_name.clone(),
         requests_per_second: args.requests_per_second,
+        otlp: args.otlp.clone(),
         page: args.host_name.first().map(|name| format!("https://{name}")),
     };
     let server = match Server::start(service.clone(), vault, config).await {

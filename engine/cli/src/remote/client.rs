@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{args::Global, error::CliError};
 
@@ -71,6 +71,15 @@ impl Remote {
     /// As [`Self::get`].
     pub async fn post(&self, path: &[&str], body: &Value) -> Result<Value, CliError> {
         self.send_json(Method::POST, path, body).await
+    }
+
+    /// DELETE.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn delete(&self, path: &[&str]) -> Result<Value, CliError> {
+        self.send_json(Method::DELETE, path, &Value::Object(Map::new()))
+            .await
     }
 
     /// A request for a path whose parts are encoded, since task ids hold slashes.

@@ -10,6 +10,7 @@
 mod document;
 mod live;
 mod notify;
+mod otlp;
 mod queue;
 mod resources;
 mod roles;

@@ -160,11 +160,21 @@ async fn service(home: &std::path::Path) -> Service {
 }
 
 pub async fn listen(service: &Service, address: &str) -> Result<Server, ServerError> {
-    let config = &service.engine().config();
-    let vault = Arc::new(Vault::new(config.meta.clone(), &config.home));
     let config = ServerConfig {
         address: address.parse().unwrap(),
         ..ServerConfig::default()
     };
+    start(service, config).await
+}
+
+/// On any port of loopback.
+pub async fn listen_with(service: &Service, config: ServerConfig) -> Result<Server, ServerError> {
+    let address = "127.0.0.1:0".parse().unwrap();
+    start(service, ServerConfig { address, ..config }).await
+}
+
+async fn start(service: &Service, config: ServerConfig) -> Result<Server, ServerError> {
+    let engine = service.engine().config();
+    let vault = Arc::new(Vault::new(engine.meta.clone(), &engine.home));
     Server::start(service.clone(), vault, config).await
 }
