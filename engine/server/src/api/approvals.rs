@@ -129,7 +129,7 @@ pub async fn list(
     State(app): State<Shared>,
     Query(query): Query<ApprovalsQuery>,
 ) -> Answer<Json<Page<ApprovalItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let rows = match query.state.as_deref() {
         None | Some("open") => {
             let offset = page::number(query.cursor.as_deref())?.unwrap_or(0);
@@ -140,9 +140,7 @@ pub async fn list(
                 .take(usize::try_from(limit + 1).unwrap_or(usize::MAX))
                 .map(ApprovalItem::from)
                 .collect();
-            return Ok(Json(Page::cut(items, limit, |item| {
-                item.opened_at.as_microsecond().to_string()
-            })));
+            return Ok(Json(Page::cut(items, limit, opened)));
         }
         Some("all") => {
             let before = page::number(query.cursor.as_deref())?;
@@ -157,10 +155,12 @@ pub async fn list(
             ));
         }
     };
-    let items = rows.iter().map(ApprovalItem::from).collect();
-    Ok(Json(Page::cut(items, limit, |item: &ApprovalItem| {
-        item.opened_at.as_microsecond().to_string()
-    })))
+    Ok(Json(Page::of(&rows, limit, opened)))
+}
+
+/// The cursor of a question: when it was asked.
+fn opened(item: &ApprovalItem) -> String {
+    item.opened_at.as_microsecond().to_string()
 }
 
 /// A question with the evidence to look at before answering.

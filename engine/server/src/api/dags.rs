@@ -122,7 +122,7 @@ pub struct DagsQuery {
     params(DagsQuery), responses((status = 200, body = Page<DagItem>)),
     extensions(("x-permission" = json!("read"))))]
 pub async fn list(State(app): State<Shared>, Query(query): Query<DagsQuery>) -> Answer<Json<Page<DagItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let runs = query.runs.unwrap_or(USUAL_RUNS).min(MOST_RUNS);
     let text = query.q.as_ref().map(|text| text.to_lowercase());
     let after = query.cursor.as_deref();

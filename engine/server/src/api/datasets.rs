@@ -104,7 +104,7 @@ pub async fn list(
     State(app): State<Shared>,
     Query(query): Query<DatasetsQuery>,
 ) -> Answer<Json<Page<DatasetItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let rows = app
         .meta
         .latest_datasets(query.q.as_deref(), query.cursor.as_deref(), limit + 1)

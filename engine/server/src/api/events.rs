@@ -68,21 +68,17 @@ pub async fn list(
     State(app): State<Shared>,
     Query(query): Query<EventsQuery>,
 ) -> Answer<Json<Page<EventItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let filter = EventFilter {
         kind: query.kind,
         subject: query.subject,
         before: page::number(query.cursor.as_deref())?,
         limit: limit + 1,
     };
-    let items = app
-        .meta
-        .events(&filter)
-        .await?
-        .iter()
-        .map(EventItem::from)
-        .collect();
-    Ok(Json(Page::cut(items, limit, |event| event.id.to_string())))
+    let rows = app.meta.events(&filter).await?;
+    Ok(Json(Page::of(&rows, limit, |event: &EventItem| {
+        event.id.to_string()
+    })))
 }
 
 /// Who did what.

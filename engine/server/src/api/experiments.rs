@@ -75,7 +75,7 @@ pub async fn list(
     State(app): State<Shared>,
     Query(query): Query<ExperimentsQuery>,
 ) -> Answer<Json<Page<ExperimentRow>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let filter = RunFilter {
         states: states(query.state.as_deref())?,
         dag: query.dag,

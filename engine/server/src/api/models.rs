@@ -88,7 +88,7 @@ pub async fn list(
     State(app): State<Shared>,
     Query(query): Query<DatasetsQuery>,
 ) -> Answer<Json<Page<ModelItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let mut by_name: BTreeMap<String, Vec<ModelIndexRow>> = BTreeMap::new();
     let wanted = |name: &str| {
         query.q.as_ref().is_none_or(|text| name.contains(text.as_str()))

@@ -339,7 +339,7 @@ pub async fn dag_grid(
     Path(dag): Path<String>,
     Query(query): Query<GridQuery>,
 ) -> Answer<Json<Grid>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let filter = RunFilter {
         dag: Some(dag),
         before: query.before,

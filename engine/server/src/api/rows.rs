@@ -65,7 +65,7 @@ pub async fn show(
     Path((dataset, version)): Path<(String, String)>,
     Query(query): Query<RowsQuery>,
 ) -> Answer<Json<RowsPage>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let offset = query.offset.unwrap_or(0);
     if offset > FARTHEST {
         return Err(Problem::bad_request(
@@ -211,7 +211,7 @@ pub async fn diff(
     Path(dataset): Path<String>,
     Query(query): Query<DiffQuery>,
 ) -> Answer<Json<DiffPage>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)? as usize;
+    let limit = page::usual(query.limit)? as usize;
     let from = manifest(&app.store, &dataset, selector(&query.from)?).await?;
     let to = manifest(&app.store, &dataset, selector(&query.to)?).await?;
     let diff = app.store.diff(&from, &to).await?;

@@ -101,7 +101,7 @@ pub struct RunsQuery {
     params(RunsQuery), responses((status = 200, body = Page<RunItem>)),
     extensions(("x-permission" = json!("read"))))]
 pub async fn list(State(app): State<Shared>, Query(query): Query<RunsQuery>) -> Answer<Json<Page<RunItem>>> {
-    let limit = page::limit(query.limit, page::USUAL, page::MOST)?;
+    let limit = page::usual(query.limit)?;
     let filter = RunFilter {
         states: states(query.state.as_deref())?,
         dag: query.dag,
@@ -113,8 +113,7 @@ pub async fn list(State(app): State<Shared>, Query(query): Query<RunsQuery>) -> 
         ..RunFilter::default()
     };
     let rows = app.meta.runs(&filter).await.map_err(cursor_error)?;
-    let items = rows.iter().map(RunItem::from).collect();
-    Ok(Json(Page::cut(items, limit, |run| run.id.clone())))
+    Ok(Json(Page::of(&rows, limit, |run: &RunItem| run.id.clone())))
 }
 
 /// A run with its tasks. `run` is an id or the start of one.

@@ -28,6 +28,14 @@ impl<T> Page<T> {
         }
     }
 
+    /// A page of `limit` out of rows that were fetched with one more.
+    pub fn of<R>(rows: &[R], limit: u64, cursor: impl Fn(&T) -> String) -> Self
+    where
+        T: for<'r> From<&'r R>,
+    {
+        Self::cut(rows.iter().map(T::from).collect(), limit, cursor)
+    }
+
     /// A page of `limit` out of a list that was fetched with one more.
     pub fn cut(mut items: Vec<T>, limit: u64, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -55,8 +63,16 @@ impl Paging {
     /// # Errors
     /// `request.limit`.
     pub fn limit(&self) -> Answer<u64> {
-        limit(self.limit, USUAL, MOST)
+        usual(self.limit)
     }
+}
+
+/// The number of items of an ordinary list, checked.
+///
+/// # Errors
+/// `request.limit`.
+pub fn usual(given: Option<u64>) -> Answer<u64> {
+    limit(given, USUAL, MOST)
 }
 
 /// A number of items, checked.
