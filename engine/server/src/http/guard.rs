@@ -10,8 +10,9 @@ use axum::{
 use super::problem::{Answer, Problem};
 use crate::state::Shared;
 
-/// Nothing but what this server serves; styles are set inline by the graph and editor libraries.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+/// Nothing but what this server serves, and no exception for scripts or style sheets that stand in a page. Style attributes
+/// are let through: the browser itself sets them where a text in the editor is replaced.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; \
                    font-src 'self'; connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; \
                    form-action 'self'; frame-ancestors 'none'";
 
