@@ -226,6 +226,25 @@ def web_ui() -> list[dict]:
     return rows_of(["node", ROOT / "engine" / "server" / "ui" / "e2e" / "scale.mjs"], TWINLOOM_BIN=str(TWINLOOM))
 
 
+def reranking(weights: str, dtype: str):
+    """Scoring pairs with a random-weight cross-encoder of MiniLM's shape, which the peer's Python makes."""
+    model = Path(os.environ.get("CHECKPOINTS", ROOT / ".cache" / "checkpoints")) / "cross-minilm"
+    script, articles = Path(__file__).with_name("rerank.py"), PEERS.parents[1] / "data" / "articles.jsonl"
+
+    def ours():
+        if not (model / "model.safetensors").is_file() and PYTHON:
+            subprocess.run([PYTHON, script, "make", MINILM, model], stdout=sys.stderr, check=False)
+        if (model / "model.safetensors").is_file() and articles.is_file():
+            return rows_of([TORCH, "bench", "rerank", "--model", model, "--articles", articles, "--weights", weights])
+        say(f"there is no {model} or no {articles}: set PEERS_PYTHON, CHECKPOINTS or PEERS")
+        return []
+
+    def theirs():
+        there = PYTHON and (model / "model.safetensors").is_file() and articles.is_file()
+        return rows_of([PYTHON, script, "run", model, articles, "--dtype", dtype]) if there else []
+    return ours, theirs
+
+
 def under(name: str, run):
     """A peer's figures under the name that ours have."""
     return lambda: [{**row, "bench": name} for row in run()]
@@ -235,6 +254,26 @@ def decoding(batch: int, weights: str):
     """Decoding with weights of a kind; the peer's are bf16 whatever ours are."""
     ours = lambda base: rows_of([TORCH, "bench", "generate", "--checkpoint", base, "--batch", batch, "--weights", weights])
     return smol(ours), smol(lambda base: peer("generate.py", base, "--batch", str(batch))())
+
+
+def beside_load(base) -> list[dict]:
+    """What is left of the rate while another process keeps one core busy, as a share."""
+    rows = []
+    for name, command in (("generate", ["generate", "--checkpoint", base, "--batch", "1", "--weights", "bf16"]), ("lora_train", ["train", base])):
+        def rate():
+            found = rows_of([TORCH, "bench", *command])
+            return next((row["value"] for row in found if row["system"] == "twinloom"), None)
+        alone = rate()
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        try:
+            loaded = rate()
+        finally:
+            busy.kill()
+            busy.wait()
+        if alone and loaded:
+            rows.append({"bench": "beside_load", "system": "twinloom", "value": round(loaded / alone, 3), "unit": "share",
+                         "of": name, "alone": alone, "loaded": loaded})
+    return rows
 
 
 # Each case: the figures it gives, our command, the peer's (if there is one).
@@ -255,6 +294,8 @@ CASES = [
      smol(lambda base: peer("lora_train.py", base, "--seq", "256", "--batch", "2")())),
     *(({"embed_reduced"}, lambda weights=weights: rows_of([TORCH, "bench", "embed", "--weights", weights]),
        under("embed_reduced", peer("embed.py", MINILM, "--dtype", "bfloat16"))) for weights in ("bf16", "int8")),
+    *(({"rerank"}, *reranking(weights, dtype)) for weights, dtype in (("f32", "float32"), ("bf16", "bfloat16"))),
+    ({"beside_load"}, smol(beside_load), None),
     *(({"generate"}, *decoding(batch, weights)) for batch in (1, 8) for weights in ("bf16", "int8")),
 ]
 

@@ -83,6 +83,8 @@ enum Bench {
     Embed(bench::EmbedBench),
     /// Tokens written a second.
     Generate(bench::GenerateBench),
+    /// Pairs of question and chunk scored a second.
+    Rerank(bench::RerankBench),
     /// Tokens trained on a second.
     Train(bench::TrainBench),
 }
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
             out,
         }) => checkpoint::convert_llama2c(&weights, &tokenizer, &out),
         Some(Command::Bench(Bench::Embed(bench))) => bench::embed(&bench).map(|rows| print(&rows)),
+        Some(Command::Bench(Bench::Rerank(bench))) => bench::rerank(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Train(bench))) => bench::train(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Generate(bench))) => bench::generate(&bench).map(|rows| print(&rows)),
     };

@@ -108,15 +108,18 @@ impl Graph {
 
 /// Ids of the tasks whose outputs flow into a task.
 pub fn data_needs(task: &PlannedTask) -> impl Iterator<Item = &str> {
-    task.inputs.values().flat_map(|input| -> Vec<&str> {
-        match input {
-            PlannedInput::Task { task, .. } => vec![task],
-            PlannedInput::Gather { tasks, .. } => tasks.iter().map(String::as_str).collect(),
-            PlannedInput::Select { variants, .. } => variants
-                .iter()
-                .flat_map(|variant| [variant.task.as_str(), variant.metric_task.as_str()])
-                .collect(),
-            PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => Vec::new(),
-        }
-    })
+    task.inputs.values().flat_map(sources)
+}
+
+/// Ids of the tasks that an input comes from.
+pub fn sources(input: &PlannedInput) -> Vec<&str> {
+    match input {
+        PlannedInput::Task { task, .. } => vec![task],
+        PlannedInput::Gather { tasks, .. } => tasks.iter().map(String::as_str).collect(),
+        PlannedInput::Select { variants, .. } => variants
+            .iter()
+            .flat_map(|variant| [variant.task.as_str(), variant.metric_task.as_str()])
+            .collect(),
+        PlannedInput::Dataset { .. } | PlannedInput::Model { .. } => Vec::new(),
+    }
 }

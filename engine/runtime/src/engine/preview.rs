@@ -11,7 +11,7 @@ use twinloom_spec::{Plan, PlannedInput, PlannedTask};
 use super::Engine;
 use crate::{
     EngineError, TaskPreview, Would,
-    dispatcher::graph::data_needs,
+    dispatcher::graph::sources,
     prepare::{self, CachedOutput},
     scope,
 };
@@ -58,11 +58,15 @@ impl Engine {
         task: &PlannedTask,
         known: &HashMap<&str, Known>,
     ) -> Result<(Would, String, Known), EngineError> {
-        let skipped = data_needs(task).find(|need| matches!(known.get(need), Some(Known::Skipped)));
+        let facts = self.shared.facts(&task.operator);
+        let needed = |port: &str| !facts.is_some_and(|facts| facts.is_optional(port));
+        let skipped = task
+            .inputs
+            .iter()
+            .find_map(|(port, input)| dry(input, known).filter(|_| needed(port)));
         if let Some(need) = skipped {
             return Ok((Would::Skip, format!("`{need}` is skipped"), Known::Skipped));
         }
-        let facts = self.shared.facts(&task.operator);
         let open = task
             .needs
             .iter()
@@ -150,7 +154,12 @@ impl Engine {
                 .map(|output| output.artifact.clone()),
             _ => None,
         };
-        for (port, input) in &task.inputs {
+        // What is left here of what is skipped, the task can do without.
+        for (port, input) in task
+            .inputs
+            .iter()
+            .filter(|(_, input)| dry(input, known).is_none())
+        {
             let artifacts = match input {
                 PlannedInput::Task { task, port } => output(task, port).into_iter().collect(),
                 PlannedInput::Gather { tasks, port } => {
@@ -178,6 +187,15 @@ impl Engine {
         }
         Ok(inputs)
     }
+}
+
+/// The task that an input would wait for in vain: the one that it comes from, or the first of several that are all skipped.
+fn dry<'a>(input: &'a PlannedInput, known: &HashMap<&str, Known>) -> Option<&'a str> {
+    let from = sources(input);
+    let skipped = |need: &&str| matches!(known.get(need), Some(Known::Skipped));
+    from.first()
+        .copied()
+        .filter(|_| from.iter().all(|need| skipped(need)))
 }
 
 fn steps(plan: &Plan, known: &HashMap<&str, Known>) -> Map<String, Value> {

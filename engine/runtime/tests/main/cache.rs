@@ -118,6 +118,35 @@ async fn a_preview_says_what_would_run_and_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preview_goes_on_without_what_a_task_can_do_without() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let make = || {
+        let rows = task("rows", "rows", json!({ "texts": ["a"] })).output("out", "raw");
+        let other = task("other", "rows", json!({ "texts": ["b"] }))
+            .when("false")
+            .output("out", "others");
+        let compare = task("compare", "compare", json!({}))
+            .input("rows", "rows", "out")
+            .input("other", "other", "out");
+        let upper = task("upper", "upper", json!({})).input("rows", "other", "out");
+        plan("without", vec![rows, other, compare, upper])
+    };
+    let would = |previews: Vec<TaskPreview>| {
+        previews
+            .into_iter()
+            .map(|preview| preview.would)
+            .collect::<Vec<_>>()
+    };
+    let before = would(engine.plan_preview(&make()).await.unwrap());
+    assert_eq!(before, [Would::Run, Would::Skip, Would::Unknown, Would::Skip]);
+    let ended = run(&engine, make()).await;
+    assert_eq!(support::task(&ended, "compare").metrics["others"], 0);
+    let after = would(engine.plan_preview(&make()).await.unwrap());
+    assert_eq!(after, [Would::Cached, Would::Skip, Would::Cached, Would::Skip]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_compared_with_itself_is_what_had_nothing_to_be_compared_with() {
     let home = Home::new();
     let engine = home.engine().await;

@@ -95,7 +95,8 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     Ok(vec![rate, share])
 }
 
-fn articles(given: Option<PathBuf>) -> Result<PathBuf, ModelError> {
+/// The file of articles.
+pub fn articles(given: Option<PathBuf>) -> Result<PathBuf, ModelError> {
     let shared = std::env::var_os("TWINLOOM_SHARED").map(PathBuf::from);
     let found = given.or_else(|| {
         shared
@@ -119,7 +120,8 @@ fn products_a_token(model: &Path) -> Result<f64, ModelError> {
             .sum::<i64>() as f64)
 }
 
-fn chunks(path: &Path, limit: usize) -> Result<Vec<String>, ModelError> {
+/// The first chunks of them.
+pub fn chunks(path: &Path, limit: usize) -> Result<Vec<String>, ModelError> {
     let text = std::fs::read_to_string(path).map_err(|source| ModelError::Io {
         path: path.to_owned(),
         source,

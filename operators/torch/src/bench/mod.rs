@@ -2,10 +2,12 @@
 
 mod embed;
 mod generate;
+mod rerank;
 mod train;
 
 pub use embed::{EmbedBench, embed};
 pub use generate::{GenerateBench, generate};
+pub use rerank::{RerankBench, rerank};
 pub use train::{TrainBench, train};
 
 use std::time::Instant;
