@@ -1,40 +1,15 @@
 // Runs across, newest first; tasks down. One cell, one state. Only the cells in view exist.
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useCallback, useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { Link, useLocation } from "wouter";
 import type { Schemas } from "../api/client";
 import { to } from "../lib/address";
 import { duration, moment, plural } from "../lib/format";
+import type { GridData } from "../lib/grid";
 import { look } from "../lib/states";
 import { StateShape } from "../ui/Status";
+import { GridCell } from "./GridCell";
 import "./grid.css";
-
-export interface GridData {
-  runs: Schemas["RunItem"][];
-  tasks: Schemas["GridTask"][];
-  cells: Map<string, Schemas["GridCell"]>;
-}
-
-/** Pages of the grid as one: tasks in the order of the newest run that has them; of a run on two pages the first counts. */
-export function mergeGrid(pages: Schemas["Grid"][]): GridData {
-  const known = new Set<string>();
-  const tasks = new Map<string, Schemas["GridTask"]>();
-  const cells: GridData["cells"] = new Map();
-  const runs: GridData["runs"] = [];
-  for (const page of pages) {
-    for (const task of page.tasks) if (!tasks.has(task.id)) tasks.set(task.id, task);
-    const fresh = page.runs.map(({ id }) => !known.has(id));
-    for (const cell of page.cells) {
-      const [run, task] = [page.runs[cell.run], page.tasks[cell.task]];
-      if (run && task && fresh[cell.run]) cells.set(`${run.id} ${task.id}`, cell);
-    }
-    for (const [index, run] of page.runs.entries()) {
-      known.add(run.id);
-      if (fresh[index]) runs.push(run);
-    }
-  }
-  return { runs, tasks: [...tasks.values()], cells };
-}
 
 /** The row above the tasks, where the runs are. */
 const HEAD = -1;
@@ -47,8 +22,8 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   const [, go] = useLocation();
   const [at, setAt] = useState<{ run: number; task: number }>();
   const id = useId();
-  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 12 });
-  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 12 });
+  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4 });
+  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4 });
   const columns = across.getVirtualItems();
   const rows = down.getVirtualItems();
   const lastColumn = columns.at(-1)?.index ?? 0;
@@ -57,7 +32,15 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   }, [onEnd, lastColumn, runs.length]);
   const longest = useMemo(() => Math.max(1, ...runs.map(length)), [runs]);
 
-  const cell = at && runs[at.run] && tasks[at.task] ? cells.get(`${runs[at.run]?.id} ${tasks[at.task]?.id}`) : undefined;
+  const cell = at && cells.get(runs[at.run]?.id ?? "")?.get(tasks[at.task]?.id ?? "");
+  const point = useCallback((run: number, task: number) => setAt({ run, task }), []);
+  const open = useCallback(
+    (run: number, task: number) => {
+      const [one, other] = [runs[run], tasks[task]];
+      if (one && (other || task === HEAD)) go(to.run(one.id, "", other?.id ?? ""));
+    },
+    [runs, tasks, go],
+  );
   const onKeyDown = (event: KeyboardEvent) => {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-1e9, 0], End: [1e9, 0] }[event.key];
     if (move) {
@@ -69,10 +52,6 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
       down.scrollToIndex(Math.max(0, next.task));
     } else if (event.key === "Enter" && at) open(at.run, at.task);
     else if (event.key === "Escape") setAt(undefined);
-  };
-  const open = (run: number, task: number) => {
-    const [one, other] = [runs[run], tasks[task]];
-    if (one && (other || task === HEAD)) go(to.run(one.id, "", other?.id ?? ""));
   };
   const width = across.getTotalSize();
   const height = down.getTotalSize();
@@ -120,31 +99,22 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
         <div className="grid-cells" role="presentation" style={{ width, height }}>
           {rows.map((row) => (
             <div key={row.key} role="row" aria-rowindex={row.index + 1}>
-              {columns.map((column) => {
-                const [run, task] = [runs[column.index], tasks[row.index]];
-                const one = run && task ? cells.get(`${run.id} ${task.id}`) : undefined;
-                const on = at?.run === column.index && at.task === row.index;
-                const { tone, word } = look(one?.state ?? "");
-                return (
-                  <div
-                    key={column.key}
-                    role="gridcell"
-                    id={`${id}-${column.index}-${row.index}`}
-                    aria-colindex={column.index + 1}
-                    aria-label={one ? `${task?.id}: ${word}` : `${task?.id}: not in this run`}
-                    className={`grid-cell ${one ? `tone-${tone}` : ""} ${on ? "on" : ""}`}
-                    style={{ left: column.start, top: row.start, width: CELL, height: CELL }}
-                    onMouseEnter={() => setAt({ run: column.index, task: row.index })}
-                    onClick={() => one && open(column.index, row.index)}
-                  >
-                    {one && (
-                      <span>
-                        <StateShape state={one.state} size={13} />
-                      </span>
-                    )}
-                  </div>
-                );
-              })}
+              {columns.map((column) => (
+                <GridCell
+                  key={column.key}
+                  id={`${id}-${column.index}-${row.index}`}
+                  run={column.index}
+                  task={row.index}
+                  name={tasks[row.index]?.id ?? ""}
+                  state={cells.get(runs[column.index]?.id ?? "")?.get(tasks[row.index]?.id ?? "")?.state}
+                  left={column.start}
+                  top={row.start}
+                  size={CELL}
+                  on={at?.run === column.index && at.task === row.index}
+                  onPoint={point}
+                  onOpen={open}
+                />
+              ))}
             </div>
           ))}
         </div>

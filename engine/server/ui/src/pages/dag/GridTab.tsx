@@ -2,7 +2,8 @@ import { useCallback, useMemo } from "react";
 import { Link } from "wouter";
 import { api, type Schemas } from "../../api/client";
 import { to } from "../../lib/address";
-import { Grid, mergeGrid } from "../../parts/Grid";
+import { mergeGrid } from "../../lib/grid";
+import { Grid } from "../../parts/Grid";
 import { Code } from "../../ui/Copy";
 import { Empty, Loaded } from "../../ui/Notes";
 
