@@ -33,17 +33,21 @@ export function ago(at: number, now: number): string {
   return ms >= 0 ? `${text} ago` : `in ${text}`;
 }
 
+// Made once: making one takes longer than a table's worth of formatting.
+const MOMENT = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
+
 /** The moment in the viewer's zone, to the second, with the zone's name. */
 export function moment(at: string | number): string {
-  return new Date(at).toLocaleString(undefined, {
-    year: "numeric",
-    month: "short",
-    day: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    timeZoneName: "short",
-  });
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? String(at) : MOMENT.format(date);
 }
 
 export function bytes(count: number): string {
