@@ -1,13 +1,30 @@
 //! BERT-type encoders: every token of a text looks at all of its text; norms come after the sums.
+//!
+//! A layer is two parallel steps. One is attention, by text and head. The other takes blocks of rows through all that
+//! follows, up to the next layer's queries, keys and values: a block's states stay in the cache of its core, and nobody
+//! waits for others in between. Where there are too few rows for a block a core, the cores share its products instead.
+
+mod attention;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::{
-    Activation, Cores, Level, Linear, Norm,
-    attention::{HEADS, Scores, score, softmax, weigh},
-    decoder::{each_row, norm_row},
-    level::in_loops,
-    math::{self, LANES},
-    pages::PAGE,
+    Activation, Cores, Format, Level, Linear, Norm,
+    decoder::norm_row,
+    linear::{Form, Sink, Source, TILE},
 };
+use attention::Shape;
+
+/// Rows of a block, at most; with the net's inner states they fit the second cache.
+const BLOCK: usize = 96;
+/// Rows a core below which cores share the products of one block.
+const FEW: usize = 24;
 
 /// A block of an encoder.
 pub struct EncoderLayer {
@@ -37,250 +54,223 @@ pub struct Encoder {
     pub hidden: usize,
 }
 
+/// Runs a function on all of so many parts, piece by piece.
+type Spread<'a> = dyn Fn(usize, &(dyn Fn(Range<usize>) + Sync)) + Sync + 'a;
+
+/// Room that a thread works in.
+#[derive(Default)]
+struct Scratch {
+    /// Rows for products of reduced weights.
+    words: Vec<u32>,
+    /// The net's inner states.
+    inner: Vec<u32>,
+    row: Vec<f32>,
+    attention: attention::Scratch,
+}
+
+/// Room that nobody works in now.
+#[derive(Default)]
+struct Pool(Mutex<Vec<Scratch>>);
+
+impl Pool {
+    fn with(&self, work: impl FnOnce(&mut Scratch)) {
+        let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = free().pop().unwrap_or_default();
+        work(&mut scratch);
+        free().push(scratch);
+    }
+}
+
+/// Rows of a block: parts of what all have.
+struct Rows<'a> {
+    x: &'a mut [f32],
+    attended: &'a [f32],
+    qkv: &'a mut [u32],
+}
+
 impl Encoder {
     /// Hidden states `[tokens, hidden]` of texts laid end to end, of these lengths, to those after the last block.
     pub fn forward(&self, cores: &Cores, x: &mut [f32], lengths: &[usize]) {
         let (hidden, tokens) = (self.hidden, x.len() / self.hidden.max(1));
         assert_eq!(lengths.iter().sum::<usize>(), tokens, "texts of other lengths");
-        let starts: Vec<usize> = lengths
-            .iter()
-            .scan(0, |next, length| {
-                *next += length;
-                Some(*next - length)
-            })
-            .collect();
-        let mut qkv = vec![0.0; tokens * 3 * hidden];
-        let mut beside = vec![0.0; tokens * hidden];
-        let mut inner = Vec::new();
-        for layer in &self.layers {
-            layer.qkv.forward(cores, x, tokens, &mut qkv, false);
-            self.attention(cores, &qkv, (&starts, lengths), &mut beside);
-            layer.output.forward(cores, &beside, tokens, x, true);
-            norm_in_place(cores, &layer.attention_norm, x, hidden);
-            let width = layer.up.weight.outputs();
-            inner.resize(tokens * width, 0.0);
-            layer.up.forward(cores, x, tokens, &mut inner, false);
-            each_row(cores, &mut inner, width, &|_, row| match layer.activation {
-                Activation::Silu => math::all_silu(cores.level(), row),
-                Activation::Gelu => math::all_gelu(cores.level(), row),
-                Activation::GeluTanh => math::all_gelu_tanh(cores.level(), row),
-            });
-            layer.down.forward(cores, &inner, tokens, x, true);
-            norm_in_place(cores, &layer.feed_norm, x, hidden);
+        assert!(self.fits(), "layers of other sizes");
+        let shape = self.shape(cores.level());
+        let mut qkv = vec![0_u32; tokens * shape.width()];
+        let mut attended = vec![0.0_f32; tokens * hidden];
+        let pool = Pool::default();
+        // Before the first layer there are only its queries, keys and values to be made.
+        for next in 0..=self.layers.len() {
+            let layer = next.checked_sub(1).and_then(|index| self.layers.get(index));
+            if layer.is_some() {
+                attend(cores, shape, &qkv, lengths, &pool, &mut attended);
+            }
+            let link = Link {
+                layer,
+                next: self.layers.get(next),
+                shape,
+            };
+            link.forward(cores, &pool, x, &attended, &mut qkv);
         }
     }
 
-    fn attention(
-        &self,
-        cores: &Cores,
-        qkv: &[f32],
-        (starts, lengths): (&[usize], &[usize]),
-        out: &mut [f32],
-    ) {
-        struct Out(*mut f32);
-        // SAFETY: parts write to disjoint places: a text's rows, a head's columns.
-        unsafe impl Sync for Out {}
-        let shared = Out(out.as_mut_ptr());
-        let (hidden, dim) = (self.hidden, self.hidden / self.heads.max(1));
-        cores.run(starts.len() * self.heads, &|part| {
-            let shared = &shared;
-            let (text, head) = (part / self.heads, part % self.heads);
-            let (Some(&start), Some(&length)) = (starts.get(text), lengths.get(text)) else {
-                return;
-            };
-            let rows = qkv
-                .get(start * 3 * hidden..(start + length) * 3 * hidden)
-                .unwrap_or_default();
-            let mut own = vec![0.0_f32; length * dim];
-            attend(cores.level(), rows, (hidden, head, dim), &mut own);
-            for (row, values) in own.chunks_exact(dim.max(1)).enumerate() {
-                // SAFETY: inside `out`, which has a row for each token; see above.
-                let place = unsafe {
-                    std::slice::from_raw_parts_mut(shared.0.add((start + row) * hidden + head * dim), dim)
-                };
-                place.copy_from_slice(values);
-            }
-        });
+    fn fits(&self) -> bool {
+        let is = |linear: &Linear, outputs: usize, inputs: usize| {
+            (linear.weight.outputs(), linear.weight.inputs()) == (outputs, inputs)
+        };
+        let (hidden, heads) = (self.hidden, self.heads);
+        let layer = |layer: &EncoderLayer| {
+            let inner = layer.up.weight.outputs();
+            is(&layer.qkv, 3 * hidden, hidden)
+                && is(&layer.output, hidden, hidden)
+                && is(&layer.up, inner, hidden)
+                && is(&layer.down, hidden, inner)
+        };
+        heads > 0 && hidden > 0 && hidden.is_multiple_of(heads) && self.layers.iter().all(layer)
+    }
+
+    /// Reduced weights are not worth exact products of queries and keys.
+    fn shape(&self, level: Level) -> Shape {
+        let dim = self.hidden / self.heads.max(1);
+        let reduced = |layer: &EncoderLayer| layer.qkv.weight.format != Format::F32;
+        Shape {
+            heads: self.heads,
+            dim,
+            half: level >= Level::Avx512Bf16 && dim.is_multiple_of(2) && self.layers.iter().all(reduced),
+        }
     }
 }
 
-fn norm_in_place(cores: &Cores, norm: &Norm, x: &mut [f32], hidden: usize) {
-    each_row(cores, x, hidden, &|_, row| {
-        let own = row.to_vec();
-        norm_row(cores, norm, &own, row);
+/// Attention of all texts, by text and head.
+fn attend(cores: &Cores, shape: Shape, qkv: &[u32], lengths: &[usize], pool: &Pool, out: &mut [f32]) {
+    struct Out(*mut f32);
+    // SAFETY: parts write to disjoint places: a text's rows, a head's columns.
+    unsafe impl Sync for Out {}
+    let texts: Vec<Range<usize>> = lengths
+        .iter()
+        .scan(0, |next, length| {
+            *next += length;
+            Some(*next - length..*next)
+        })
+        .collect();
+    assert!(
+        out.len() * shape.width() >= qkv.len() * shape.heads * shape.dim,
+        "rows of another size"
+    );
+    let shared = Out(out.as_mut_ptr());
+    cores.run(texts.len() * shape.heads, &|part| {
+        let shared = &shared;
+        let (text, head) = (part / shape.heads, part % shape.heads);
+        let width = shape.width();
+        let rows = texts
+            .get(text)
+            .and_then(|rows| Some((rows.start, qkv.get(rows.start * width..rows.end * width)?)));
+        let Some((start, rows)) = rows else {
+            return;
+        };
+        pool.with(|scratch| {
+            // SAFETY: `out` has a row for each token; see above.
+            unsafe {
+                let out = shared.0.add(start * shape.heads * shape.dim + head * shape.dim);
+                attention::attend(cores.level(), shape, rows, head, &mut scratch.attention, out);
+            }
+        });
     });
 }
 
-/// One head of one text; `rows` are its queries, keys and values, `out` is `[tokens, dim]`.
-fn attend(level: Level, rows: &[f32], shape: (usize, usize, usize), out: &mut [f32]) {
-    in_loops!(level, attend_loop(rows, shape, out));
+/// What lies between the attention of a layer and that of the next.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    layer: Option<&'a EncoderLayer>,
+    next: Option<&'a EncoderLayer>,
+    shape: Shape,
 }
 
-#[inline(always)]
-fn attend_loop<const WIDE: bool>(rows: &[f32], (hidden, head, dim): (usize, usize, usize), out: &mut [f32]) {
-    let (length, wide) = (rows.len() / (3 * hidden), dim.next_multiple_of(LANES));
-    let pages = length.div_ceil(PAGE);
-    let part = |token: usize, which: usize| {
-        let at = token * 3 * hidden + which * hidden + head * dim;
-        rows.get(at..at + dim).unwrap_or_default()
-    };
-    // As in the pages of a decoder: keys side by side, values one after the other.
-    let mut keys = vec![[0.0_f32; PAGE]; pages * dim];
-    let mut values = vec![0.0_f32; pages * PAGE * wide];
-    for (token, kept) in values.chunks_exact_mut(wide).enumerate().take(length) {
-        let of_page = keys.iter_mut().skip(token / PAGE * dim);
-        for (keys, key) in of_page.zip(part(token, 1)) {
-            keys[token % PAGE] = *key;
+impl Link<'_> {
+    fn forward(self, cores: &Cores, pool: &Pool, x: &mut [f32], attended: &[f32], qkv: &mut [u32]) {
+        let (hidden, width) = (self.shape.heads * self.shape.dim, self.shape.width());
+        let (tokens, threads) = (x.len() / hidden, cores.threads());
+        if tokens < threads * FEW {
+            let rows = Rows { x, attended, qkv };
+            let share: &Spread<'_> = &|parts, work| cores.run(parts, &|part| work(part..part + 1));
+            return pool.with(|scratch| self.rows(cores, share, rows, scratch));
         }
-        kept.iter_mut()
-            .zip(part(token, 2))
-            .for_each(|(kept, value)| *kept = *value);
-    }
-    let scale = (dim as f32).sqrt().recip();
-    let mut queries = vec![[0.0_f32; HEADS]; dim];
-    let mut scores: Vec<Scores> = vec![[[0.0; PAGE]; HEADS]; pages];
-    for (group, out) in out.chunks_mut(HEADS * dim).enumerate() {
-        queries.fill([0.0; HEADS]);
-        for (index, _) in out.chunks_exact(dim).enumerate() {
-            for (queries, q) in queries.iter_mut().zip(part(group * HEADS + index, 0)) {
-                queries[index % HEADS] = q * scale;
+        let count = tokens.div_ceil(BLOCK).next_multiple_of(threads);
+        let block = tokens.div_ceil(count).next_multiple_of(TILE);
+        let blocks = x.chunks_mut(block * hidden).zip(attended.chunks(block * hidden));
+        let blocks = blocks.zip(qkv.chunks_mut(block * width));
+        let blocks: Vec<_> = blocks
+            .map(|((x, attended), qkv)| Mutex::new(Some(Rows { x, attended, qkv })))
+            .collect();
+        cores.run(blocks.len(), &|part| {
+            let rows = blocks.get(part).and_then(|rows| rows.lock().ok()?.take());
+            if let Some(rows) = rows {
+                pool.with(|scratch| self.rows(cores, &|parts, work| work(0..parts), rows, scratch));
             }
-        }
-        for (scores, keys) in scores.iter_mut().zip(keys.chunks_exact(dim)) {
-            *scores = score::<f32, WIDE>(&queries, keys);
-        }
-        for index in 0..HEADS {
-            softmax::<WIDE>(None, index, (0, length), &mut scores);
-        }
-        for from in (0..dim).step_by(LANES) {
-            let mut sums = [[0.0_f32; LANES]; HEADS];
-            for (scores, values) in scores.iter().zip(values.chunks_exact(PAGE * wide)) {
-                weigh::<f32, WIDE>(scores, values, (wide, from), &mut sums);
-            }
-            for (out, sums) in out.chunks_exact_mut(dim).zip(&sums) {
-                if let Some(out) = out.get_mut(from..(from + LANES).min(dim)) {
-                    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum);
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
-    use super::*;
-    use crate::{Format, Packed};
-
-    const HIDDEN: usize = 24;
-    const HEADS_OF: usize = 3;
-
-    fn number(seed: usize) -> f32 {
-        ((seed.wrapping_mul(2_654_435_761) >> 7) % 1000) as f32 / 1000.0 - 0.5
-    }
-
-    fn linear(format: Format, outputs: usize, inputs: usize, seed: usize) -> Linear {
-        let weight = Packed::new(format, outputs, inputs, |row, out| {
-            out.iter_mut()
-                .enumerate()
-                .for_each(|(k, out)| *out = number(seed + row * inputs + k));
         });
-        Linear {
-            weight: weight.unwrap(),
-            bias: Some((0..outputs).map(|at| number(seed * 7 + at)).collect()),
-        }
     }
 
-    fn encoder(format: Format) -> Encoder {
-        let norm = || Norm::Layer {
-            weight: vec![1.1; HIDDEN],
-            bias: vec![0.1; HIDDEN],
-            eps: 1e-12,
+    fn rows(self, cores: &Cores, spread: &Spread<'_>, rows: Rows<'_>, scratch: &mut Scratch) {
+        let Rows { x, attended, qkv } = rows;
+        let (hidden, level) = (self.shape.heads * self.shape.dim, cores.level());
+        let count = x.len() / hidden;
+        let Scratch {
+            words, inner, row, ..
+        } = scratch;
+        let into_x = |x: &mut [f32]| Sink {
+            at: x.as_mut_ptr().cast(),
+            stride: hidden,
+            form: Form::Add,
+            activation: None,
         };
-        let layer = |seed: usize| EncoderLayer {
-            qkv: linear(format, 3 * HIDDEN, HIDDEN, seed),
-            output: linear(format, HIDDEN, HIDDEN, seed + 1),
-            attention_norm: norm(),
-            up: linear(format, 40, HIDDEN, seed + 2),
-            activation: Activation::Gelu,
-            down: linear(format, HIDDEN, 40, seed + 3),
-            feed_norm: norm(),
-        };
-        Encoder {
-            layers: vec![layer(10), layer(20)],
-            heads: HEADS_OF,
-            hidden: HIDDEN,
-        }
-    }
-
-    /// Attention as its definition has it, in fp64.
-    fn attention(qkv: &[f32], length: usize) -> Vec<f32> {
-        let dim = HIDDEN / HEADS_OF;
-        let get = |token: usize, which: usize, head: usize, d: usize| {
-            f64::from(qkv[token * 3 * HIDDEN + which * HIDDEN + head * dim + d])
-        };
-        let mut out = vec![0.0; length * HIDDEN];
-        for (token, head) in (0..length).flat_map(|token| (0..HEADS_OF).map(move |head| (token, head))) {
-            let score = |key: usize| {
-                let dot: f64 = (0..dim)
-                    .map(|d| get(token, 0, head, d) * get(key, 1, head, d))
-                    .sum();
-                (dot / (dim as f64).sqrt()).exp()
+        if let Some(layer) = self.layer {
+            let source = layer.output.source(level, attended, count, words);
+            product(level, spread, &layer.output, count, source, into_x(x));
+            norms(cores, &layer.attention_norm, x, row);
+            let pairs = layer.down.weight.format == Format::Bf16;
+            inner.resize(count * layer.down.words(), 0);
+            let sink = Sink {
+                at: inner.as_mut_ptr(),
+                stride: layer.down.words(),
+                form: if pairs { Form::Pairs } else { Form::Write },
+                activation: Some(layer.activation),
             };
-            let weights: Vec<f64> = (0..length).map(score).collect();
-            let total: f64 = weights.iter().sum();
-            for d in 0..dim {
-                let sum: f64 = (0..length).map(|key| weights[key] * get(key, 2, head, d)).sum();
-                out[token * HIDDEN + head * dim + d] = (sum / total) as f32;
-            }
+            let source = layer.up.source(level, x, count, words);
+            product(level, spread, &layer.up, count, source, sink);
+            let source = Source {
+                words: inner,
+                stride: layer.down.words(),
+            };
+            product(level, spread, &layer.down, count, source, into_x(x));
+            norms(cores, &layer.feed_norm, x, row);
         }
-        out
-    }
-
-    #[test]
-    fn attention_is_what_its_definition_says() {
-        let cores = Cores::new(2);
-        let encoder = encoder(Format::F32);
-        for length in [1, 3, 16, 37] {
-            let qkv: Vec<f32> = (0..length * 3 * HIDDEN)
-                .map(|at| number(at + length) * 4.0)
-                .collect();
-            let mut out = vec![0.0; length * HIDDEN];
-            encoder.attention(&cores, &qkv, (&[0], &[length]), &mut out);
-            let expected = attention(&qkv, length);
-            let off = out
-                .iter()
-                .zip(&expected)
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, f32::max);
-            assert!(off < 1e-5, "{length}: {off}");
+        if let Some(next) = self.next {
+            let sink = Sink {
+                at: qkv.as_mut_ptr(),
+                stride: self.shape.width(),
+                form: if self.shape.half { Form::Pairs } else { Form::Write },
+                activation: None,
+            };
+            let source = next.qkv.source(level, x, count, words);
+            product(level, spread, &next.qkv, count, source, sink);
         }
     }
+}
 
-    #[test]
-    fn texts_do_not_see_each_other_and_reduced_weights_stay_near() {
-        let cores = Cores::new(2);
-        let lengths = [5, 17, 1, 32];
-        let states = |text: usize| (0..lengths[text] * HIDDEN).map(move |at| number(at * 3 + text * 977));
-        let together = |format| {
-            let mut x: Vec<f32> = (0..4).flat_map(states).collect();
-            encoder(format).forward(&cores, &mut x, &lengths);
-            x
-        };
-        let exact = together(Format::F32);
-        let mut start = 0;
-        for (text, length) in lengths.iter().enumerate() {
-            let mut x: Vec<f32> = states(text).collect();
-            encoder(Format::F32).forward(&cores, &mut x, &[*length]);
-            assert_eq!(x, exact[start..start + x.len()], "text {text}");
-            start += x.len();
-        }
-        let cosine = |a: &[f32], b: &[f32]| {
-            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-            dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-        };
-        assert!(cosine(&exact, &together(Format::Bf16)) > 0.9995);
-        assert!(cosine(&exact, &together(Format::Int8 { group: 64 })) > 0.999);
+/// All outputs for some rows; the sizes were asked about by [`Encoder::fits`], the sink is the caller's own.
+fn product(level: Level, spread: &Spread<'_>, linear: &Linear, rows: usize, source: Source<'_>, sink: Sink) {
+    spread(linear.weight.panels(), &|panels| {
+        // SAFETY: the sink is a block's own, each part has its own panels, and sizes are those of the encoder.
+        unsafe { linear.panels(level, panels, 0..rows, source, sink) };
+    });
+}
+
+fn norms(cores: &Cores, norm: &Norm, x: &mut [f32], own: &mut Vec<f32>) {
+    let width = match norm {
+        Norm::Rms { weight, .. } | Norm::Layer { weight, .. } => weight.len(),
+    };
+    for row in x.chunks_exact_mut(width.max(1)) {
+        own.clear();
+        own.extend_from_slice(row);
+        norm_row(cores, norm, own, row);
     }
 }

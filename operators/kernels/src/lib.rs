@@ -19,6 +19,8 @@ mod math;
 mod memory;
 mod packed;
 mod pages;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use cores::Cores;
 pub use decoder::{Activation, Block, Decoder, Feed, Norm, Positions, Row, Spec, Step};

@@ -6,9 +6,14 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
+mod sink;
 
 #[cfg(test)]
 mod tests;
+
+use std::ops::Range;
+
+pub(crate) use sink::{Form, Sink, Source, bits};
 
 use crate::{
     Cores, Level, math,
@@ -28,24 +33,24 @@ pub struct Linear {
 
 /// A tile: some rows times one panel.
 #[derive(Clone, Copy)]
-struct Tile {
-    weights: *const u8,
+pub(crate) struct Tile {
+    pub weights: *const u8,
     /// `[group][PANEL]`.
-    scales: *const f32,
-    inputs: usize,
-    group: usize,
+    pub scales: *const f32,
+    pub inputs: usize,
+    pub group: usize,
     /// fp32 rows, or rows of bf16 pairs for bf16 weights.
-    x: *const u32,
+    pub x: *const u32,
     /// 32-bit words from one row of `x` to the next.
-    stride: usize,
+    pub stride: usize,
     /// `[rows][PANEL]`, written.
-    out: *mut f32,
+    pub out: *mut f32,
+    /// Numbers from one row of `out` to the next.
+    pub out_stride: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Shared<T>(T);
-// SAFETY: parts of a step write to disjoint columns, and the step ends before the borrow does.
-unsafe impl<T> Sync for Shared<T> {}
+/// Rows of the largest tile.
+pub(crate) const TILE: usize = 12;
 
 impl Linear {
     /// `y = x W^T + b` for rows `[rows, inputs]`; with `sum`, added to what `y` holds.
@@ -55,42 +60,80 @@ impl Linear {
             x.len() >= rows * inputs && y.len() >= rows * outputs,
             "rows of another layer"
         );
-        let mut pairs = Vec::new();
-        let (words, stride): (*const u32, usize) = if self.weight.format == Format::Bf16 {
-            let width = inputs.div_ceil(2);
-            pairs.resize(rows * width, 0);
-            for (row, out) in x.chunks_exact(inputs).zip(pairs.chunks_exact_mut(width)) {
-                math::pairs(cores.level(), row, out);
-            }
-            (pairs.as_ptr(), width)
-        } else {
-            (x.as_ptr().cast(), inputs)
+        let mut words = Vec::new();
+        let source = self.source(cores.level(), x, rows, &mut words);
+        let sink = Sink {
+            at: y.as_mut_ptr().cast(),
+            stride: outputs,
+            form: if sum { Form::Add } else { Form::Write },
+            activation: None,
         };
         let (panels, splits) = (self.weight.panels(), rows.div_ceil(ROWS));
-        let (words, out) = (Shared(words), Shared(y.as_mut_ptr()));
         cores.run(panels * splits, &|part| {
-            let (words, out) = (words, out);
             let (panel, first) = (part / splits, part % splits * ROWS);
             let last = (first + ROWS).min(rows);
-            // SAFETY: the sizes were asserted; a part writes the columns of its panel in its rows only.
-            unsafe { self.panel(cores.level(), panel, first..last, (words.0, stride), out.0, sum) }
+            // SAFETY: the size of `y` was asserted; a part writes the columns of its panel in its rows only.
+            unsafe { self.panels(cores.level(), panel..panel + 1, first..last, source, sink) }
         });
     }
 
-    /// One panel of outputs for some rows.
-    ///
-    /// # Safety
-    /// `x` and `y` have to hold these rows, and nobody else may use these columns of `y`.
-    unsafe fn panel(
+    /// Rows as this layer's tiles read them; `words` is room for that.
+    pub(crate) fn source<'a>(
         &self,
         level: Level,
-        panel: usize,
-        rows: std::ops::Range<usize>,
-        (x, stride): (*const u32, usize),
-        y: *mut f32,
-        sum: bool,
+        x: &'a [f32],
+        rows: usize,
+        words: &'a mut Vec<u32>,
+    ) -> Source<'a> {
+        let inputs = self.weight.inputs;
+        let stride = self.words();
+        if self.weight.format != Format::Bf16 {
+            return Source {
+                words: bits(x),
+                stride,
+            };
+        }
+        words.resize(rows * stride, 0);
+        for (row, out) in x.chunks_exact(inputs).zip(words.chunks_exact_mut(stride)) {
+            math::pairs(level, row, out);
+        }
+        Source { words, stride }
+    }
+
+    /// 32-bit words of a row of inputs.
+    pub(crate) fn words(&self) -> usize {
+        match self.weight.format {
+            Format::Bf16 => self.weight.inputs.div_ceil(2),
+            _ => self.weight.inputs,
+        }
+    }
+
+    /// Some panels of outputs for some rows, on this thread.
+    ///
+    /// # Safety
+    /// The sink has to have these rows of this layer's outputs, and nobody else may use the panels' columns of them.
+    pub(crate) unsafe fn panels(
+        &self,
+        level: Level,
+        panels: Range<usize>,
+        rows: Range<usize>,
+        source: Source<'_>,
+        sink: Sink,
     ) {
-        let mut out = [0.0_f32; 12 * PANEL];
+        assert!(
+            source.stride >= self.words()
+                && source.words.len() >= rows.end * source.stride
+                && panels.end <= self.weight.panels(),
+            "rows of another layer"
+        );
+        for panel in panels {
+            // SAFETY: the caller's promise.
+            unsafe { self.panel(level, panel, rows.clone(), source, sink) };
+        }
+    }
+
+    unsafe fn panel(&self, level: Level, panel: usize, rows: Range<usize>, source: Source<'_>, sink: Sink) {
+        let mut out = [[0.0_f32; PANEL]; TILE];
         let groups = self.weight.inputs.div_ceil(self.weight.group());
         let width = PANEL.min(self.weight.outputs - panel * PANEL);
         let bias = self
@@ -110,33 +153,28 @@ impl Linear {
                     },
                     inputs: self.weight.inputs,
                     group: self.weight.group(),
-                    x: x.add(row * stride),
-                    stride,
-                    out: out.as_mut_ptr(),
+                    x: source.words.as_ptr().add(row * source.stride),
+                    stride: source.stride,
+                    out: out.as_mut_ptr().cast(),
+                    out_stride: PANEL,
                 }
             };
-            // SAFETY: the tile's rows exist, `out` has room for the largest tile.
-            let done = unsafe { run(level, self.weight.format, tile, rows.end - row) };
-            for (index, values) in out.as_chunks::<PANEL>().0.iter().take(done).enumerate() {
-                // SAFETY: these columns are this part's own.
-                let y = unsafe {
-                    std::slice::from_raw_parts_mut(
-                        y.add((row + index) * self.weight.outputs + panel * PANEL),
-                        width,
-                    )
-                };
-                for (column, (y, value)) in y.iter_mut().zip(values).enumerate() {
-                    let value = value + bias.and_then(|bias| bias.get(column)).unwrap_or(&0.0);
-                    *y = if sum { *y + value } else { value };
-                }
-            }
-            row += done;
+            // SAFETY: the tile's rows exist, `out` has room for the largest tile; the sink is the caller's promise.
+            row += unsafe {
+                let done = run(level, self.weight.format, tile, rows.end - row);
+                let values = out.get(..done).unwrap_or_default();
+                sink::finish(level, values, width, bias, sink.from(row, panel));
+                done
+            };
         }
     }
 }
 
 /// Runs the largest tile that fits the rows left, and says how many it did.
-unsafe fn run(level: Level, format: Format, tile: Tile, rows: usize) -> usize {
+///
+/// # Safety
+/// The tile's inputs, weights and `out` have to hold as many rows and a panel.
+pub(crate) unsafe fn run(level: Level, format: Format, tile: Tile, rows: usize) -> usize {
     // SAFETY: the caller's promise, and a level is what the machine has.
     unsafe {
         #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,8 @@
 //! Elementwise functions over rows, written as plain loops that the compiler vectorises.
 
-use crate::level::leveled;
+#[cfg(target_arch = "x86_64")]
+use crate::wide;
+use crate::{Level, level::leveled};
 
 /// Values that are worked on side by side in plain loops; a vector of AVX-512.
 pub const LANES: usize = 16;
@@ -199,10 +201,23 @@ fn pairs_loop(x: &[f32], out: &mut [u32]) {
         *last = u32::from(to_bf16(*even));
     }
 }
-leveled!(
-    /// A row as pairs of bf16 numbers; an odd last one is paired with 0.
-    pub fn pairs(x: &[f32], out: &mut [u32]) = pairs_loop
-);
+leveled!(fn pairs_plain(x: &[f32], out: &mut [u32]) = pairs_loop);
+
+/// A row as pairs of bf16 numbers; an odd last one is paired with 0.
+pub fn pairs(level: Level, x: &[f32], out: &mut [u32]) {
+    #[cfg(target_arch = "x86_64")]
+    if level >= Level::Avx512Bf16 {
+        let whole = x.len().min(2 * out.len()) / 32;
+        // SAFETY: a level is what the machine has.
+        unsafe { wide::all_pairs(x, out) };
+        return pairs_plain(
+            level,
+            x.get(whole * 32..).unwrap_or_default(),
+            out.get_mut(whole * 16..).unwrap_or_default(),
+        );
+    }
+    pairs_plain(level, x, out);
+}
 
 /// The place of the largest value, the first of equals; 0 where there is none.
 #[must_use]

@@ -50,8 +50,9 @@ unsafe fn store<const M: usize>(tile: &Tile, sums: &Sums<M>) {
     for (row, [low, high]) in sums.iter().enumerate() {
         // SAFETY: the tile has room for its rows.
         unsafe {
-            _mm512_storeu_ps(tile.out.add(row * 32), *low);
-            _mm512_storeu_ps(tile.out.add(row * 32 + 16), *high);
+            let out = tile.out.add(row * tile.out_stride);
+            _mm512_storeu_ps(out, *low);
+            _mm512_storeu_ps(out.add(16), *high);
         }
     }
 }

@@ -99,7 +99,10 @@ unsafe fn rows<const FMA: bool, const M: usize>(format: Format, tile: Tile) {
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            *tile.out.cast::<[f32; PANEL]>().add(row) = *sums;
+            tile.out
+                .add(row * tile.out_stride)
+                .cast::<[f32; PANEL]>()
+                .write(*sums);
         }
     }
 }

@@ -92,3 +92,81 @@ fn an_empty_matrix_is_refused() {
     assert!(Packed::new(Format::F32, 0, 4, |_, _| ()).is_err());
     assert!(Packed::new(Format::Int8 { group: 0 }, 4, 4, |_, _| ()).is_err());
 }
+
+#[test]
+fn activations_and_forms_are_the_same_on_every_level() {
+    use crate::Activation;
+
+    let values: Vec<[f32; PANEL]> = (0..40)
+        .map(|row| std::array::from_fn(|column| (row * PANEL + column) as f32 * 0.03 - 19.0))
+        .collect();
+    let bias: Vec<f32> = numbers(PANEL, 5);
+    // The error function itself is tested in `math`; here the levels have to agree about it.
+    let by_tanh = |x: f64| 0.5 * x * (1.0 + (0.797_884_560_8 * (x + 0.044_715 * x.powi(3))).tanh());
+    for (activation, of) in [
+        (None, None),
+        (
+            Some(Activation::Silu),
+            Some((|x: f64| x / (1.0 + (-x).exp())) as fn(f64) -> f64),
+        ),
+        (Some(Activation::GeluTanh), Some(by_tanh as fn(f64) -> f64)),
+        (Some(Activation::Gelu), None),
+    ] {
+        for width in [PANEL, 7] {
+            let mut found: Vec<(Level, [Vec<f32>; 3])> = Vec::new();
+            for level in Level::available() {
+                let forms = [Form::Write, Form::Add, Form::Pairs].map(|form| {
+                    let mut out = vec![1.0_f32; values.len() * PANEL];
+                    let sink = Sink {
+                        at: out.as_mut_ptr().cast(),
+                        stride: PANEL,
+                        form,
+                        activation,
+                    };
+                    // SAFETY: `out` has so many rows of a panel.
+                    unsafe { sink::finish(level, &values, width, bias.get(..width), sink) };
+                    out
+                });
+                found.push((level, forms));
+            }
+            let (_, plain) = &found[0];
+            for (row, sums) in values.iter().enumerate() {
+                for (column, sum) in sums.iter().enumerate().take(width) {
+                    let x = sum + bias[column];
+                    let at = row * PANEL + column;
+                    let expected = match (activation, of) {
+                        (None, _) => x,
+                        (_, Some(of)) => of(f64::from(x)) as f32,
+                        _ => plain[0][at],
+                    };
+                    for (level, [written, added, pairs]) in &found {
+                        let near =
+                            |a: f32, bound: f32| (a - expected).abs() <= bound * expected.abs().max(1.0);
+                        assert!(
+                            near(written[at], 2e-6),
+                            "{activation:?} {level:?} {x}: {}",
+                            written[at]
+                        );
+                        assert!(near(added[at] - 1.0, 4e-6), "{activation:?} {level:?} {x}");
+                        let word = pairs[row * PANEL + column / 2].to_bits();
+                        let half = f32::from_bits(if column % 2 == 0 {
+                            word << 16
+                        } else {
+                            word & 0xffff_0000
+                        });
+                        assert!(near(half, 0.004), "{activation:?} {level:?} {x}: {half}");
+                    }
+                }
+            }
+            let (written, added) = (&found[0].1[0], &found[0].1[1]);
+            let beyond = |out: &[f32]| {
+                out.chunks_exact(PANEL)
+                    .all(|row| row[width..].iter().all(|v| *v == 1.0))
+            };
+            assert!(
+                beyond(written) && beyond(added),
+                "columns beyond the width are others'"
+            );
+        }
+    }
+}
