@@ -1,4 +1,4 @@
-//! A decoder's forward pass for generation on CPU.
+//! Forward passes of decoders, for generation, and of encoders, for embedding, on CPU.
 //!
 //! libtorch spends a third of a token's time on dispatching small operations, and its matrix products read weights that
 //! are not laid out for single rows. Here weights are packed once for the way they are read (`packed`), a step runs any

@@ -4,6 +4,7 @@ use std::{borrow::Cow, path::Path};
 
 use tch::{Device, Kind, Tensor};
 use tokenizers::{Encoding, Tokenizer};
+use twinloom_kernels::Level;
 
 use super::{
     batches::{Batches, by_length, encode, tokenizer},
@@ -217,9 +218,13 @@ impl Embedder {
 /// # Errors
 /// What is wrong with the checkpoint.
 pub fn encoder(checkpoint: &Checkpoint, device: Device, weights: Weights) -> Result<Bert, ModelError> {
-    // libtorch's products over long batches are faster than the kernels' (34 against 19 chunks a second in fp32).
-    let integers = matches!(weights, Weights::Int8 | Weights::Int4);
-    if device != Device::Cpu || !integers {
+    // Without these instructions libtorch's products over long batches are the faster ones.
+    let needed = match weights {
+        Weights::Auto | Weights::F32 => Level::Avx512,
+        Weights::Bf16 => Level::Avx512Bf16,
+        Weights::Int8 | Weights::Int4 => Level::Plain,
+    };
+    if device != Device::Cpu || Level::detect() < needed {
         return Bert::load(checkpoint, device, weights.kind(Kind::Float));
     }
     let mut bert = Bert::load(checkpoint, device, Kind::Float)?;
