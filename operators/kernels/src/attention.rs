@@ -7,6 +7,7 @@ use crate::{
     Cores, Kept, Level, Pages, Table,
     level::in_loops,
     math::{LANES, exp, tanh},
+    memory::ask,
     pages::{Cell, PAGE},
 };
 
@@ -91,6 +92,7 @@ fn one_loop<C: Cell, const WIDE: bool>(
     // `[page][query head][position]`: what a page gives lies together.
     let mut scores = vec![[[0.0_f32; PAGE]; HEADS]; pages.len()];
     let mut queries = vec![[0.0_f32; HEADS]; look.dim];
+    let mut sums = vec![[[0.0_f32; LANES]; HEADS]; look.dim.div_ceil(LANES)];
     for (q, out) in q.chunks(HEADS * look.dim).zip(out.chunks_mut(HEADS * look.dim)) {
         let heads = q.len() / look.dim;
         queries.fill([0.0; HEADS]);
@@ -103,7 +105,7 @@ fn one_loop<C: Cell, const WIDE: bool>(
         for head in 0..heads {
             softmax::<WIDE>(look.cap, head % HEADS, (skipped, seen), &mut scores);
         }
-        values::<C, WIDE>(look, pages, head, &scores, out);
+        values::<C, WIDE>(look, pages, head, &scores, &mut sums, out);
     }
 }
 
@@ -116,13 +118,26 @@ fn keys<C: Cell, const WIDE: bool>(
     queries: &[[f32; HEADS]],
     scores: &mut [Scores],
 ) {
-    let start = look.pages.part(look.layer, false, head);
-    for (page, scores) in pages.iter().zip(scores) {
-        let data = look.pages.page::<C>(*page);
-        *scores = score::<C, WIDE>(
-            queries,
-            data.get(start..).unwrap_or_default().as_chunks::<PAGE>().0,
-        );
+    let (start, behind) = (
+        look.pages.part(look.layer, false, head),
+        look.pages.part(look.layer, true, head),
+    );
+    let part = |page: u32, start: usize| {
+        let data = look.pages.page::<C>(page);
+        data.get(start..start + look.pages.dim() * PAGE)
+            .unwrap_or_default()
+    };
+    // A page is somewhere in memory, and what is read of it too short for the hardware to see where it goes: asked for
+    // a page ahead, the values along with the keys.
+    for page in pages.iter().take(1) {
+        ask(part(*page, start));
+    }
+    for (index, (page, scores)) in pages.iter().zip(scores).enumerate() {
+        if let Some(next) = pages.get(index + 1) {
+            ask(part(*next, start));
+        }
+        ask(part(*page, behind));
+        *scores = score::<C, WIDE>(queries, part(*page, start).as_chunks::<PAGE>().0);
     }
 }
 
@@ -193,26 +208,30 @@ pub fn softmax<const WIDE: bool>(
     }
 }
 
-/// Sums of values by the weights; `out` is `[heads][dim]`.
+/// Sums of values by the weights; `out` is `[heads][dim]`, `sums` is room for it in vectors.
 #[inline(always)]
 fn values<C: Cell, const WIDE: bool>(
     look: Look<'_>,
     pages: &[u32],
     head: usize,
     scores: &[Scores],
+    sums: &mut [[[f32; LANES]; HEADS]],
     out: &mut [f32],
 ) {
     let start = look.pages.part(look.layer, true, head);
     let (dim, wide) = (look.dim, look.pages.dim());
-    for from in (0..dim).step_by(LANES) {
-        let mut sums = [[0.0_f32; LANES]; HEADS];
-        for (page, scores) in pages.iter().zip(scores) {
-            let data = look.pages.page::<C>(*page);
-            let rows = data.get(start..start + PAGE * wide).unwrap_or_default();
-            weigh::<C, WIDE>(scores, rows, (wide, from), &mut sums);
+    sums.fill([[0.0; LANES]; HEADS]);
+    for (page, scores) in pages.iter().zip(scores) {
+        let data = look.pages.page::<C>(*page);
+        let rows = data.get(start..start + PAGE * wide).unwrap_or_default();
+        for (index, sums) in sums.iter_mut().enumerate() {
+            weigh::<C, WIDE>(scores, rows, (wide, index * LANES), sums);
         }
-        for (out, sums) in out.chunks_exact_mut(dim).zip(&sums) {
-            if let Some(out) = out.get_mut(from..(from + LANES).min(dim)) {
+    }
+    for (index, sums) in sums.iter().enumerate() {
+        let columns = index * LANES..((index + 1) * LANES).min(dim);
+        for (out, sums) in out.chunks_exact_mut(dim).zip(sums) {
+            if let Some(out) = out.get_mut(columns.clone()) {
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum);
             }
         }

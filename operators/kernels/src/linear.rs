@@ -17,11 +17,19 @@ pub(crate) use sink::{Form, Sink, Source, bits};
 
 use crate::{
     Cores, Level, math,
+    memory::ask,
     packed::{Format, PANEL, Packed},
 };
 
 /// Rows that are worked on while a panel is in the cache nearest to a core.
 const ROWS: usize = 96;
+
+/// Bytes of weights that a thread takes at a time, about, where rows are few.
+const PIECE: usize = 256 << 10;
+
+/// Bytes ahead of the reading that are asked for: the hardware's own prefetch ends at pages, and a core alone is to read
+/// as fast as it can.
+const AHEAD: usize = 8192;
 
 /// A linear layer: packed weights and a bias.
 pub struct Linear {
@@ -69,11 +77,28 @@ impl Linear {
             activation: None,
         };
         let (panels, splits) = (self.weight.panels(), rows.div_ceil(ROWS));
-        cores.run(panels * splits, &|part| {
-            let (panel, first) = (part / splits, part % splits * ROWS);
-            let last = (first + ROWS).min(rows);
-            // SAFETY: the size of `y` was asserted; a part writes the columns of its panel in its rows only.
-            unsafe { self.panels(cores.level(), panel..panel + 1, first..last, source, sink) }
+        let groups = if splits > 1 {
+            panels
+        } else {
+            // Few rows wait for weights: a thread reads on where it is instead of starting anew at each panel.
+            let pieces = (panels * self.weight.panel_bytes()).div_ceil(PIECE);
+            pieces.next_multiple_of(cores.threads()).min(panels)
+        };
+        cores.run(groups * splits, &|part| {
+            let (group, first) = (part / splits, part % splits * ROWS);
+            let panels = group * panels / groups..(group + 1) * panels / groups;
+            let rows = first..(first + ROWS).min(rows);
+            if splits == 1 {
+                let start = panels.start * self.weight.panel_bytes();
+                ask(self
+                    .weight
+                    .data
+                    .slice::<u8>()
+                    .get(start..start + AHEAD)
+                    .unwrap_or_default());
+            }
+            // SAFETY: the size of `y` was asserted; a part writes the columns of its panels in its rows only.
+            unsafe { self.panels(cores.level(), panels, rows, source, sink) }
         });
     }
 

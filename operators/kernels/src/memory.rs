@@ -79,6 +79,19 @@ impl Number for i8 {}
 impl Number for u16 {}
 impl Number for f32 {}
 
+/// Asks for values to be brought into the cache.
+#[inline(always)]
+pub fn ask<T: Number>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(LINE / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: asking never faults, and every processor of this kind can.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Bytes a second that these cores read from memory together: the limit of a step that reads all weights.
 ///
 /// # Errors

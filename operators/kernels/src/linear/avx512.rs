@@ -7,14 +7,11 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
 };
 
-use super::Tile;
+use super::{AHEAD, Tile};
 use crate::{
     Level,
     packed::{Format, INT4},
 };
-
-/// Bytes ahead of the reading that are asked for: the hardware's own prefetch ends at pages.
-const AHEAD: usize = 2048;
 
 /// Runs the largest tile that fits the rows left.
 pub unsafe fn run(level: Level, format: Format, tile: Tile, rows: usize) -> usize {
