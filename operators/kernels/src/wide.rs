@@ -3,7 +3,8 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_abs_ps, _mm512_add_ps,
     _mm512_cvtne2ps_pbh, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_mul_ps,
-    _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_storeu_si512, _mm512_sub_ps,
+    _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_sub_ps,
 };
 use std::f32::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E};
 
@@ -100,6 +101,26 @@ pub fn all_pairs(values: &[f32], out: &mut [u32]) {
                 _mm512_loadu_ps(values.as_ptr().add(16)),
             );
             _mm512_storeu_si512(out.as_mut_ptr().cast(), pairs(low, high));
+        }
+    }
+}
+
+/// `silu(gate) * up`, as far as there are whole vectors.
+#[target_feature(enable = "avx512f")]
+pub fn gated_silu(gate: &mut [f32], up: &[f32]) {
+    for (gate, up) in gate
+        .as_chunks_mut::<16>()
+        .0
+        .iter_mut()
+        .zip(up.as_chunks::<16>().0)
+    {
+        // SAFETY: sixteen numbers each.
+        unsafe {
+            let value = silu(_mm512_loadu_ps(gate.as_ptr()));
+            _mm512_storeu_ps(
+                gate.as_mut_ptr(),
+                _mm512_mul_ps(value, _mm512_loadu_ps(up.as_ptr())),
+            );
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::{ModelError, checkpoint::Checkpoint, nn::Linear};
 pub struct Head {
     dense: Linear,
     out: Linear,
+    /// What it computes in; hidden states may come in another type.
+    kind: Kind,
 }
 
 impl Head {
@@ -35,6 +37,7 @@ impl Head {
         Ok(Self {
             dense: linear(dense, hidden)?,
             out: linear(out, labels)?,
+            kind,
         })
     }
 
@@ -50,6 +53,7 @@ impl Head {
     /// What libtorch says.
     pub fn forward(&self, hidden: &Tensor, batch: &Packed) -> Result<Tensor, ModelError> {
         let first = batch.pool(hidden, |run| Ok(run.f_select(1, 0)?))?;
+        let first = first.f_to_kind(self.kind)?;
         self.out.forward(&self.dense.forward(&first)?.f_tanh()?)
     }
 }
