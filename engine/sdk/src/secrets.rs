@@ -1,10 +1,6 @@
 //! The values behind `secret:NAME`, and striking them out of what is said.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, env, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,22 +35,6 @@ impl Secrets {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The names that a configuration refers to: every text in it that is a `secret:NAME`.
-    #[must_use]
-    pub fn named_in(config: &Value) -> BTreeSet<&str> {
-        let mut names = BTreeSet::new();
-        let mut open = vec![config];
-        while let Some(value) = open.pop() {
-            match value {
-                Value::String(text) => names.extend(reference(text)),
-                Value::Array(values) => open.extend(values),
-                Value::Object(values) => open.extend(values.values()),
-                _ => {}
-            }
-        }
-        names
     }
 }
 
@@ -148,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_wherever_they_stand() {
-        let config = json!({"a": ["secret:ONE", {"b": "secret:TWO.x-1"}], "c": "a secret:NO", "d": "secret:../up", "e": 1});
-        let names: Vec<&str> = Secrets::named_in(&config).into_iter().collect();
-        assert_eq!(names, ["ONE", "TWO.x-1"]);
+    fn a_reference_is_a_whole_text_with_a_plain_name() {
+        assert_eq!(reference("secret:TWO.x-1"), Some("TWO.x-1"));
+        assert_eq!(reference("a secret:NO"), None);
+        assert_eq!(reference("secret:../up"), None);
         assert_eq!(reference("secret:"), None);
         assert_eq!(reference("secret:.hidden"), None);
     }

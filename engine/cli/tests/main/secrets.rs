@@ -57,6 +57,33 @@ fn logged(project: &Project, task: &str) -> String {
     project.ok(&["logs", "latest", task]).stdout
 }
 
+const CHOSEN: &str = r#"apiVersion: twinloom/v1
+kind: Dag
+name: chosen
+params: {key: {type: string, default: none}}
+steps:
+  said:
+    uses: command
+    with:
+      argv: [sh, -c, 'printf %s "$KEY" | rev']
+      env: {KEY: "${{ params.key }}"}
+"#;
+
+#[test]
+fn who_starts_a_run_does_not_choose_its_secrets() {
+    let project = Project::new();
+    project.write("dag.yaml", CHOSEN);
+    set(&project, "API_KEY", VALUE);
+    let ran = project.run(&["run", "dag.yaml", "--param", "key=secret:API_KEY"]);
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("the parameter `key` names a secret"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(project.run(&["run", "dag.yaml", "--param", "key=text"]).code, 0);
+}
+
 #[test]
 fn a_stored_secret_reaches_its_step_and_shows_nowhere() {
     let project = Project::new();

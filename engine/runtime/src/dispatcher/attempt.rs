@@ -44,13 +44,14 @@ async fn run(shared: &Arc<Shared>, launch: Launch) -> AttemptEnd {
     let Launch {
         task,
         document,
+        secrets: names,
         limits,
         program,
         cancel,
     } = launch;
     let executing = async {
         // As late as can be: what is looked up here is in memory and on the worker's stdin, and nowhere else.
-        let secrets = match secrets::of_config(shared.config.secrets.as_ref(), &document.config).await {
+        let secrets = match secrets::values(shared.config.secrets.as_ref(), &names).await {
             Ok(secrets) => secrets,
             Err(error) => return AttemptEnd::Finished(Err(error)),
         };

@@ -1,6 +1,6 @@
 //! What reaches the dispatcher.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,8 @@ pub struct Launch {
     pub task: TaskRef,
     /// The attempt.
     pub document: TaskDocument,
+    /// Names of the secrets that it may have.
+    pub secrets: BTreeSet<String>,
     /// Its limits.
     pub limits: Limits,
     /// The program that runs it; none is this process.

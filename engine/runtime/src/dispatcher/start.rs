@@ -9,6 +9,7 @@ use twinloom_sdk::{PROTOCOL, Runs, TaskDocument};
 use super::{Core, Launch, Run, TaskRef, attempt, inputs, run::Phase};
 use crate::{
     executor::{Limits, Program},
+    secrets,
     writer::After,
 };
 
@@ -70,6 +71,7 @@ impl Core {
         };
         let launch = Launch {
             task,
+            secrets: secrets::named(&planned.config, &document.config),
             document,
             limits,
             program,

@@ -193,9 +193,7 @@ impl Engine {
 fn dry<'a>(input: &'a PlannedInput, known: &HashMap<&str, Known>) -> Option<&'a str> {
     let from = sources(input);
     let skipped = |need: &&str| matches!(known.get(need), Some(Known::Skipped));
-    from.first()
-        .copied()
-        .filter(|_| from.iter().all(|need| skipped(need)))
+    from.first().copied().filter(|_| from.iter().all(skipped))
 }
 
 fn steps(plan: &Plan, known: &HashMap<&str, Known>) -> Map<String, Value> {

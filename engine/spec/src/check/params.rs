@@ -243,7 +243,18 @@ pub(crate) fn resolve(
     for (name, entry) in params.iter() {
         let spec = &entry.value;
         let value = match (given.get(name), &spec.default) {
-            (Some(value), _) => {
+            (Some(value), default) => {
+                let own = default
+                    .as_ref()
+                    .is_some_and(|default| default.to_value() == *value);
+                if !own && names_secret(value) {
+                    let message = format!("the value of the parameter `{name}` names a secret");
+                    report
+                        .error(source, entry.key_span, codes::PARAM_VALUE, message)
+                        .hint = Some(
+                        "Who may start a run must not choose its secrets: write `secret:NAME` in the DAG file.".to_owned(),
+                    );
+                }
                 check(
                     &spec.schema(),
                     &Node::from_value(value, entry.key_span),
@@ -273,4 +284,14 @@ pub(crate) fn resolve(
         resolved.insert(name.to_owned(), value);
     }
     resolved
+}
+
+/// Whether a text in it is a reference to a secret.
+fn names_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with("secret:"),
+        Value::Array(values) => values.iter().any(names_secret),
+        Value::Object(values) => values.values().any(names_secret),
+        _ => false,
+    }
 }
