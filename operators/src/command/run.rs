@@ -204,18 +204,24 @@ fn failed(config: &Config, status: ExitStatus, errors: &VecDeque<String>) -> Ope
             format!("{program} asks to be run again (exit code {TRY_AGAIN}){last}"),
             "It is tried again; raise `retries:` of the step if that is too few times.",
         ),
+        // What a shell ends with when a signal ended its program: SIGKILL (out of memory) and SIGTERM.
+        Some(code @ (137 | 143)) => killed(format!(
+            "{program} ended with exit code {code}: signal {} ended what it ran{last}",
+            code - 128
+        )),
         Some(code) => OperatorError::data(
             "command.failed",
             format!("{program} ended with exit code {code}{last}"),
             "See the task's log; exit code 75 would have it tried again.",
         ),
-        // Not what the program made of its input: the machine was out of memory, or somebody stopped it.
-        None => OperatorError::retry(
-            "command.killed",
-            format!("{program} was ended by a signal ({status}){last}"),
-            "It is tried again; raise the step's limits if it runs out of memory or time.",
-        ),
+        None => killed(format!("{program} was ended by a signal ({status}){last}")),
     }
+}
+
+/// Not what the program made of its input: the machine was out of memory, or somebody stopped it.
+fn killed(message: String) -> OperatorError {
+    let hint = "It is tried again; raise the step's limits if it runs out of memory or time.";
+    OperatorError::retry("command.killed", message, hint)
 }
 
 fn launch(

@@ -94,11 +94,14 @@ async fn exit_codes_say_who_has_to_act() {
             && failed.message.contains("line 31")
             && !failed.message.contains("line 30\n")
     );
-    let killed = home.run(script(&home, "kill -9 $$")).await.unwrap_err();
-    assert_eq!(
-        (killed.kind, killed.code.as_str()),
-        (ErrorKind::Retry, "command.killed")
-    );
+    for kills in ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?", "exit 143"] {
+        let killed = home.run(script(&home, kills)).await.unwrap_err();
+        assert_eq!(
+            (killed.kind, killed.code.as_str()),
+            (ErrorKind::Retry, "command.killed"),
+            "{kills}: {killed}"
+        );
+    }
     let argv = |argv: Value| home.task("command", json!({"argv": argv}));
     assert_eq!(
         home.run(argv(json!(["no-such-program-anywhere"])))
