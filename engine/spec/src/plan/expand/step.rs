@@ -189,33 +189,19 @@ impl<'a> Expander<'a, '_> {
         let out = self.out_names(frame, common, &partial)?;
         let mut values = frame.variant.clone();
         values.extend(variant.values.clone());
+        let made = Made {
+            id,
+            with,
+            condition,
+            needs,
+            inputs,
+            out,
+            values,
+            trial,
+        };
         match self.world.target(step) {
-            Target::Operator(operator) => {
-                let made = Made {
-                    id,
-                    with,
-                    condition,
-                    needs,
-                    inputs,
-                    out,
-                    values,
-                    trial,
-                };
-                self.task(frame, outline, common, operator, made)
-            }
-            Target::Pipeline(inner) => {
-                let made = Made {
-                    id,
-                    with,
-                    condition,
-                    needs,
-                    inputs,
-                    out,
-                    values,
-                    trial,
-                };
-                self.pipeline(frame, common, inner, made)
-            }
+            Target::Operator(operator) => self.task(frame, outline, common, operator, made),
+            Target::Pipeline(inner) => self.pipeline(frame, common, inner, made),
             Target::Unknown => None,
         }
     }
