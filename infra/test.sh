@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make test: set-up, servers for the tests on loopback, every test of the workspace.
+# make test: set-up, servers for the tests on loopback, every test of the workspace, and what was skipped.
+# TWINLOOM_NO_SKIP=1 fails where a test was skipped (a server, the embedder, Node.js or Chromium was not to be had).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -24,13 +25,31 @@ for server in postgres s3 rabbitmq; do
   fi
 done
 
-say "building and testing (the first time takes some minutes)"
+log=$(mktemp)
+trap 'stop; rm -f "$log"' EXIT
+failed=()
+# Runs a part, keeps what it says it skips, and goes on where it fails: one run tells everything.
+part() {
+  local name=$1
+  shift
+  say "$name"
+  "$@" 2>&1 | tee >(grep -h "SKIP: " >>"$log") || failed+=("$name")
+}
+
 # Both binaries are built before the first test runs: the command line's tests start the worker.
-cargo test --workspace --locked --no-fail-fast "$@"
+part "building and testing (the first time takes some minutes)" cargo test --workspace --locked --no-fail-fast "$@"
 
-say "trying the API against its own document"
 binary=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/twinloom
-TWINLOOM=$binary infra/test-servers/api.sh
+TWINLOOM=$binary part "trying the API against its own document" infra/test-servers/api.sh
 
-say "testing the web UI"
-TWINLOOM_BIN=$binary infra/ui.sh test
+TWINLOOM_BIN=$binary part "testing the web UI" infra/ui.sh test
+
+if [ -s "$log" ]; then
+  say "skipped, because something is not here:"
+  grep -o "SKIP: .*" "$log" | sort | uniq -c
+  [ -z "${TWINLOOM_NO_SKIP:-}" ] || failed+=("tests were skipped (TWINLOOM_NO_SKIP)")
+else
+  say "no test was skipped"
+fi
+for name in "${failed[@]}"; do say "FAILED: $name"; done
+[ ${#failed[@]} -eq 0 ]

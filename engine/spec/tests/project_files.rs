@@ -1,6 +1,6 @@
 //! The DAGs and pipelines that the project ships can be read and formatted.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write as _, path::Path};
 
 use twinloom_spec::{SourceFile, format, parse_dag, parse_pipeline};
 
@@ -9,7 +9,7 @@ fn shipped_files_can_be_read_and_formatted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for folder in ["dags", "pipelines"] {
         let Ok(entries) = fs::read_dir(root.join(folder)) else {
-            eprintln!("SKIP: there is no folder {folder}");
+            let _ = writeln!(std::io::stderr(), "SKIP: there is no folder {folder}");
             continue;
         };
         for entry in entries {

@@ -1,6 +1,6 @@
 //! Hostile or broken input: a typed error that names the thing and the fix, and nothing published is lost.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write as _, process::Command};
 
 use super::{
     incremental::TEXT_DAG,
@@ -13,7 +13,10 @@ fn mounted(project: &Project, mounts: &str, arguments: &[&str]) -> Option<Ran> {
         .args(["--map-root-user", "--mount", "true"])
         .status();
     if !can.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP: no mounts of our own here (unshare --map-root-user --mount)");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: no mounts of our own here (unshare --map-root-user --mount)"
+        );
         return None;
     }
     let inner = project.command(arguments);

@@ -1,6 +1,6 @@
 //! Models from the command line.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 use serde_json::json;
 use twinloom_gateway::{Generate, Sampling, TorchWorker};
@@ -34,7 +34,10 @@ async fn register(store: &FeatureStore, name: &str, base: Option<VersionId>, fil
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
     let Some(program) = torch() else {
-        eprintln!("SKIP: twinloom-torch is not built: run `make test`");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: twinloom-torch is not built: run `make test`"
+        );
         return;
     };
     let project = Project::new();

@@ -1,6 +1,6 @@
 //! The shipped search for a configuration, with small numbers and the real worker.
 
-use std::fs;
+use std::{fs, io::Write as _};
 
 use serde_json::Value;
 
@@ -76,7 +76,10 @@ fn trials<'a>(run: &'a Value, state: &str) -> Vec<(&'a str, &'a Value)> {
 #[test]
 fn the_shipped_search_gives_the_best_adapter_and_takes_it_again() {
     if torch().is_none() {
-        eprintln!("SKIP: twinloom-torch is not built: run `make test`");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: twinloom-torch is not built: run `make test`"
+        );
         return;
     }
     let project = Project::new();

@@ -1,6 +1,6 @@
 //! The main job on real writing: from documents to an approved, promoted model that answers with citations.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, io::Write as _};
 
 use serde_json::{Value, json};
 
@@ -23,13 +23,15 @@ fn text<'a>(row: &'a Value, key: &str) -> &'a str {
 #[test]
 fn real_articles_and_posts_become_a_promoted_model() {
     let Some(data) = shared_data() else {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: no real articles and posts: set TWINLOOM_SHARED to a folder with data/articles.jsonl"
         );
         return;
     };
     if torch().is_none() || embedder().is_none() {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: twinloom-torch is not built, or the embedder's weights are not there: run `make test`"
         );
         return;

@@ -1,6 +1,6 @@
 //! From a question to an answer with its passages.
 
-use std::{path::Path, sync::Arc};
+use std::{io::Write as _, path::Path, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, FixedSizeListArray, Float32Array, Int32Array, Int64Array, RecordBatch, StringArray},
@@ -104,7 +104,10 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
     let client = TorchWorker::start(&program).unwrap();
     let texts = TEXTS.map(str::to_owned);
     let Ok(vectors) = client.embed(&texts).await else {
-        eprintln!("SKIP: no embedder: run infra/setup/embedder.sh, or set TWINLOOM_EMBEDDER");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: no embedder: run infra/setup/embedder.sh, or set TWINLOOM_EMBEDDER"
+        );
         return;
     };
     let home = tempfile::tempdir().unwrap();

@@ -3,7 +3,10 @@
 
 mod answers;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 use twinloom_gateway::{Generate, Part, Sampling, TorchWorker};
@@ -20,7 +23,11 @@ fn worker() -> Option<PathBuf> {
     if found.is_file() {
         return Some(found);
     }
-    eprintln!("SKIP: no worker at {}: `make build` builds it", found.display());
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIP: no worker at {}: `make build` builds it",
+        found.display()
+    );
     None
 }
 

@@ -1,5 +1,7 @@
 //! Who may use the server, and what it keeps for them.
 
+use std::io::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::json;
@@ -172,7 +174,10 @@ async fn a_server_is_reached_by_tls_where_that_is_asked_for() {
         row.try_get_by_index::<String>(0).unwrap()
     };
     if ask(&plain, "SELECT current_setting('ssl')").await != "on" {
-        eprintln!("SKIP: TLS, because the Postgres of TWINLOOM_TEST_POSTGRES_URL has it off");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: TLS, because the Postgres of TWINLOOM_TEST_POSTGRES_URL has it off"
+        );
         let refused = twinloom_meta::Meta::connect(&url).await.err().unwrap();
         assert_eq!(refused.code(), "meta.connect");
         return;

@@ -1,6 +1,9 @@
 //! The databases that the suite runs on.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    io::Write as _,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
@@ -49,7 +52,8 @@ async fn memory() -> Backend {
 pub async fn postgres() -> Option<Backend> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let Ok(server) = std::env::var("TWINLOOM_TEST_POSTGRES_URL") else {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: Postgres, because TWINLOOM_TEST_POSTGRES_URL is not set (infra/test-servers/postgres.sh start)"
         );
         return None;

@@ -1,6 +1,6 @@
 //! An engine on a real store and a real database in a folder of its own.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io::Write as _, path::Path, sync::Arc};
 
 use arrow::{
     array::{Array, RecordBatch, StringArray},
@@ -40,7 +40,12 @@ impl Home {
         let mut homes = vec![Self::new()];
         match std::env::var("TWINLOOM_TEST_POSTGRES_URL") {
             Ok(server) => homes.push(Self::on_postgres(&server).await),
-            Err(_) => eprintln!("SKIP: Postgres, because TWINLOOM_TEST_POSTGRES_URL is not set"),
+            Err(_) => {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "SKIP: Postgres, because TWINLOOM_TEST_POSTGRES_URL is not set"
+                );
+            }
         }
         homes
     }

@@ -1,6 +1,6 @@
 //! Messages of a real RabbitMQ.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lapin::{
@@ -23,7 +23,8 @@ const DAG: &str = "apiVersion: twinloom/v1\nkind: Dag\nname: worker\non: {queue:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_acknowledged_once_it_is_in_the_log_and_counts_once() {
     let Ok(url) = std::env::var("TWINLOOM_TEST_AMQP_URL") else {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: RabbitMQ, because TWINLOOM_TEST_AMQP_URL is not set (infra/test-servers/rabbitmq.sh start)"
         );
         return;

@@ -1,6 +1,6 @@
 //! What happens when the disk is full, forbidden or damaged: a typed error, and the rest stays readable.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, io::Write as _, path::PathBuf, process::Command};
 
 use twinloom_store::{FeatureStore, ProblemKind, ReadOptions, StoreLocation};
 
@@ -154,7 +154,10 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("SKIP: a full disk needs permission to mount a small file system");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: a full disk needs permission to mount a small file system"
+        );
         return;
     };
     let store = FeatureStore::open(&StoreLocation::new(

@@ -1,5 +1,7 @@
 //! The suite over a real S3 server. `infra/test-servers/s3.sh start` starts one and prints the variables.
 
+use std::io::Write as _;
+
 use twinloom_store::StoreLocation;
 
 use crate::{common::Place, conformance};
@@ -32,7 +34,10 @@ fn location() -> Option<StoreLocation> {
 #[tokio::test(flavor = "multi_thread")]
 async fn s3() {
     let Some(location) = location() else {
-        eprintln!("SKIP: TWINLOOM_TEST_S3_ENDPOINT is not set; start a server with infra/test-servers/s3.sh");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: TWINLOOM_TEST_S3_ENDPOINT is not set; start a server with infra/test-servers/s3.sh"
+        );
         return;
     };
     conformance::suite(&Place::remote(location)).await;

@@ -1,6 +1,6 @@
 //! Scrape, clean and chunk in a row, on real writing where it is at hand.
 
-use std::path::PathBuf;
+use std::{io::Write as _, path::PathBuf};
 
 use arrow::datatypes::Int64Type;
 use twinloom_sdk::OutputTarget;
@@ -160,7 +160,8 @@ async fn documents_that_are_nothing_but_chrome_are_dropped_and_said() {
 #[tokio::test]
 async fn real_writing_goes_through_whole() {
     let Some(data) = shared_data() else {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: there is no ../shared/data with real writing (TWINLOOM_SHARED names another folder)"
         );
         return;

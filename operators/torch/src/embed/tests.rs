@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use tch::{Device, Kind};
 
@@ -16,7 +19,8 @@ fn weights() -> Option<PathBuf> {
     let dir = std::env::var_os("TWINLOOM_EMBEDDER")
         .map_or_else(|| Path::new(ROOT).join(".cache/minilm"), PathBuf::from);
     if !dir.join("model.safetensors").is_file() {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: no embedder in {}: run infra/setup/embedder.sh",
             dir.display()
         );
@@ -134,7 +138,7 @@ fn real_articles_are_told_apart() {
     let shared =
         std::env::var_os("TWINLOOM_SHARED").map_or_else(|| Path::new(ROOT).join("../shared"), PathBuf::from);
     let Ok(articles) = std::fs::read_to_string(shared.join("data/articles.jsonl")) else {
-        eprintln!("SKIP: no articles in {}", shared.display());
+        let _ = writeln!(std::io::stderr(), "SKIP: no articles in {}", shared.display());
         return;
     };
     let Some(embedder) = open(EmbedderOptions {

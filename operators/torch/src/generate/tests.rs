@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 use tch::{Device, Kind};
@@ -26,7 +29,7 @@ fn stories() -> Option<TempDir> {
         std::env::var_os("TWINLOOM_SHARED").map_or_else(|| Path::new(ROOT).join("../shared"), PathBuf::from);
     let from = shared.join("data/stories260k");
     if !from.join("stories260K.bin").is_file() {
-        eprintln!("SKIP: no stories260k in {}", from.display());
+        let _ = writeln!(std::io::stderr(), "SKIP: no stories260k in {}", from.display());
         return None;
     }
     let dir = tempfile::tempdir().unwrap();

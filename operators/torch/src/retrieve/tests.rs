@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use serde_json::json;
@@ -27,7 +27,8 @@ fn embedder() -> Option<String> {
     if dir.join("model.safetensors").is_file() {
         return Some(dir.to_string_lossy().into_owned());
     }
-    eprintln!(
+    let _ = writeln!(
+        std::io::stderr(),
         "SKIP: there is no embedder in {}: run infra/setup/embedder.sh",
         dir.display()
     );

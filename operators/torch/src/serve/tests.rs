@@ -136,7 +136,8 @@ fn what_fails_gets_a_typed_reply_and_the_service_goes_on() {
 fn texts_are_embedded() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/minilm");
     if !dir.join("model.safetensors").is_file() {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: no embedder in {}: run infra/setup/embedder.sh",
             dir.display()
         );

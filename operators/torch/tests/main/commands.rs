@@ -1,6 +1,7 @@
 //! Commands for people, and the service.
 
 use std::{
+    io::Write as _,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::Stdio,
@@ -83,7 +84,7 @@ fn a_llama2c_checkpoint_is_converted_and_told_apart_from_other_files() {
         .map_or(shared, Into::into)
         .join("data/stories260k");
     if !from.join("stories260K.bin").is_file() {
-        eprintln!("SKIP: no stories260k in {}", from.display());
+        let _ = writeln!(std::io::stderr(), "SKIP: no stories260k in {}", from.display());
         return;
     }
     let (weights, tokenizer) = (from.join("stories260K.bin"), from.join("tok512.bin"));

@@ -32,7 +32,8 @@ pub fn embedder() -> Option<PathBuf> {
     if dir.join("model.safetensors").is_file() {
         return Some(dir);
     }
-    eprintln!(
+    let _ = writeln!(
+        std::io::stderr(),
         "SKIP: no embedder in {}: run infra/setup/embedder.sh",
         dir.display()
     );
