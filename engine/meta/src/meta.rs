@@ -1,6 +1,7 @@
 //! The handle.
 
 mod accounts;
+mod index_pages;
 mod pages;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};

@@ -61,21 +61,24 @@ impl App {
         self.service.dags().pipelines()
     }
 
-    /// DAGs that new versions of a dataset may start.
-    pub fn started_by_dataset(&self, dataset: &str) -> Vec<String> {
-        let starts = |entry: &twinloom_runtime::dags::DagEntry| {
+    /// DAGs that new versions of a dataset may start, by the dataset.
+    pub fn started_by_datasets(&self) -> BTreeMap<String, Vec<String>> {
+        let mut starts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in self.service.dags().entries() {
             let conditions = entry.dag.as_deref().map(Condition::of).unwrap_or_default();
-            conditions.iter().any(|condition| match condition {
-                Condition::Datasets(group) => group.of.iter().any(|one| one.name == dataset),
-                _ => false,
-            })
-        };
-        let entries = self.service.dags().entries();
-        entries
-            .into_iter()
-            .filter(starts)
-            .map(|entry| entry.name)
-            .collect()
+            for condition in conditions {
+                let Condition::Datasets(group) = condition else {
+                    continue;
+                };
+                for dataset in group.of {
+                    let dags = starts.entry(dataset.name).or_default();
+                    if dags.last() != Some(&entry.name) {
+                        dags.push(entry.name.clone());
+                    }
+                }
+            }
+        }
+        starts
     }
 
     /// How new each dataset is.

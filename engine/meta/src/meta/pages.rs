@@ -4,22 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
 use super::Meta;
 use crate::{
-    ApprovalRow, ArtifactKind, ArtifactRow, AuditRow, DatasetIndexRow, EventFilter, EventRow, MetaError,
-    RunFilter, RunHead, RunState, TaskCell,
-    entity::{
-        approval, artifact, audit, dataset_version, event, json_opt, micros, number, run, task, time_opt,
-        word,
-    },
+    ApprovalRow, ArtifactKind, ArtifactRow, AuditRow, EventFilter, EventRow, MetaError, RunFilter, RunHead,
+    RunState, TaskCell,
+    entity::{approval, artifact, audit, event, json_opt, micros, number, run, task, time_opt, word},
 };
 
 /// Keys in one query: well below either database's limit on parameters.
-const KEYS: usize = 500;
+pub(super) const KEYS: usize = 500;
 /// Failed runs that are looked through for the newest of their DAG.
 const FAILED: u64 = 500;
 
@@ -279,80 +276,5 @@ impl Meta {
             }
         }
         Ok(failing)
-    }
-
-    /// The newest version of each dataset with the number of its versions, by name, after a name.
-    ///
-    /// # Errors
-    /// As for every method.
-    pub async fn latest_datasets(
-        &self,
-        text: Option<&str>,
-        after: Option<&str>,
-        limit: u64,
-    ) -> Result<Vec<(DatasetIndexRow, u64)>, MetaError> {
-        use dataset_version::{Column, Entity};
-        let mut query = Entity::find()
-            .select_only()
-            .column(Column::Name)
-            .column_as(Expr::col(Column::Version).max(), "newest")
-            .column_as(Expr::col(Column::Version).count(), "versions");
-        if let Some(text) = text {
-            query = query.filter(Column::Name.contains(text));
-        }
-        if let Some(after) = after {
-            query = query.filter(Column::Name.gt(after));
-        }
-        let newest: Vec<(String, i64, i64)> = query
-            .group_by(Column::Name)
-            .order_by_asc(Column::Name)
-            .limit(limit)
-            .into_tuple()
-            .all(&self.pools.reader)
-            .await?;
-        let mut found = Vec::with_capacity(newest.len());
-        for newest in newest.chunks(KEYS / 2) {
-            let keys = newest.iter().map(|(name, version, _)| (name.clone(), *version));
-            let mut condition = Condition::any();
-            for (name, version) in keys {
-                condition = condition.add(Column::Name.eq(name).and(Column::Version.eq(version)));
-            }
-            let rows = Entity::find()
-                .filter(condition)
-                .order_by_asc(Column::Name)
-                .all(&self.pools.reader)
-                .await?;
-            for row in rows {
-                let versions = newest
-                    .iter()
-                    .find(|(name, ..)| *name == row.name)
-                    .map_or(0, |(.., count)| *count);
-                found.push((row.try_into()?, u64::try_from(versions).unwrap_or_default()));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Versions of a dataset, newest first, before a version.
-    ///
-    /// # Errors
-    /// As for every method.
-    pub async fn dataset_versions(
-        &self,
-        name: &str,
-        before: Option<i64>,
-        limit: u64,
-    ) -> Result<Vec<DatasetIndexRow>, MetaError> {
-        use dataset_version::{Column, Entity};
-        let mut query = Entity::find().filter(Column::Name.eq(name));
-        if let Some(before) = before {
-            query = query.filter(Column::Version.lt(before));
-        }
-        let found = query
-            .order_by_desc(Column::Version)
-            .limit(limit)
-            .all(&self.pools.reader)
-            .await?;
-        found.into_iter().map(TryInto::try_into).collect()
     }
 }

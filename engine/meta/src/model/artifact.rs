@@ -96,6 +96,21 @@ pub struct AliasIndexRow {
     pub moved_at: Timestamp,
 }
 
+/// How much the index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexTotals {
+    /// Datasets.
+    pub datasets: u64,
+    /// Versions of datasets.
+    pub dataset_versions: u64,
+    /// Bytes that the newest version of each dataset refers to; bytes shared by two datasets count twice.
+    pub latest_bytes: u64,
+    /// Models.
+    pub models: u64,
+    /// Versions of models.
+    pub model_versions: u64,
+}
+
 /// The whole index, as a walk over the store finds it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Index {

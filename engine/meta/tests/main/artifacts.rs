@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use twinloom_meta::{
-    AliasIndexRow, ArtifactKind, ArtifactRow, Change, DatasetIndexRow, Index, ModelIndexRow,
+    AliasIndexRow, ArtifactKind, ArtifactRow, Change, DatasetIndexRow, Index, IndexTotals, ModelIndexRow,
 };
 
 use crate::{backends, sample::at};
@@ -137,5 +137,77 @@ async fn the_index_grows_and_is_replaced() {
             "{}",
             backend.name
         );
+    }
+}
+
+#[tokio::test]
+async fn the_index_is_read_in_pages() {
+    for backend in backends::all().await {
+        let meta = &backend.meta;
+        let named = |name: &str, version: u64| ModelIndexRow {
+            name: name.into(),
+            ..model(version)
+        };
+        let index = Index {
+            datasets: vec![dataset("clean", 1), dataset("raw", 1), dataset("raw", 2)],
+            models: vec![
+                named("nano", 1),
+                named("twin", 1),
+                named("twin", 2),
+                named("twin", 3),
+            ],
+            aliases: vec![alias("candidate", 3), alias("production", 2)],
+        };
+        let newest_bytes = index.datasets[0].bytes + index.datasets[2].bytes;
+        meta.replace_index(index).await.unwrap();
+
+        let models = meta.latest_models(None, None, 10).await.unwrap();
+        assert_eq!(
+            models,
+            [(named("nano", 1), 1), (named("twin", 3), 3)],
+            "{}",
+            backend.name
+        );
+        assert_eq!(
+            meta.latest_models(Some("wi"), None, 10).await.unwrap(),
+            [(named("twin", 3), 3)]
+        );
+        assert_eq!(
+            meta.latest_models(None, Some("nano"), 1).await.unwrap(),
+            [(named("twin", 3), 3)]
+        );
+        assert_eq!(
+            meta.latest_datasets(None, None, 10).await.unwrap(),
+            [(dataset("clean", 1), 1), (dataset("raw", 2), 2)]
+        );
+        assert_eq!(
+            meta.model_versions("twin", None, 2).await.unwrap(),
+            [named("twin", 3), named("twin", 2)]
+        );
+        assert_eq!(
+            meta.model_versions("twin", Some(2), 2).await.unwrap(),
+            [named("twin", 1)]
+        );
+        let labels = meta
+            .labels_of(ArtifactKind::Model, &["nano", "twin"])
+            .await
+            .unwrap();
+        assert_eq!(labels.len(), 1);
+        assert_eq!(labels["twin"], [alias("candidate", 3), alias("production", 2)]);
+        assert_eq!(
+            meta.labels_of(ArtifactKind::Dataset, &["twin"])
+                .await
+                .unwrap()
+                .len(),
+            0
+        );
+        let totals = IndexTotals {
+            datasets: 2,
+            dataset_versions: 3,
+            latest_bytes: newest_bytes,
+            models: 2,
+            model_versions: 4,
+        };
+        assert_eq!(meta.index_totals().await.unwrap(), totals, "{}", backend.name);
     }
 }

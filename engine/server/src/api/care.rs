@@ -108,19 +108,16 @@ pub struct Storage {
     responses((status = 200, body = Storage)),
     extensions(("x-permission" = json!("read"))))]
 pub async fn storage(State(app): State<Shared>) -> Answer<Json<Storage>> {
-    let datasets = app.meta.latest_datasets(None, None, 100_000).await?;
-    let models = app.meta.model_index(None).await?;
-    let mut names: Vec<&str> = models.iter().map(|row| row.name.as_str()).collect();
-    names.dedup();
+    let index = app.meta.index_totals().await?;
     let runs = app.meta.run_counts(None).await?;
     Ok(Json(Storage {
         store: app.store.location().public_url(),
         database: app.meta.location(),
-        datasets: datasets.len() as u64,
-        dataset_versions: datasets.iter().map(|(_, versions)| versions).sum(),
-        latest_bytes: datasets.iter().map(|(row, _)| row.bytes).sum(),
-        models: names.len() as u64,
-        model_versions: models.len() as u64,
+        datasets: index.datasets,
+        dataset_versions: index.dataset_versions,
+        latest_bytes: index.latest_bytes,
+        models: index.models,
+        model_versions: index.model_versions,
         runs: runs.values().sum(),
         events: u64::try_from(app.meta.last_event().await?).unwrap_or_default(),
     }))

@@ -109,16 +109,16 @@ pub async fn list(
         .meta
         .latest_datasets(query.q.as_deref(), query.cursor.as_deref(), limit + 1)
         .await?;
-    let mut items = Vec::with_capacity(rows.len());
-    for (row, versions) in &rows {
-        let tags = index_labels(&app, twinloom_meta::ArtifactKind::Dataset, &row.name).await?;
-        items.push(DatasetItem {
-            name: row.name.clone(),
-            versions: *versions,
-            latest: DatasetVersionItem::of(row, &tags),
-            starts: app.started_by_dataset(&row.name),
-        });
-    }
+    let names: Vec<&str> = rows.iter().map(|(row, _)| row.name.as_str()).collect();
+    let tags = labels_of(&app, twinloom_meta::ArtifactKind::Dataset, &names).await?;
+    let mut starts = app.started_by_datasets();
+    let item = |(row, versions): &(DatasetIndexRow, u64)| DatasetItem {
+        name: row.name.clone(),
+        versions: *versions,
+        latest: DatasetVersionItem::of(row, tags.get(&row.name).map_or(&[], Vec::as_slice)),
+        starts: starts.remove(&row.name).unwrap_or_default(),
+    };
+    let items = rows.iter().map(item).collect();
     Ok(Json(Page::cut(items, limit, |item| item.name.clone())))
 }
 
@@ -152,11 +152,7 @@ pub async fn show(
     if rows.is_empty() && before.is_none() {
         // The store knows which names are near, and holds versions that are not indexed yet.
         manifest(&app.store, &dataset, Selector::Latest).await?;
-        return Err(Problem::not_found(
-            "store.not_indexed",
-            format!("`{dataset}` is in the store and not in the index"),
-            "Run `twinloom store reindex`.",
-        ));
+        return Err(not_indexed(&dataset));
     }
     let tags = index_labels(&app, twinloom_meta::ArtifactKind::Dataset, &dataset).await?;
     let items = rows
@@ -165,7 +161,7 @@ pub async fn show(
         .collect();
     let page = Page::cut(items, limit, |item: &DatasetVersionItem| item.version.to_string());
     Ok(Json(DatasetDetail {
-        starts: app.started_by_dataset(&dataset),
+        starts: app.started_by_datasets().remove(&dataset).unwrap_or_default(),
         name: dataset,
         items: page.items,
         next_cursor: page.next_cursor,
@@ -379,7 +375,16 @@ pub fn selector(text: &str) -> Answer<Selector> {
     Ok(format!("x@{text}").parse::<Reference>()?.selector)
 }
 
-/// Tags or aliases, from the index.
+/// A name whose versions are in the store alone.
+pub fn not_indexed(name: &str) -> Problem {
+    Problem::not_found(
+        "store.not_indexed",
+        format!("`{name}` is in the store and not in the index"),
+        "Run `twinloom store reindex`.",
+    )
+}
+
+/// Tags or aliases of one name, from the index.
 ///
 /// # Errors
 /// What the database says.
@@ -388,17 +393,30 @@ pub async fn index_labels(
     kind: twinloom_meta::ArtifactKind,
     name: &str,
 ) -> Answer<Vec<LabelItem>> {
-    let rows = app.meta.alias_index(Some(name)).await?;
-    let labels = rows
+    let mut found = labels_of(app, kind, &[name]).await?;
+    Ok(found.remove(name).unwrap_or_default())
+}
+
+/// Tags or aliases of many names, from the index.
+///
+/// # Errors
+/// What the database says.
+pub async fn labels_of(
+    app: &Shared,
+    kind: twinloom_meta::ArtifactKind,
+    names: &[&str],
+) -> Answer<BTreeMap<String, Vec<LabelItem>>> {
+    let item = |row: twinloom_meta::AliasIndexRow| LabelItem {
+        label: row.alias,
+        version: row.version,
+        previous: row.previous,
+        by: row.by,
+        reason: row.reason,
+        moved_at: row.moved_at,
+    };
+    let found = app.meta.labels_of(kind, names).await?;
+    let items = found
         .into_iter()
-        .filter(|row| row.kind == kind)
-        .map(|row| LabelItem {
-            label: row.alias,
-            version: row.version,
-            previous: row.previous,
-            by: row.by,
-            reason: row.reason,
-            moved_at: row.moved_at,
-        });
-    Ok(labels.collect())
+        .map(|(name, rows)| (name, rows.into_iter().map(item).collect()));
+    Ok(items.collect())
 }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     approvals::DecisionItem,
-    datasets::{DatasetsQuery, Use, index_labels, selector},
+    datasets::{DatasetsQuery, Use, index_labels, labels_of, not_indexed, selector},
     events::EventItem,
     words::{Done, Input, LabelItem, Producer, object},
 };
@@ -23,7 +23,7 @@ use crate::{
     auth::principal::Principal,
     http::{
         extract::{Json, Path, Query},
-        page::{self, Page},
+        page::{self, Page, Paging},
         problem::Answer,
     },
     state::Shared,
@@ -89,35 +89,22 @@ pub async fn list(
     Query(query): Query<DatasetsQuery>,
 ) -> Answer<Json<Page<ModelItem>>> {
     let limit = page::usual(query.limit)?;
-    let mut by_name: BTreeMap<String, Vec<ModelIndexRow>> = BTreeMap::new();
-    let wanted = |name: &str| {
-        query.q.as_ref().is_none_or(|text| name.contains(text.as_str()))
-            && query.cursor.as_ref().is_none_or(|cursor| name > cursor.as_str())
-    };
-    for row in app
+    let rows = app
         .meta
-        .model_index(None)
-        .await?
-        .into_iter()
-        .filter(|row| wanted(&row.name))
-    {
-        by_name.entry(row.name.clone()).or_default().push(row);
-    }
-    let mut items = Vec::new();
-    for (name, rows) in by_name
-        .into_iter()
-        .take(usize::try_from(limit + 1).unwrap_or(usize::MAX))
-    {
-        let aliases = index_labels(&app, MetaKind::Model, &name).await?;
-        if let Some(latest) = rows.last() {
-            items.push(ModelItem {
-                versions: rows.len() as u64,
-                latest: ModelVersionItem::of(latest, &aliases),
-                name,
-                aliases,
-            });
+        .latest_models(query.q.as_deref(), query.cursor.as_deref(), limit + 1)
+        .await?;
+    let names: Vec<&str> = rows.iter().map(|(row, _)| row.name.as_str()).collect();
+    let mut aliases = labels_of(&app, MetaKind::Model, &names).await?;
+    let item = |(row, versions): &(ModelIndexRow, u64)| {
+        let aliases = aliases.remove(&row.name).unwrap_or_default();
+        ModelItem {
+            name: row.name.clone(),
+            versions: *versions,
+            latest: ModelVersionItem::of(row, &aliases),
+            aliases,
         }
-    }
+    };
+    let items = rows.iter().map(item).collect();
     Ok(Json(Page::cut(items, limit, |item| item.name.clone())))
 }
 
@@ -128,6 +115,8 @@ pub struct ModelDetail {
     pub name: String,
     /// Its versions, newest first.
     pub versions: Vec<ModelVersionItem>,
+    /// What to pass as `cursor` for older versions.
+    pub next_cursor: Option<String>,
     /// Its aliases.
     pub aliases: Vec<LabelItem>,
     /// Moves of its aliases, newest first.
@@ -136,15 +125,21 @@ pub struct ModelDetail {
 
 /// A model: versions, aliases, and how they moved.
 #[utoipa::path(get, path = "/models/{model}", tag = "models", operation_id = "get_model",
-    params(("model" = String, Path)), responses((status = 200, body = ModelDetail)),
+    params(("model" = String, Path), Paging), responses((status = 200, body = ModelDetail)),
     extensions(("x-permission" = json!("read"))))]
-pub async fn show(State(app): State<Shared>, Path(model): Path<String>) -> Answer<Json<ModelDetail>> {
-    let mut rows = app.meta.model_index(Some(&model)).await?;
-    if rows.is_empty() {
-        // The store knows which names are near.
+pub async fn show(
+    State(app): State<Shared>,
+    Path(model): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Answer<Json<ModelDetail>> {
+    let limit = paging.limit()?;
+    let before = page::number(paging.cursor.as_deref())?;
+    let rows = app.meta.model_versions(&model, before, limit + 1).await?;
+    if rows.is_empty() && before.is_none() {
+        // The store knows which names are near, and holds versions that are not indexed yet.
         manifest(&app.store, &model, Selector::Latest).await?;
+        return Err(not_indexed(&model));
     }
-    rows.reverse();
     let aliases = index_labels(&app, MetaKind::Model, &model).await?;
     let filter = EventFilter {
         kind: Some(event::ALIAS_MOVED.to_owned()),
@@ -153,12 +148,15 @@ pub async fn show(State(app): State<Shared>, Path(model): Path<String>) -> Answe
         limit: page::MOST,
     };
     let history = app.meta.events(&filter).await?;
+    let items = rows
+        .iter()
+        .map(|row| ModelVersionItem::of(row, &aliases))
+        .collect();
+    let page = Page::cut(items, limit, |item: &ModelVersionItem| item.version.to_string());
     Ok(Json(ModelDetail {
         name: model,
-        versions: rows
-            .iter()
-            .map(|row| ModelVersionItem::of(row, &aliases))
-            .collect(),
+        versions: page.items,
+        next_cursor: page.next_cursor,
         aliases,
         history: history.iter().map(EventItem::from).collect(),
     }))

@@ -1,7 +1,6 @@
 //! Commands for people, and the service.
 
 use std::{
-    io::Write as _,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::Stdio,

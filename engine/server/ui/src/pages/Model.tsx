@@ -36,7 +36,7 @@ export default function Model() {
   usePreloaded(PARTS);
   const { name = "", tab = "version" } = useParams<{ name: string; tab?: string }>();
   const [chosen] = useParam("version");
-  const model = api.useQuery("get", "/api/v1/models/{model}", { params: { path: { model: name } } });
+  const model = api.useQuery("get", "/api/v1/models/{model}", { params: { path: { model: name }, query: { limit: 500 } } });
   const version = api.useQuery("get", "/api/v1/models/{model}/versions/{version}", { params: { path: { model: name, version: chosen || "latest" } } });
   const Part = PARTS[tab] ?? PARTS.version;
   return (
