@@ -94,6 +94,18 @@ looking("a run is watched live, and a reload in the middle goes on", "/dags/hell
   assert.match(await page.getByLabel("task").inputValue(), /greet/);
 });
 
+looking("the log of a task that is run again goes on with the new attempt", "/", async (page) => {
+  const { id: run } = await world.run("hello", { times: 2 });
+  await page.goto(`${world.url}/runs/${run}/logs?task=greet`);
+  const last = page.getByTestId("log").getByText("world, line 2");
+  await last.waitFor();
+  // The task has ended, and so has what the page read.
+  await page.getByText("2 lines", { exact: true }).waitFor();
+  await world.post(`/runs/${run}/retry`, { from: "greet" });
+  await last.nth(1).waitFor();
+  assert.equal(await last.count(), 2);
+});
+
 looking("a run is cancelled, and run again from a task", "/", async (page) => {
   const { run } = await world.post("/dags/hello/runs", { params: { times: 30 } });
   await page.goto(`${world.url}/runs/${run}?task=greet`);

@@ -11,8 +11,8 @@ import "./logs.css";
 
 const LINE = 20;
 
-export function Logs({ run, task, height = "calc(100dvh - 320px)" }: { run: string; task: string; height?: string }) {
-  const log = useLog(run, task);
+export function Logs({ run, task, turn, height = "calc(100dvh - 320px)" }: { run: string; task: string; turn: string; height?: string }) {
+  const log = useLog(run, task, turn);
   const [level, setLevel] = useParam("level", "debug");
   const [q, setQ] = useParam("find");
   const [wrap, setWrap] = useState(false);

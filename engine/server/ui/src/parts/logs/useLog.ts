@@ -1,5 +1,5 @@
 // A task's log as it is written: resumes where it stopped, and hands lines over once a frame.
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 
 export type LogLine = Schemas["LogItem"];
@@ -16,8 +16,10 @@ export interface Log {
 const MOST = 200_000;
 const START: Log = { lines: [], state: "connecting", dropped: 0 };
 
-export function useLog(run: string, task: string): Log {
+/** `turn` changes with every attempt of the task: a log that has ended is then read on from its last line. */
+export function useLog(run: string, task: string, turn: string): Log {
   const [log, setLog] = useState<Log>(START);
+  const readOn = useRef<() => void>(undefined);
   useEffect(() => {
     setLog(START);
     if (!task) return;
@@ -26,6 +28,7 @@ export function useLog(run: string, task: string): Log {
     let frame = 0;
     let retry: ReturnType<typeof setTimeout> | undefined;
     let source: EventSource | undefined;
+    let over = false;
 
     const hand = () => {
       frame = 0;
@@ -50,6 +53,7 @@ export function useLog(run: string, task: string): Log {
       });
       source.addEventListener("end", () => {
         source?.close();
+        over = true;
         setLog((old) => ({ ...old, state: "end" }));
       });
       source.onerror = () => {
@@ -59,11 +63,18 @@ export function useLog(run: string, task: string): Log {
       };
     };
     open();
+    readOn.current = () => {
+      if (!over) return;
+      over = false;
+      open();
+    };
     return () => {
+      readOn.current = undefined;
       source?.close();
       clearTimeout(retry);
       cancelAnimationFrame(frame);
     };
   }, [run, task]);
+  useEffect(() => readOn.current?.(), [turn]);
   return log;
 }
