@@ -66,8 +66,14 @@ pub async fn run(remote: &Remote, json: bool, command: DagsCommand) -> Result<()
 /// # Errors
 /// What the server says.
 pub async fn backfill(remote: &Remote, json: bool, args: &BackfillArgs) -> Result<(), CliError> {
-    let body = json!({ "from": args.from, "to": args.to, "preview": args.preview });
-    let answer = remote.post(&["dags", &args.dag, "backfill"], &body).await?;
+    let path: [&str; 3] = ["dags", &args.dag, "backfill"];
+    let answer = if args.preview {
+        let range = [("from", args.from), ("to", args.to)].map(|(name, at)| (name, Some(at.to_string())));
+        remote.get(&path, &range).await?
+    } else {
+        let body = json!({ "from": args.from, "to": args.to });
+        remote.post(&path, &body).await?
+    };
     if json {
         return output::json(&answer);
     }

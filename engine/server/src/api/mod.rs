@@ -68,7 +68,7 @@ fn dag_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(dags::pause))
         .routes(routes!(dags::resume))
         .routes(routes!(dags::run))
-        .routes(routes!(triggers::backfill))
+        .routes(routes!(triggers::preview_backfill, triggers::backfill))
         .routes(routes!(spec::validate))
         .routes(routes!(spec::dag_schema))
         .routes(routes!(spec::operators))

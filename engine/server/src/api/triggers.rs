@@ -152,28 +152,58 @@ pub async fn decisions(
     Ok(Json(Page::whole(found.into_iter().map(entry).collect())))
 }
 
-/// A range of schedule times to run.
+/// A range of schedule times.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BackfillQuery {
+    /// From this time on.
+    pub from: Timestamp,
+    /// Up to and with this time.
+    pub to: Timestamp,
+}
+
+/// What a backfill would run.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BackfillPreview {
+    /// The times, each with its run where it has one already: those without are what would start.
+    pub fires: Vec<FireItem>,
+}
+
+/// The schedule times of a range, and which of them have runs. Nothing is started.
+#[utoipa::path(get, path = "/dags/{dag}/backfill", tag = "dags", operation_id = "preview_backfill",
+    params(("dag" = String, Path), BackfillQuery), responses((status = 200, body = BackfillPreview)),
+    extensions(("x-permission" = json!("read"))))]
+pub async fn preview_backfill(
+    State(app): State<Shared>,
+    Path(dag): Path<String>,
+    Query(range): Query<BackfillQuery>,
+) -> Answer<Json<BackfillPreview>> {
+    let fires = app.service.backfill_preview(&dag, range.from, range.to).await?;
+    Ok(Json(BackfillPreview {
+        fires: fires.into_iter().map(FireItem::from).collect(),
+    }))
+}
+
+/// A range of schedule times to run. What it does not know is refused: nothing is to start by a wrong word.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     /// From this time on.
     pub from: Timestamp,
     /// Up to and with this time.
     pub to: Timestamp,
-    /// Only say which times these are.
-    #[serde(default)]
-    pub preview: bool,
 }
 
 /// A backfill.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct BackfillAnswer {
-    /// The times.
+    /// The times, each with the run that it had before.
     pub fires: Vec<FireItem>,
-    /// The runs that were started; empty in a preview.
+    /// The runs that were started.
     pub runs: Vec<String>,
 }
 
-/// Runs a DAG for schedule times of the past, or previews that.
+/// Runs a DAG for the schedule times of a range that have no run yet.
 #[utoipa::path(post, path = "/dags/{dag}/backfill", tag = "dags", operation_id = "backfill_dag",
     params(("dag" = String, Path)), request_body = BackfillRequest,
     responses((status = 200, body = BackfillAnswer)),
@@ -185,11 +215,7 @@ pub async fn backfill(
     Json(body): Json<BackfillRequest>,
 ) -> Answer<Json<BackfillAnswer>> {
     let fires = app.service.backfill_preview(&dag, body.from, body.to).await?;
-    let runs = if body.preview {
-        Vec::new()
-    } else {
-        app.service.backfill(&dag, body.from, body.to, &who.name).await?
-    };
+    let runs = app.service.backfill(&dag, body.from, body.to, &who.name).await?;
     Ok(Json(BackfillAnswer {
         fires: fires.into_iter().map(FireItem::from).collect(),
         runs,

@@ -267,3 +267,36 @@ async fn wrong_parameters_name_the_place_and_absent_things_say_what_there_is() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_backfill_changes_nothing() {
+    let server = Running::start(&[("greet", GREET)]).await;
+    let path = "/dags/greet/backfill";
+    let looked = format!("{path}?from=2026-03-01T00:00:00Z&to=2026-03-03T00:00:00Z");
+    let range = json!({ "from": "2026-03-01T00:00:00Z", "to": "2026-03-03T00:00:00Z" });
+    let preview = server.get(&looked).await;
+    assert_eq!(preview["fires"].as_array().unwrap().len(), 2, "{preview}");
+    assert_eq!(server.get("/audit").await["items"], json!([]));
+    // Whoever asks the old way for a look must not start runs.
+    let mut old = range.clone();
+    old["preview"] = true.into();
+    let (status, problem) = server.post(path, old).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, Some("request.body"))
+    );
+    assert_eq!(server.get("/runs").await["items"], json!([]));
+    let (status, started) = server.post(path, range).await;
+    assert_eq!(status, StatusCode::OK, "{started}");
+    assert_eq!(started["runs"].as_array().unwrap().len(), 2);
+    let again = server.get(&looked).await;
+    for (fire, run) in again["fires"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(started["runs"].as_array().unwrap())
+    {
+        assert_eq!(&fire["run"], run, "{again}");
+    }
+    server.stop().await;
+}

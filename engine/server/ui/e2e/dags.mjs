@@ -133,6 +133,16 @@ steps:
 `,
 };
 
+/** Written by the test that needs it. */
+export const NIGHTLY = `apiVersion: twinloom/v1
+kind: Dag
+name: nightly
+on:
+  schedule: {cron: "0 6 * * *", timezone: Europe/Berlin, catchup: none}
+steps:
+  note: {uses: command, cache: false, with: {argv: [echo, noted]}}
+`;
+
 export const PIPELINES = {
   "pipelines/release.yaml": `apiVersion: twinloom/v1
 kind: Pipeline

@@ -21,7 +21,7 @@ export default function BackfillTab({ dag }: { dag: Schemas["DagDetail"] }) {
   const scheduled = dag.trigger_states.some(({ kind }) => kind === "schedule");
   const valid = from !== "" && until !== "" && new Date(from) < new Date(until);
   const range = valid ? { from: new Date(from).toISOString(), to: new Date(until).toISOString() } : { from: "", to: "" };
-  const preview = api.useQuery("post", "/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name } }, body: { ...range, preview: true } }, { enabled: valid && scheduled, staleTime: 30_000 });
+  const preview = api.useQuery("get", "/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name }, query: range } }, { enabled: valid && scheduled, staleTime: 30_000 });
   if (!scheduled) {
     return (
       <Empty title="A backfill needs a schedule">
@@ -31,10 +31,11 @@ export default function BackfillTab({ dag }: { dag: Schemas["DagDetail"] }) {
   }
   const go = () =>
     void act(async () => {
-      const { data } = await client.POST("/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name } }, body: { ...range, preview: false } });
+      const { data } = await client.POST("/api/v1/dags/{dag}/backfill", { params: { path: { dag: dag.name } }, body: range });
       setStarted(data?.runs ?? []);
     }, "The runs are queued.");
   const fires = preview.data?.fires ?? [];
+  const missing = fires.filter(({ run }) => !run).length;
   return (
     <Section title="Run the times of a range" aside="in your zone; at most as many at once as the DAG allows">
       <div className="bar">
@@ -53,19 +54,24 @@ export default function BackfillTab({ dag }: { dag: Schemas["DagDetail"] }) {
           {() => (
             <>
               <p>
-                <strong>{plural(fires.length, "run")}</strong> would start:
+                <strong>{plural(missing, "run")}</strong> would start{missing < fires.length ? `; ${plural(fires.length - missing, "time has", "times have")} a run already` : ""}:
               </p>
               <ul className="list" style={{ maxHeight: 320, overflow: "auto" }} tabIndex={0} aria-label="times">
                 {fires.map((fire) => (
                   <li key={fire.at}>
                     {moment(fire.at)} <span className="soft">{fire.why}</span>
+                    {fire.run && (
+                      <span className="push">
+                        has run <Id id={fire.run} to={to.run(fire.run)} what="run id" />
+                      </span>
+                    )}
                   </li>
                 ))}
                 {fires.length === 0 && <li className="soft">The schedule has no time in this range.</li>}
               </ul>
               <div>
-                <ActButton need="operate" className="primary" disabled={busy || fires.length === 0} onClick={go}>
-                  {busy ? "Queueing…" : `Start ${plural(fires.length, "run")}`}
+                <ActButton need="operate" className="primary" disabled={busy || missing === 0} onClick={go}>
+                  {busy ? "Queueing…" : `Start ${plural(missing, "run")}`}
                 </ActButton>
               </div>
             </>
