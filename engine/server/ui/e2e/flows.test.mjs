@@ -40,11 +40,19 @@ looking("from the first start to the first run", "/", async (page) => {
   await page.keyboard.press("Enter");
   await page.getByLabel(/^who/).fill("Ada");
   await page.getByLabel(/^times/).fill("99");
-  await page.getByText("Mend the fields that are marked.").waitFor();
+  await page.getByText("Mend first: times").waitFor();
   await page.getByLabel(/^times/).fill("2");
+  // What is no JSON must not be sent as what was there before.
+  const button = page.getByRole("button", { name: "Run hello" });
+  await page.getByLabel(/^tags/).fill('[{"kind": ');
+  await page.getByText("Mend first: tags").waitFor();
+  assert.equal(await button.isDisabled(), true);
+  await page.getByLabel(/^tags/).fill('[{"kind": "mended"}]');
+  await page.getByText("Mend first").waitFor({ state: "detached" });
   await page.getByText("--param who=Ada").waitFor();
-  await page.getByRole("button", { name: "Run hello" }).click();
+  await button.click();
   await page.waitForURL(/\/runs\/\w{26}/);
+  assert.deepEqual((await world.get(`/runs/${new URL(page.url()).pathname.split("/")[2]}`)).params.tags, [{ kind: "mended" }]);
   await page.locator("h1 + .status[data-state=succeeded]").waitFor();
   await page.getByRole("link", { name: "Logs" }).click();
   await page.getByLabel("task").selectOption("greet");

@@ -2,18 +2,40 @@
 // Not from the package itself: its index also loads a validator that makes code at run time.
 import Form from "@rjsf/core/lib/components/Form.js";
 import type { FieldTemplateProps, ObjectFieldTemplateProps, RJSFSchema, WidgetProps } from "@rjsf/utils";
-import { useState } from "react";
-import { validator } from "./validator";
+import { createContext, useContext, useEffect, useMemo, useState } from "react";
+import { check, validator } from "./validator";
 
 interface Props {
   schema: RJSFSchema;
   value: Record<string, unknown>;
-  onChange: (value: Record<string, unknown>, valid: boolean) => void;
-  children?: React.ReactNode;
+  onChange: (value: Record<string, unknown>) => void;
+  /** Told the names of the parameters that cannot be sent as they are typed. */
+  onWrong: (names: string[]) => void;
 }
 
-export default function ParamsForm({ schema, value, onChange, children }: Props) {
-  return (
+/** Where a field says whether what is typed in it is JSON. */
+const Broken = createContext<(name: string, broken: boolean) => void>(() => undefined);
+
+export default function ParamsForm({ schema, value, onChange, onWrong }: Props) {
+  const [broken, setBroken] = useState<ReadonlySet<string>>(new Set());
+  const mark = useMemo(
+    () => (name: string, is: boolean) =>
+      setBroken((old) => {
+        if (old.has(name) === is) return old;
+        const next = new Set(old);
+        if (is) next.add(name);
+        else next.delete(name);
+        return next;
+      }),
+    [],
+  );
+  // What cannot be read has left the value as it was, so the value alone does not tell.
+  const wrong = useMemo(() => {
+    const found = new Set([...check(schema, value).map(({ property }) => property?.split(".")[1] ?? ""), ...broken]);
+    return Object.keys(schema.properties ?? {}).filter((name) => found.has(name));
+  }, [schema, value, broken]);
+  useEffect(() => onWrong(wrong), [onWrong, wrong]);
+  const form = (
     <Form
       className="rjsf"
       schema={schema}
@@ -27,11 +49,12 @@ export default function ParamsForm({ schema, value, onChange, children }: Props)
       templates={{ FieldTemplate: Field, ObjectFieldTemplate: Fields }}
       widgets={{ TextWidget: Text, json: Json }}
       fields={{}}
-      onChange={({ formData, errors }) => onChange((formData ?? {}) as Record<string, unknown>, errors.length === 0)}
+      onChange={({ formData }) => onChange((formData ?? {}) as Record<string, unknown>)}
     >
-      {children ?? <></>}
+      <></>
     </Form>
   );
+  return <Broken value={mark}>{form}</Broken>;
 }
 
 /** Lists and objects are typed as JSON, as `--param` takes them. */
@@ -51,15 +74,18 @@ function JsonField({ formData, onChange, schema, name, fieldPathId }: { formData
       <label htmlFor={fieldPathId.$id}>
         {schema.title ?? name} <span className="soft">{String(schema.type ?? "any")}, as JSON</span>
       </label>
-      <Json id={fieldPathId.$id} value={formData} onChange={(value) => onChange(value, fieldPathId.path as never)} />
+      <Json id={fieldPathId.$id} name={name} value={formData} onChange={(value) => onChange(value, fieldPathId.path as never)} />
       {schema.description && <span className="soft small">{schema.description}</span>}
     </div>
   );
 }
 
-function Json({ id, value, onChange }: Pick<WidgetProps, "id" | "value" | "onChange">) {
+function Json({ id, name, value, onChange }: Pick<WidgetProps, "id" | "name" | "value" | "onChange">) {
   const [text, setText] = useState(() => (value === undefined ? "" : JSON.stringify(value, null, 1)));
   const [wrong, setWrong] = useState("");
+  const mark = useContext(Broken);
+  // A field that goes away is no longer in the way.
+  useEffect(() => () => mark(name, false), [mark, name]);
   return (
     <>
       <textarea
@@ -69,17 +95,24 @@ function Json({ id, value, onChange }: Pick<WidgetProps, "id" | "value" | "onCha
         value={text}
         spellCheck={false}
         aria-invalid={wrong !== ""}
+        aria-describedby={`${id}__json`}
         onChange={(event) => {
           setText(event.target.value);
           try {
             onChange(event.target.value.trim() === "" ? undefined : (JSON.parse(event.target.value) as unknown));
             setWrong("");
+            mark(name, false);
           } catch (error) {
             setWrong(error instanceof Error ? error.message : "no JSON");
+            mark(name, true);
           }
         }}
       />
-      {wrong && <span className="status tone-red small">{wrong}</span>}
+      {wrong && (
+        <span className="status tone-red small" id={`${id}__json`}>
+          {wrong}
+        </span>
+      )}
     </>
   );
 }

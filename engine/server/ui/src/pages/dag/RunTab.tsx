@@ -24,7 +24,7 @@ export default function RunTab({ dag }: { dag: Schemas["DagDetail"] }) {
   const schema = useMemo(() => (dag.params_schema ?? {}) as RJSFSchema, [dag.params_schema]);
   const defaults = useMemo(() => defaultsOf(schema), [schema]);
   const [params, setParams] = useState<Record<string, unknown>>(defaults);
-  const [valid, setValid] = useState(true);
+  const [wrong, setWrong] = useState<string[]>([]);
   const [, go] = useLocation();
   const { act, busy, error } = useAct();
   const empty = Object.keys(schema.properties ?? {}).length === 0;
@@ -39,21 +39,18 @@ export default function RunTab({ dag }: { dag: Schemas["DagDetail"] }) {
         {empty ? (
           <p className="soft">This DAG has no parameters.</p>
         ) : (
-          <ParamsForm
-            schema={schema}
-            value={params}
-            onChange={(value, ok) => {
-              setParams(value);
-              setValid(ok);
-            }}
-          />
+          <ParamsForm schema={schema} value={params} onChange={setParams} onWrong={setWrong} />
         )}
         {error !== undefined && <Problem error={error} />}
         <div className="bar">
-          <ActButton need="operate" className="primary" disabled={busy || !valid || !dag.valid} title={dag.valid ? undefined : "The file has errors."} onClick={start}>
+          <ActButton need="operate" className="primary" disabled={busy || wrong.length > 0 || !dag.valid} title={dag.valid ? undefined : "The file has errors."} onClick={start}>
             {busy ? "Starting…" : `Run ${dag.name}`}
           </ActButton>
-          {!valid && <span className="status tone-red">Mend the fields that are marked.</span>}
+          {wrong.length > 0 && (
+            <span className="status tone-red" role="status">
+              Mend first: {wrong.join(", ")}
+            </span>
+          )}
         </div>
       </Section>
       <Section title="The same from a shell">
