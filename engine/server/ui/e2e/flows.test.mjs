@@ -79,6 +79,42 @@ looking("an error in the YAML stands at its line, and mending it saves", "/dags/
   assert.match((await world.get("/dags/hello/source")).text, /Greets/);
 });
 
+looking("a file that changes under the editor is not lost and loses nothing", "/dags/hello/yaml", async (page) => {
+  const editor = page.getByRole("textbox", { name: /YAML/ });
+  await editor.waitFor();
+  const source = "/dags/hello/source";
+  const before = await world.get(source);
+  const elsewhere = async (from, text) => {
+    const put = { method: "PUT", headers: { "content-type": "application/json", "if-match": `"${from.hash}"` }, body: JSON.stringify({ text }) };
+    const answer = await fetch(`${world.url}/api/v1${source}`, put);
+    assert.equal(answer.status, 200);
+    return answer.json();
+  };
+  const mine = before.text.replace("some seconds long", "some seconds short");
+  await editor.fill(mine);
+  await page.getByText("not saved").waitFor();
+  const notice = page.getByRole("alert").filter({ hasText: "The file has changed on disk" });
+  // Saved from elsewhere a moment before: the choice stands at once.
+  const theirs = await elsewhere(before, before.text.replace("owner: ada", "owner: ben"));
+  await page.getByRole("button", { name: "Save" }).click();
+  await notice.waitFor();
+  await page.getByRole("button", { name: "Keep mine, replace it when I save" }).click();
+  await notice.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  const saved = await world.get(source);
+  assert.equal(saved.text, mine);
+  assert.notEqual(saved.hash, theirs.hash);
+  // And without a save: told by itself, and the file can be taken.
+  await editor.fill(mine.replace("owner: ada", "owner: eve"));
+  await page.getByText("not saved").waitFor();
+  await elsewhere(saved, before.text);
+  await notice.waitFor();
+  await page.getByRole("button", { name: "Take the file, drop my changes" }).click();
+  await page.getByText("not saved").waitFor({ state: "detached" });
+  await page.locator(".cm-content", { hasText: "some seconds long" }).waitFor();
+});
+
 looking("a bad file shows its errors and leaves the others standing", "/dags", async (page) => {
   await page.getByRole("link", { name: "hello", exact: true }).waitFor();
   world.write("dags/broken.yaml", BROKEN);

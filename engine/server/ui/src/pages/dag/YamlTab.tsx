@@ -11,6 +11,9 @@ import { Status } from "../../ui/Status";
 export default function YamlTab({ dag }: { dag: Schemas["DagDetail"] }) {
   const path = { params: { path: { dag: dag.name } } };
   const source = api.useQuery("get", "/api/v1/dags/{dag}/source", path);
+  // The DAG is asked for again and again: once its file is another one, so is this.
+  const { refetch } = source;
+  useEffect(() => void refetch(), [dag.hash, refetch]);
   return (
     <Loaded of={source} rows={12}>
       {(data) => <Edit source={data} key={data.name} />}
@@ -43,11 +46,15 @@ function Edit({ source }: { source: Schemas["DagSource"] }) {
 
   const save = () =>
     void act(async () => {
-      const { data } = await client.PUT("/api/v1/dags/{dag}/source", { params: { path: { dag: source.name }, header: { "If-Match": `"${base.hash}"` } }, body: { text } });
-      if (data) setBase(data);
-      await queries.invalidateQueries({ queryKey: ["get", "/api/v1/dags/{dag}/source"] });
+      try {
+        const { data } = await client.PUT("/api/v1/dags/{dag}/source", { params: { path: { dag: source.name }, header: { "If-Match": `"${base.hash}"` } }, body: { text } });
+        if (data) setBase(data);
+      } finally {
+        // After a conflict too: what stands in the file now is what one chooses between.
+        await queries.invalidateQueries({ queryKey: ["get", "/api/v1/dags/{dag}/source"] });
+      }
     }, "Saved. Runs that are under way keep the text that they started with.");
-  const conflict = error !== undefined && ApiError.of(error).status === 412;
+  const conflict = moved && error !== undefined && ApiError.of(error).status === 412;
   return (
     <>
       {moved && changed && (
