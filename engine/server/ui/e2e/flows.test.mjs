@@ -138,6 +138,29 @@ looking("a run is watched live, and a reload in the middle goes on", "/dags/hell
   assert.match(await page.getByLabel("task").inputValue(), /greet/);
 });
 
+looking("a live log is read back by keyboard, and followed again from its end", "/", async (page) => {
+  // Few lines fit.
+  await page.setViewportSize({ width: 1280, height: 500 });
+  const { run } = await world.post("/dags/hello/runs", { params: { times: 30 } });
+  await page.goto(`${world.url}/runs/${run}/logs?task=greet`);
+  const log = page.getByTestId("log");
+  const follow = page.getByLabel("Follow");
+  await log.getByText("line 14").waitFor();
+  assert.equal(await follow.isChecked(), true);
+  await log.focus();
+  await page.keyboard.press("Home");
+  await page.waitForFunction(() => !document.querySelector("input[type=checkbox]").checked);
+  const top = () => log.evaluate((element) => element.scrollTop);
+  await page.waitForFunction(() => document.querySelector(".log").scrollTop === 0);
+  await log.getByText("line 18").waitFor();
+  assert.equal(await top(), 0);
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => document.querySelector("input[type=checkbox]").checked);
+  await log.getByText("line 21").waitFor();
+  assert.ok((await top()) > 0);
+  await world.post(`/runs/${run}/cancel`, {});
+});
+
 looking("the log of a task that is run again goes on with the new attempt", "/", async (page) => {
   const { id: run } = await world.run("hello", { times: 2 });
   await page.goto(`${world.url}/runs/${run}/logs?task=greet`);

@@ -26,11 +26,13 @@ function Edit({ source }: { source: Schemas["DagSource"] }) {
   const [text, setText] = useState(source.text);
   /** The text that was loaded, with its hash: what a change replaces. */
   const [base, setBase] = useState(source);
+  /** What a save has just replaced, until the file is read again. */
+  const [replaced, setReplaced] = useState("");
   const [line] = useParam("line");
   const { act, busy, error, clear } = useAct();
   const changed = text !== base.text;
   // The file changed on disk: take it over where nothing was typed, else say so.
-  const moved = source.hash !== base.hash;
+  const moved = source.hash !== base.hash && source.hash !== replaced;
   useEffect(() => {
     if (moved && !changed) {
       setBase(source);
@@ -48,10 +50,14 @@ function Edit({ source }: { source: Schemas["DagSource"] }) {
     void act(async () => {
       try {
         const { data } = await client.PUT("/api/v1/dags/{dag}/source", { params: { path: { dag: source.name }, header: { "If-Match": `"${base.hash}"` } }, body: { text } });
-        if (data) setBase(data);
+        if (data) {
+          setReplaced(base.hash);
+          setBase(data);
+        }
       } finally {
         // After a conflict too: what stands in the file now is what one chooses between.
         await queries.invalidateQueries({ queryKey: ["get", "/api/v1/dags/{dag}/source"] });
+        setReplaced("");
       }
     }, "Saved. Runs that are under way keep the text that they started with.");
   const conflict = moved && error !== undefined && ApiError.of(error).status === 412;

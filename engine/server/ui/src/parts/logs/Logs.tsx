@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type UIEvent } from "react";
 import { ansi } from "../../lib/ansi";
 import { useParam } from "../../lib/address";
 import { moment, plural } from "../../lib/format";
@@ -23,9 +23,24 @@ export function Logs({ run, task, turn, height = "calc(100dvh - 320px)" }: { run
   const found = useMemo(() => hits(lines, q), [lines, q]);
   const errors = useMemo(() => lines.flatMap((line, index) => (line.level === "error" ? [index] : [])), [lines]);
   const list = useVirtualizer({ count: lines.length, getScrollElement: () => scroll.current, estimateSize: () => LINE, overscan: 30 });
+  /** Where it stood, and whether a jump has put it there. */
+  const place = useRef({ top: 0, jumped: false });
+  // By wheel, finger, key or bar: reading back stops following, and coming to the end starts it again.
+  const onScroll = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }: UIEvent<HTMLDivElement>) => {
+    const { top, jumped } = place.current;
+    place.current.top = scrollTop;
+    const left = scrollHeight - clientHeight - scrollTop;
+    if (scrollTop > top && left < LINE && !jumped) setFollow(true);
+    // What is cut off below, as by a filter, leaves it at the end.
+    else if (scrollTop < top && left > 1) setFollow(false);
+  };
+  const byHand = () => {
+    place.current.jumped = false;
+  };
   const jump = (index: number | undefined) => {
     if (index === undefined) return;
     setFollow(false);
+    place.current.jumped = true;
     list.scrollToIndex(index, { align: "center" });
   };
   const turn = (way: number) => {
@@ -87,7 +102,10 @@ export function Logs({ run, task, turn, height = "calc(100dvh - 320px)" }: { run
         aria-live="off"
         tabIndex={0}
         data-testid="log"
-        onWheel={(event) => event.deltaY < 0 && setFollow(false)}
+        onScroll={onScroll}
+        onWheel={byHand}
+        onPointerDown={byHand}
+        onKeyDown={byHand}
       >
         {lines.length === 0 ? (
           <p className="soft log-empty">{log.state === "connecting" ? "Reading the log…" : log.state === "end" ? "This task wrote no line." : "Nothing written yet; lines appear here as they come."}</p>
