@@ -133,7 +133,23 @@ steps:
 `,
 };
 
-/** Written by the test that needs it. */
+/** Written by the tests that need them. */
+export const ASK = `apiVersion: twinloom/v1
+kind: Dag
+name: ask
+steps:
+  report:
+    uses: command
+    with:
+      argv: [sh, -c, 'printf "%s\\n" "metric,subject,value,low,high,threshold,passed,evidence" "eval_loss,candidate,1.5,1.4,1.6,2.5,true,{}" > $TWINLOOM_OUTPUT_DIR/report.csv']
+      keys: {report: [metric, subject]}
+    out: {report: asked_report}
+  approve:
+    uses: approve
+    cache: false
+    in: {report: report.report}
+    with: {question: Shall it go on?, required: 2}
+`;
 export const NIGHTLY = `apiVersion: twinloom/v1
 kind: Dag
 name: nightly

@@ -1,7 +1,7 @@
 // What a person does, in a real browser, against the real server.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { BROKEN, NIGHTLY } from "./dags.mjs";
+import { ASK, BROKEN, NIGHTLY } from "./dags.mjs";
 import { browse, open, torch, World } from "./world.mjs";
 
 let world;
@@ -205,6 +205,31 @@ looking("a model is approved on its evidence and promoted", "/approvals", async 
   await page.goto(`${world.url}/models/voice/versions`);
   await page.getByText("production").first().waitFor();
   await page.getByText("reads like me").first().waitFor();
+});
+
+looking("what was answered in an earlier round does not count, and all questions can be reached", "/dags", async (page) => {
+  world.write("dags/ask.yaml", ASK);
+  await page.getByRole("link", { name: "ask", exact: true }).waitFor();
+  const { id: run } = await world.run("ask");
+  const answer = (approved, comment) => world.post(`/approvals/${run}/approve`, { approved, comment });
+  await answer(true, "fine so far");
+  await page.goto(`${world.url}/approvals/${run}/approve`);
+  await page.getByText("2 approvals, has 1").waitFor();
+  await answer(false, "not after all");
+  await world.settled(run, ["failed"]);
+  await world.post(`/runs/${run}/retry`, {});
+  await world.settled(run, ["waiting"]);
+  await page.getByText("2 approvals, has 0").waitFor();
+  assert.equal(await page.getByText("in an earlier round").count(), 2);
+  await answer(true, "fine now");
+  await page.getByText("2 approvals, has 1").waitFor();
+  assert.equal(await page.getByText("in an earlier round").count(), 2);
+  // Small pages stand for many questions.
+  await world.run("ask");
+  await world.run("ask");
+  await page.route(/\/api\/v1\/approvals\?/, (route) => route.continue({ url: route.request().url().replace("limit=200", "limit=1") }));
+  await page.goto(`${world.url}/approvals?state=all`);
+  await page.getByRole("link", { name: "Shall it go on?" }).nth(2).waitFor();
 });
 
 looking("a published dataset starts the DAG that waits for it", "/dags/follow", async (page) => {

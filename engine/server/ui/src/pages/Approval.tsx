@@ -33,13 +33,13 @@ export default function Approval() {
               ["DAG", <Link key="d" href={to.dag(data.dag)}>{data.dag}</Link>],
               ["Run", <Id key="r" id={data.run} to={to.run(data.run, "", data.task)} what="run id" />],
               ["Asked", data.approvers.join(", ") || "anyone"],
-              ["Needs", `${plural(data.required, "approval")}, has ${data.decisions.filter(({ approved }) => approved).length}`],
+              ["Needs", `${plural(data.required, "approval")}, has ${data.given}`],
               ["Since", <Time key="s" at={data.opened_at} />],
               ["Without an answer", !data.closed_at && data.expires_at && <span>{data.on_timeout} <Time at={data.expires_at} /></span>],
             ]}
           />
           <Evidence data={data} />
-          <Decisions items={data.decisions} />
+          <Decisions items={data.decisions} since={data.opened_at} />
           {!data.closed_at && <Decide data={data} />}
         </>
       )}
@@ -82,8 +82,10 @@ function Evidence({ data }: { data: Detail }) {
   );
 }
 
-function Decisions({ items }: { items: Detail["decisions"] }) {
+/** What was answered before the question was asked again is kept, and does not count for it. */
+function Decisions({ items, since }: { items: Detail["decisions"]; since: string }) {
   if (items.length === 0) return null;
+  const earlier = (at: string) => Date.parse(at) < Date.parse(since);
   return (
     <Section title="Decisions">
       <ul className="list">
@@ -92,6 +94,7 @@ function Decisions({ items }: { items: Detail["decisions"] }) {
             <Status state={one.approved ? "succeeded" : "failed"} word={one.approved ? "approved" : "rejected"} />
             <strong>{one.by}</strong>
             <Time at={one.at} />
+            {earlier(one.at) && <span className="soft">in an earlier round, does not count</span>}
             {one.comment && <span className="break">{one.comment}</span>}
           </li>
         ))}

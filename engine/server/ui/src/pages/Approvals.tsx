@@ -1,3 +1,4 @@
+import { useCallback, useMemo } from "react";
 import { Link } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { to, useParam } from "../lib/address";
@@ -28,9 +29,33 @@ const columns: Column<Item>[] = [
   { key: "expires", head: "Ends", num: true, cell: (item) => (item.closed_at ? <>ended <Time at={item.closed_at} /></> : item.expires_at ? <>{item.on_timeout} <Time at={item.expires_at} /></> : "when answered") },
 ];
 
+const PAGE = 200;
+
+/** Questions page by page. Every page is read again when one of them is answered. */
+function useApprovals(state: string) {
+  const query = api.useInfiniteQuery(
+    "get",
+    "/api/v1/approvals",
+    { params: { query: { state, limit: PAGE } } },
+    {
+      pageParamName: "cursor",
+      // Not undefined, for which the client would put a 0.
+      initialPageParam: null as string | null,
+      getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
+    },
+  );
+  const items = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  const { hasNextPage, isFetching, fetchNextPage } = query;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetching) void fetchNextPage();
+  }, [hasNextPage, isFetching, fetchNextPage]);
+  return { ...query, items, more };
+}
+
 export default function Approvals() {
   const [state, setState] = useParam("state", "open");
-  const approvals = api.useQuery("get", "/api/v1/approvals", { params: { query: { state, limit: 200 } } });
+  const approvals = useApprovals(state);
+  const { items, more } = approvals;
   return (
     <>
       <div className="page-head">
@@ -46,9 +71,9 @@ export default function Approvals() {
         onChange={setState}
       />
       <Loaded of={approvals} rows={5}>
-        {({ items }) =>
+        {() =>
           items.length > 0 ? (
-            <Table label="approvals" rows={items} columns={columns} rowKey={(item) => `${item.run} ${item.task}`} />
+            <Table key={state} label="approvals" rows={items} columns={columns} rowKey={(item) => `${item.run} ${item.task}`} onEnd={more} />
           ) : state === "open" ? (
             <Empty title="Nothing waits for you">
               <p>A DAG asks a person where it has an approve step. It holds no worker while it waits:</p>

@@ -45,8 +45,8 @@ export function Table<T>({ label, rows, columns, rowKey, selected, onEnd, sortPa
   const first = virtual ? (items[0]?.index ?? 0) : 0;
   const last = virtual ? (items.at(-1)?.index ?? 0) : shown.length - 1;
   useEffect(() => {
-    if (onEnd && virtual && last > shown.length - 30) onEnd();
-  }, [onEnd, virtual, last, shown.length]);
+    if (onEnd && last > shown.length - 30) onEnd();
+  }, [onEnd, last, shown.length]);
 
   const focusRow = (index: number) => {
     if (index < 0 || index >= shown.length) return;
