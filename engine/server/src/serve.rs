@@ -23,6 +23,7 @@ use tower_http::{
 use twinloom_runtime::Service;
 
 use crate::{
+    api::trouble::Failures,
     auth::{accounts::Accounts, gate, policy::Policy},
     error::ServerError,
     http::{guard, idempotency, problem::Problem, rate},
@@ -130,6 +131,7 @@ impl Server {
             engine,
             meta,
             live,
+            failures: Failures::default(),
             metrics,
             address,
         });

@@ -10,7 +10,7 @@ use twinloom_spec::Library;
 use twinloom_store::FeatureStore;
 
 use crate::{
-    api::overview::FreshnessItem,
+    api::{overview::FreshnessItem, trouble::Failures},
     auth::{accounts::Accounts, policy::Policy},
     http::{problem::Answer, rate::Rates},
     live::hub::Hub,
@@ -41,6 +41,8 @@ pub struct App {
     pub policy: Policy,
     /// Live events.
     pub live: Hub,
+    /// Triggers that could not start runs.
+    pub failures: Failures,
     /// Figures for Prometheus.
     pub metrics: Metrics,
     /// Secrets.

@@ -42,6 +42,9 @@ pub struct TriggerStatus {
     pub last_run: Option<RunId>,
     /// What it would take to fire, in a sentence.
     pub would_take: String,
+    /// How the queue does that it listens to, where somebody tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueState>,
 }
 
 /// What a trigger made of an event or a time.
@@ -99,6 +102,17 @@ pub struct QueueSource {
     pub name: String,
     /// Where it is, as `secret:NAME`; none is the queue that the server is set up with.
     pub url: Option<String>,
+}
+
+/// How a queue does that DAGs listen to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// Whether messages can come.
+    pub connected: bool,
+    /// Why they cannot, in words without secrets.
+    pub error: Option<String>,
+    /// Since when that has been so.
+    pub since: Timestamp,
 }
 
 /// A message of a queue.

@@ -40,7 +40,8 @@ impl Service {
     pub async fn triggers(&self, name: &str) -> Result<Vec<TriggerStatus>, ServiceError> {
         self.known(name)?;
         let dag = name.to_owned();
-        self.ask(|reply| Command::Status { dag, reply }).await
+        let found = self.ask(|reply| Command::Status { dag, reply }).await?;
+        Ok(found.into_iter().map(|status| self.with_queue(status)).collect())
     }
 
     /// What the DAG's triggers decided of late, newest first.

@@ -6,6 +6,7 @@ mod error;
 mod intake;
 mod keeper;
 mod look;
+mod queues;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +61,7 @@ struct Inner {
     dags: DagFolder,
     commands: mpsc::UnboundedSender<Command>,
     events: broadcast::Sender<EventRow>,
+    queues: queues::Queues,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -88,6 +90,7 @@ impl Service {
             dags,
             commands,
             events,
+            queues: queues::Queues::default(),
             tasks: std::sync::Mutex::new(tasks),
         };
         Ok(Self {

@@ -27,6 +27,7 @@ impl Triggers {
                 last_fired_at: live.row.last_fired_at,
                 last_run: live.row.last_run.clone(),
                 would_take: live.machine.would_take(),
+                queue: None,
             })
             .collect()
     }

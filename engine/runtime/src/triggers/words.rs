@@ -8,6 +8,7 @@ use super::{
     condition::{CatchUp, Condition, Dataset},
     machine::{Machine, later},
 };
+use crate::service::QueueState;
 
 impl Condition {
     /// The condition in a sentence without its full stop.
@@ -60,6 +61,15 @@ impl Condition {
                 span(spec.max_age.0)
             ),
         }
+    }
+}
+
+impl QueueState {
+    /// Why no message can come, in a sentence; none where messages can.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        let reason = self.error.as_deref().filter(|_| !self.connected)?;
+        Some(format!("Its queue is not connected since {}: {reason}.", self.since))
     }
 }
 

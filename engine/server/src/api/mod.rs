@@ -24,6 +24,7 @@ pub mod spec;
 pub mod stream;
 pub mod tasks;
 pub mod triggers;
+pub mod trouble;
 pub mod words;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use twinloom_meta::{RunFilter, RunState};
 use utoipa::ToSchema;
 
-use super::{approvals::ApprovalItem, runs::RunItem};
+use super::{
+    approvals::ApprovalItem,
+    runs::RunItem,
+    trouble::{self, BrokenDag, FailingDestination, LostQueue, TriggerFailure},
+};
 use crate::{
     http::{extract::Json, problem::Answer},
     state::Shared,
@@ -18,12 +22,22 @@ use crate::{
 const SHOWN: u64 = 20;
 /// How far back failures are shown.
 const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// And counts, and triggers that could not start a run.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What one looks at first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Overview {
     /// DAGs whose newest run failed in the last seven days: that run.
     pub failed: Vec<RunItem>,
+    /// DAG files with errors.
+    pub broken: Vec<BrokenDag>,
+    /// Triggers that could not start a run in the last 24 hours, and have started none since; newest first.
+    pub trigger_failures: Vec<TriggerFailure>,
+    /// Queues that DAGs listen to and that are not connected.
+    pub queues: Vec<LostQueue>,
+    /// Destinations of notifications of which the last failed.
+    pub destinations: Vec<FailingDestination>,
     /// What is older than it may be.
     pub late: Vec<FreshnessItem>,
     /// What waits for a person, oldest first.
@@ -88,12 +102,16 @@ pub async fn show(State(app): State<Shared>) -> Answer<Json<Overview>> {
     }
     let since = now.checked_sub(RECENT).unwrap_or(now);
     let failed = app.meta.failing_dags(since, SHOWN).await?;
-    let day_ago = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
+    let day_ago = now.checked_sub(DAY).unwrap_or(now);
     let counts = app.meta.run_counts(Some(day_ago)).await?;
     let waiting = app.meta.open_approvals(None).await?;
     let freshness = app.freshness().await?;
     Ok(Json(Overview {
         failed: failed.iter().map(RunItem::from).collect(),
+        broken: trouble::broken(&app),
+        trigger_failures: app.failures.since(&app.meta, day_ago).await?,
+        queues: trouble::queues(&app),
+        destinations: trouble::destinations(&app).await?,
         late: freshness.iter().filter(|item| item.late).cloned().collect(),
         waiting: waiting
             .iter()

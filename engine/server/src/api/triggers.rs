@@ -86,6 +86,29 @@ pub struct TriggerItem {
     pub last_run: Option<String>,
     /// What it would take to fire, in words.
     pub would_take: String,
+    /// How the queue does that it listens to, once that is known.
+    pub queue: Option<QueueItem>,
+}
+
+/// How a queue does.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct QueueItem {
+    /// Whether messages can come.
+    pub connected: bool,
+    /// Why they cannot.
+    pub error: Option<String>,
+    /// Since when that has been so.
+    pub since: Timestamp,
+}
+
+impl From<service::QueueState> for QueueItem {
+    fn from(state: service::QueueState) -> Self {
+        Self {
+            connected: state.connected,
+            error: state.error,
+            since: state.since,
+        }
+    }
 }
 
 impl From<service::TriggerStatus> for TriggerItem {
@@ -100,6 +123,7 @@ impl From<service::TriggerStatus> for TriggerItem {
             last_fired_at: status.last_fired_at,
             last_run: status.last_run,
             would_take: status.would_take,
+            queue: status.queue.map(QueueItem::from),
         }
     }
 }

@@ -18,12 +18,17 @@ use twinloom_runtime::{
     Service, ServiceError,
     service::{QueueMessage, QueueSource},
 };
+use url::Url;
 
 /// Messages that are under way to the log at a time.
 const PREFETCH: u16 = 64;
 /// How often it is looked for queues that came or went.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The longest pause between two tries to connect.
+/// A server that takes longer to answer is not there.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The pause before a second try to connect.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The secret with the place of queues that name none of their own: `amqp://USER:PASSWORD@HOST/VHOST`.
@@ -34,6 +39,7 @@ pub async fn listen(service: Service) {
     let mut listeners: BTreeMap<QueueSource, Listener> = BTreeMap::new();
     loop {
         let wanted = service.queues();
+        service.keep_queues(&wanted);
         // What is dropped stops listening.
         listeners.retain(|source, listener| wanted.contains(source) && !listener.0.is_finished());
         for source in wanted {
@@ -54,38 +60,60 @@ impl Drop for Listener {
 }
 
 async fn keep_listening(service: Service, source: QueueSource) {
-    let mut pause = Duration::from_millis(250);
+    let mut pause = SHORTEST_PAUSE;
     loop {
-        let url = service
-            .secret(source.url.as_deref().unwrap_or(URL))
-            .await
-            .map_err(|error| error.to_string());
-        let ended = match url {
-            Ok(url) => consume(&service, &source.name, &url)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error),
+        let error = match hear(&service, &source).await {
+            Ok(taken) => {
+                if taken > 0 {
+                    pause = SHORTEST_PAUSE;
+                }
+                "the connection was closed".to_owned()
+            }
+            Err(error) => error,
         };
-        match ended {
-            Ok(taken) if taken > 0 => pause = Duration::from_millis(250),
-            Ok(_) => {}
-            // An error of the client may name the server, never its password.
-            Err(error) => tracing::warn!(
-                queue = source.name,
-                error,
-                "the queue is not listened to; trying again"
-            ),
-        }
+        tracing::warn!(
+            queue = source.name,
+            error,
+            "the queue is not listened to; trying again"
+        );
+        service.note_queue(&source, Some(error));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Takes messages until the connection ends; how many.
-async fn consume(service: &Service, queue: &str, url: &str) -> Result<u64, lapin::Error> {
+/// Takes messages until the connection ends; how many, or why there was none, in words without secrets.
+async fn hear(service: &Service, source: &QueueSource) -> Result<u64, String> {
+    let reference = source.url.as_deref().unwrap_or(URL);
+    let url = service
+        .secret(reference)
+        .await
+        .map_err(|error| error.to_string())?;
+    // The client's own word about an address that it cannot read would hold all of it.
+    let readable = Url::parse(&url)
+        .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && !url.cannot_be_a_base());
+    if !readable {
+        return Err(format!(
+            "the value of `{reference}` is no address as `amqp://USER:PASSWORD@HOST/VHOST`"
+        ));
+    }
     let properties = ConnectionProperties::default().with_connection_name("twinloom".into());
-    let connection = Connection::connect(url, properties).await?;
-    let channel = channel(&connection, queue).await?;
+    let said = |error: lapin::Error| error.to_string();
+    let connection = tokio::time::timeout(PATIENCE, Connection::connect(&url, properties))
+        .await
+        .map_err(|_| format!("it did not answer within {} seconds", PATIENCE.as_secs()))?
+        .map_err(said)?;
+    consume(service, source, &connection).await.map_err(said)
+}
+
+/// Takes messages until the connection ends; how many.
+async fn consume(
+    service: &Service,
+    source: &QueueSource,
+    connection: &Connection,
+) -> Result<u64, lapin::Error> {
+    let queue = source.name.as_str();
+    let channel = channel(connection, queue).await?;
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let mut deliveries = channel
         .basic_consume(
@@ -95,6 +123,7 @@ async fn consume(service: &Service, queue: &str, url: &str) -> Result<u64, lapin
             FieldTable::default(),
         )
         .await?;
+    service.note_queue(source, None);
     let mut taken = 0;
     while let Some(delivery) = deliveries.next().await {
         taken += u64::from(take(service, queue, delivery?).await?);

@@ -80,7 +80,49 @@ async fn a_message_is_acknowledged_once_it_is_in_the_log_and_counts_once() {
         .await
         .unwrap();
     assert_eq!(left.message_count(), 0, "all are acknowledged, or rejected");
+    assert!(service.queue_states().iter().all(|(_, state)| state.connected));
     service.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_reached_says_so_and_not_its_password() {
+    for (url, word) in [
+        ("amqp://ada:hunter2@127.0.0.1:1/%2f", "refused"),
+        ("amqp:ada:hunter2", "no address"),
+        ("redis://ada:hunter2@127.0.0.1", "no address"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("worker.yaml"), DAG.replace("NAME", "jobs")).unwrap();
+        let service = service(home.path(), url).await;
+        let listener = tokio::spawn(queue::listen(service.clone()));
+        let mut states = service.queue_states();
+        for _ in 0..200 {
+            if !states.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            states = service.queue_states();
+        }
+        let (source, state) = &states[0];
+        assert_eq!((source.name.as_str(), state.connected), ("jobs", false));
+        let error = state.error.as_deref().unwrap();
+        assert!(error.contains(word) && !error.contains("hunter2"), "{error}");
+        let trigger = service.triggers("worker").await.unwrap().remove(0);
+        assert_eq!(trigger.queue.as_ref().map(|queue| queue.since), Some(state.since));
+        assert!(
+            trigger.would_take.starts_with("Its queue is not connected since")
+                && trigger.would_take.ends_with("It takes a message of the queue `jobs`."),
+            "{}",
+            trigger.would_take
+        );
+        listener.abort();
+        let _ = listener.await;
+        // Nobody listens for a paused DAG, so nothing is wrong with its queue.
+        service.pause("worker", true, "ada").await.unwrap();
+        service.keep_queues(&service.queues());
+        assert_eq!(service.queue_states(), []);
+        service.shutdown().await;
+    }
 }
 
 async fn wait_for(service: &Service, messages: usize) {

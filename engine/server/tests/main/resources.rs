@@ -3,6 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use twinloom_meta::DestinationRow;
+use twinloom_runtime::service::QueueMessage;
+
 use crate::support::{ASK, GREET, Running};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,5 +301,72 @@ async fn a_look_at_a_backfill_changes_nothing() {
     {
         assert_eq!(&fire["run"], run, "{again}");
     }
+    server.stop().await;
+}
+
+/// Listens to a queue of a server that nobody named.
+const WORKER: &str = "apiVersion: twinloom/v1\nkind: Dag\nname: worker\n\
+    params: {size: {type: integer, default: 1}}\n\
+    on: {queue: {name: jobs, params: {size: /size}}}\n\
+    steps:\n  note: {uses: command, executor: inline, with: {argv: [\"true\"]}}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_beside_runs_is_in_the_overview() {
+    let broken = GREET.replace("uses: command", "uses: comand");
+    let server = Running::start(&[("greet", &broken), ("worker", WORKER)]).await;
+    let message = |body: &str| QueueMessage {
+        id: None,
+        body: body.as_bytes().to_vec(),
+    };
+    let service = &server.service;
+    service.queue_message("jobs", message("{}")).await.unwrap();
+    service.settle().await.unwrap();
+    let row = DestinationRow {
+        name: "team".to_owned(),
+        config: json!({}),
+        cursor: 0,
+        tries: 3,
+        last_error: Some("it answered 404 Not Found".to_owned()),
+        next_at: None,
+        updated_at: jiff::Timestamp::now(),
+    };
+    server.meta().put_destination(&row).await.unwrap();
+    let mut overview = server.get("/overview").await;
+    for _ in 0..200 {
+        if overview["queues"] != json!([]) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        overview = server.get("/overview").await;
+    }
+    let file = &overview["broken"][0];
+    assert_eq!(
+        (
+            file["dag"].as_str(),
+            file["errors"].as_u64(),
+            file["in_force"].as_bool()
+        ),
+        (Some("greet"), Some(1), Some(false)),
+        "{overview}"
+    );
+    assert!(file["message"].as_str().unwrap().contains("comand"), "{file}");
+    assert!(file["line"].as_u64().unwrap() > 5 && file["file"] == file["path"], "{file}");
+    let failure = &overview["trigger_failures"][0];
+    assert_eq!(failure["dag"], "worker");
+    assert!(failure["reason"].as_str().unwrap().contains("/size"), "{failure}");
+    let queue = &overview["queues"][0];
+    assert_eq!(
+        (&queue["name"], &queue["dags"]),
+        (&json!("jobs"), &json!(["worker"]))
+    );
+    assert!(queue["error"].as_str().unwrap().contains("AMQP_URL"), "{queue}");
+    let trigger = &server.get("/dags/worker/triggers").await["items"][0];
+    assert_eq!(trigger["queue"]["connected"], false, "{trigger}");
+    assert_eq!(overview["destinations"][0]["error"], "it answered 404 Not Found");
+    // A trigger that has started a run since is well again.
+    service.queue_message("jobs", message(r#"{"size": 2}"#)).await.unwrap();
+    service.settle().await.unwrap();
+    let overview = server.get("/overview").await;
+    assert_eq!(overview["trigger_failures"], json!([]), "{overview}");
     server.stop().await;
 }

@@ -148,7 +148,7 @@ steps:
     uses: approve
     cache: false
     in: {report: report.report}
-    with: {question: Shall it go on?, required: 2}
+    with: {question: "Shall it go on?", required: 2}
 `;
 export const NIGHTLY = `apiVersion: twinloom/v1
 kind: Dag

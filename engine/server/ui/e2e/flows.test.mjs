@@ -121,6 +121,10 @@ looking("a bad file shows its errors and leaves the others standing", "/dags", a
   await page.getByText("2 errors").waitFor();
   await page.getByText("2 errors").click();
   await page.getByText("Did you mean").first().waitFor();
+  await page.goto(`${world.url}/`);
+  await page.getByRole("heading", { level: 1, name: "1 DAG file broken" }).waitFor();
+  await page.getByRole("link", { name: /^Line \d+$/ }).click();
+  await page.waitForURL(/\/dags\/broken\/yaml\?line=\d+/);
   world.write("dags/broken.yaml", BROKEN.replace("comand", "command").replace("frist", "first"));
   await page.locator(".page-head .status", { hasText: "loaded" }).waitFor();
 });

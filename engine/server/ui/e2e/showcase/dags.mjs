@@ -147,6 +147,7 @@ owner: ben
 on:
   webhook: {secret: "secret:SHOP_HOOK"}
   runs: {dag: prices, state: failed}
+  queue: {name: shop_orders}
 concurrency: {max_runs: 1, when_busy: skip}
 steps:
   gather: {uses: command, cache: false, with: {argv: [sleep, "1"]}}

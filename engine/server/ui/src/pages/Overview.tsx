@@ -7,18 +7,19 @@ import { FIRST } from "../parts/first";
 import { Code } from "../ui/Copy";
 import { Empty, Loaded } from "../ui/Notes";
 import { Status } from "../ui/Status";
-import { Bad, Waiting } from "./overview/Attention";
+import { Bad, troubled, Waiting } from "./overview/Attention";
 import { Changes } from "./overview/Changes";
 import { Fresh, Running } from "./overview/Now";
 
 type Data = Schemas["Overview"];
 
 export default function Overview() {
-  const overview = api.useQuery("get", "/api/v1/overview");
+  // A file that breaks and a queue that is lost leave no event behind.
+  const overview = api.useQuery("get", "/api/v1/overview", {}, { refetchInterval: 5_000 });
   return (
     <>
       <div className="page-head">
-        <h1>{overview.data && !untouched(overview.data) ? headline(overview.data) : "Overview"}</h1>
+        <h1>{overview.data && (!untouched(overview.data) || troubled(overview.data)) ? headline(overview.data) : "Overview"}</h1>
       </div>
       <Loaded of={overview} rows={10}>
         {(data) => (
@@ -38,9 +39,13 @@ export default function Overview() {
 }
 
 /** Is it healthy, in a line. */
-export function headline({ failed, late, waiting, running }: Pick<Data, "failed" | "late" | "waiting" | "running">): string {
+export function headline({ failed, broken, trigger_failures, queues, destinations, late, waiting, running }: Omit<Data, "freshness" | "counts" | "cursor">): string {
   const parts = [
     failed.length > 0 && plural(failed.length, "DAG failing", "DAGs failing"),
+    broken.length > 0 && plural(broken.length, "DAG file broken", "DAG files broken"),
+    trigger_failures.length > 0 && plural(trigger_failures.length, "trigger failing", "triggers failing"),
+    queues.length > 0 && plural(queues.length, "queue not connected", "queues not connected"),
+    destinations.length > 0 && plural(destinations.length, "destination failing", "destinations failing"),
     late.length > 0 && `${plural(late.length, "dataset")} late`,
     waiting.length > 0 && `${plural(waiting.length, "approval")} waiting`,
     running.length > 0 && `${plural(running.length, "run")} under way`,

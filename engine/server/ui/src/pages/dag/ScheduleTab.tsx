@@ -29,7 +29,7 @@ const decisions: Column<Decision>[] = [
 
 export default function ScheduleTab({ dag }: { dag: Schemas["DagDetail"] }) {
   const path = { dag: dag.name };
-  const triggers = api.useQuery("get", "/api/v1/dags/{dag}/triggers", { params: { path } });
+  const triggers = api.useQuery("get", "/api/v1/dags/{dag}/triggers", { params: { path } }, { refetchInterval: 5_000 });
   const fires = api.useQuery("get", "/api/v1/dags/{dag}/fires", { params: { path, query: { count: 10 } } });
   const why = api.useQuery("get", "/api/v1/dags/{dag}/decisions", { params: { path } });
   return (
@@ -82,6 +82,14 @@ export default function ScheduleTab({ dag }: { dag: Schemas["DagDetail"] }) {
   );
 }
 
+function QueueState({ queue }: { queue: Schemas["QueueItem"] }) {
+  return (
+    <>
+      <Status state={queue.connected ? "succeeded" : "failed"} word={queue.connected ? "connected" : "not connected"} /> since <Time at={queue.since} />
+    </>
+  );
+}
+
 function Trigger({ trigger, dag }: { trigger: Schemas["TriggerItem"]; dag: string }) {
   return (
     <li style={{ alignItems: "flex-start" }}>
@@ -93,6 +101,7 @@ function Trigger({ trigger, dag }: { trigger: Schemas["TriggerItem"]; dag: strin
       </div>
       <Facts
         items={[
+          ["Queue", trigger.queue && <QueueState key="q" queue={trigger.queue} />],
           ["Last fired", <Time key="t" at={trigger.last_fired_at} none="never" />],
           ["Run", trigger.last_run && <Id id={trigger.last_run} to={to.run(trigger.last_run)} what="run id" />],
         ]}

@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import { client, type Schemas } from "../../api/client";
 import { to } from "../../lib/address";
+import { plural } from "../../lib/format";
 import { ActButton, useAct } from "../../ui/Act";
 import { Section } from "../../ui/Bits";
 import { Id } from "../../ui/Copy";
@@ -10,13 +11,26 @@ import { Words } from "../../ui/Words";
 
 type Data = Schemas["Overview"];
 
+/** A sentence takes the rest of its line, or one of its own. */
+const WIDE = { flex: "1 1 260px" };
+
+/** Whether files, triggers, queues and destinations are in order. */
+export function troubled({ broken, trigger_failures, queues, destinations }: Data): boolean {
+  return broken.length + trigger_failures.length + queues.length + destinations.length > 0;
+}
+
 /** What failed and what is late, with what can be done about it. */
-export function Bad({ data: { failed, late } }: { data: Data }) {
+export function Bad({ data }: { data: Data }) {
   const { act, busy } = useAct();
-  if (failed.length + late.length === 0) return null;
+  const { failed, late } = data;
+  if (failed.length + late.length === 0 && !troubled(data)) return null;
   return (
     <Section title="Failing and late">
       <ul className="list">
+        <Broken items={data.broken} />
+        <Triggers items={data.trigger_failures} />
+        <Queues items={data.queues} />
+        <Destinations items={data.destinations} />
         {failed.map((run) => (
           <li key={run.id}>
             <Status state={run.state} />
@@ -25,7 +39,7 @@ export function Bad({ data: { failed, late } }: { data: Data }) {
             <span className="soft">
               <Time at={run.ended_at} />
             </span>
-            <span className="break" style={{ flex: "1 1 260px" }}>
+            <span className="break" style={WIDE}>
               {run.error?.task && <strong>{run.error.task}: </strong>}
               <Words text={run.error?.message ?? "It failed."} />{" "}
               <span className="soft">
@@ -63,6 +77,84 @@ export function Bad({ data: { failed, late } }: { data: Data }) {
       </ul>
     </Section>
   );
+}
+
+function Broken({ items }: { items: Data["broken"] }) {
+  return items.map((one) => {
+    const line = one.file === one.path ? `?line=${one.line}` : "";
+    return (
+      <li key={one.dag}>
+        <Status state="failed" word={plural(one.errors, "error")} />
+        <Link href={to.dag(one.dag)}>{one.dag}</Link>
+        <span className="break" style={WIDE}>
+          <Words text={one.message} /> <span className="soft">{one.in_force ? "What was loaded before stays in force." : "Nothing of the file is loaded."}</span>
+        </span>
+        <Link className="btn push" href={`${to.dag(one.dag, "yaml")}${line}`}>
+          {line ? `Line ${one.line}` : one.file}
+        </Link>
+      </li>
+    );
+  });
+}
+
+function Triggers({ items }: { items: Data["trigger_failures"] }) {
+  return items.map((one) => (
+    <li key={one.event}>
+      <Status state="failed" word="not started" />
+      <Link href={to.dag(one.dag)}>{one.dag}</Link>
+      <span className="soft">
+        <Time at={one.at} />
+      </span>
+      <span className="break" style={WIDE}>
+        <Words text={one.reason} />
+      </span>
+      <Link className="btn push" href={to.dag(one.dag, "schedule")}>
+        Why
+      </Link>
+    </li>
+  ));
+}
+
+function Queues({ items }: { items: Data["queues"] }) {
+  return items.map((one) => (
+    <li key={`${one.name} ${one.dags.join()}`}>
+      <Status state="failed" word="not connected" />
+      <span>
+        queue <span className="mono">{one.name}</span>
+      </span>
+      <span className="soft">
+        since <Time at={one.since} />
+      </span>
+      <span className="break" style={WIDE}>
+        <Words text={one.error} />
+      </span>
+      <span className="bar push">
+        {one.dags.map((dag) => (
+          <Link key={dag} className="btn" href={to.dag(dag, "schedule")}>
+            {dag}
+          </Link>
+        ))}
+      </span>
+    </li>
+  ));
+}
+
+function Destinations({ items }: { items: Data["destinations"] }) {
+  return items.map((one) => (
+    <li key={one.name}>
+      <Status state="failed" word="not told" />
+      <span>
+        destination <span className="mono">{one.name}</span>
+      </span>
+      <span className="break" style={WIDE}>
+        <Words text={one.error} />
+        <span className="soft">{one.next_at ? <>; tried again <Time at={one.next_at} /></> : "; given up, and tried with the next event"}</span>
+      </span>
+      <Link className="btn push" href="/settings/notifications">
+        Look at it
+      </Link>
+    </li>
+  ));
 }
 
 /** What waits for a person. */
