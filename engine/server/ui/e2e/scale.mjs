@@ -104,7 +104,7 @@ async function widePages(page, world, run) {
   emitFrames("ui_graph_pan_frame_p95_ms", await frames(page, (step) => page.mouse.move(x - 300 * Math.sin(step / 12), y - 80 * Math.sin(step / 5))), size);
   await page.mouse.up();
   emit("ui_timeline_ready_ms", median(await ready(page, `${world.url}/runs/${run}/timeline`, ".gantt li")), size);
-  emit("ui_grid_ready_ms", median(await ready(page, `${world.url}/dags/wide`, ".grid-cell > svg")), { ...size, runs: RUNS / 50 });
+  emit("ui_grid_ready_ms", median(await ready(page, `${world.url}/dags/wide`, ".grid-tile")), { ...size, runs: RUNS / 50 });
   await middle(page, ".grid-scroll");
   emitFrames("ui_grid_scroll_frame_p95_ms", await frames(page, (step) => page.mouse.wheel(step % 3 === 0 ? 400 : 0, step % 3 === 0 ? 0 : 400)), { ...size, runs: RUNS / 50 });
 }

@@ -1,20 +1,26 @@
-// Runs across, newest first; tasks down. One cell, one state. Only the cells in view exist.
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useId, useMemo, useRef, useState, type KeyboardEvent } from "react";
+// Runs across, newest first; tasks down. One cell, one state. Only what is in view exists, and cells are pictures.
+import { useVirtualizer, type VirtualItem } from "@tanstack/react-virtual";
+import { memo, useCallback, useEffect, useId, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import { Link, useLocation } from "wouter";
 import type { Schemas } from "../api/client";
+import { useTheme } from "../app/theme";
 import { to } from "../lib/address";
 import { duration, moment, plural } from "../lib/format";
 import type { GridData } from "../lib/grid";
 import { look } from "../lib/states";
 import { StateShape } from "../ui/Status";
-import { GridCell } from "./GridCell";
+import { GridTile, TILE } from "./GridTile";
+import { CELL } from "./tile";
 import "./grid.css";
 
 /** The row above the tasks, where the runs are. */
 const HEAD = -1;
-const CELL = 22;
 const BARS = 46;
+
+/** The tiles that hold what is in view. */
+function tilesOf(items: VirtualItem[]): number[] {
+  return [...new Set(items.map(({ index }) => Math.floor(index / TILE)))];
+}
 
 export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   const { runs, tasks, cells } = data;
@@ -22,8 +28,9 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   const [, go] = useLocation();
   const [at, setAt] = useState<{ run: number; task: number }>();
   const id = useId();
-  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4 });
-  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4 });
+  const theme = useTheme();
+  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4, useFlushSync: false });
+  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4, useFlushSync: false });
   const columns = across.getVirtualItems();
   const rows = down.getVirtualItems();
   const lastColumn = columns.at(-1)?.index ?? 0;
@@ -33,7 +40,19 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   const longest = useMemo(() => Math.max(1, ...runs.map(length)), [runs]);
 
   const cell = at && cells.get(runs[at.run]?.id ?? "")?.get(tasks[at.task]?.id ?? "");
-  const point = useCallback((run: number, task: number) => setAt({ run, task }), []);
+  const under = ({ currentTarget, clientX, clientY }: MouseEvent) => {
+    const { left, top } = currentTarget.getBoundingClientRect();
+    const [run, task] = [Math.floor((clientX - left) / CELL), Math.floor((clientY - top) / CELL)];
+    return runs[run] && tasks[task] ? { run, task } : undefined;
+  };
+  const onPoint = (event: MouseEvent) => {
+    const next = under(event);
+    if (next && (next.run !== at?.run || next.task !== at.task)) setAt(next);
+  };
+  const onPick = (event: MouseEvent) => {
+    const next = under(event);
+    if (next && cells.get(runs[next.run]?.id ?? "")?.has(tasks[next.task]?.id ?? "")) open(next.run, next.task);
+  };
   const open = useCallback(
     (run: number, task: number) => {
       const [one, other] = [runs[run], tasks[task]];
@@ -76,47 +95,22 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
         <div className="grid-heads" role="row" style={{ width, height: BARS }}>
           {columns.map(({ index, start }) => {
             const run = runs[index];
-            if (!run) return null;
-            const { tone, word } = look(run.state);
-            return (
-              <Link key={run.id} role="columnheader" href={to.run(run.id)} tabIndex={-1} id={`${id}-${index}-${HEAD}`} className={`grid-head tone-${tone} ${at?.run === index && at.task === HEAD ? "on" : ""}`} style={{ left: start, width: CELL }} title={heading(run)} aria-label={`run ${run.id.slice(-6)}, ${word}`}>
-                <span className="bar-fill" style={{ height: Math.max(2, (length(run) / longest) * (BARS - 20)) }} />
-                <StateShape state={run.state} size={12} />
-              </Link>
-            );
+            return run && <Head key={run.id} id={`${id}-${index}-${HEAD}`} run={run} left={start} longest={longest} on={at?.run === index && at.task === HEAD} />;
           })}
         </div>
-        <div className="grid-names" style={{ height }}>
+        <div className="grid-names" role="presentation" style={{ height }}>
           {rows.map(({ index, start }) => {
             const task = tasks[index];
-            return task ? (
-              <div key={task.id} className={`clip ${at?.task === index ? "on" : ""}`} style={{ top: start, height: CELL }} title={`${task.id} (${task.operator})`}>
-                {task.id}
-              </div>
-            ) : null;
+            return task && <Name key={task.id} task={task} row={index + 1} top={start} on={at?.task === index} />;
           })}
         </div>
-        <div className="grid-cells" role="presentation" style={{ width, height }}>
-          {rows.map((row) => (
-            <div key={row.key} role="row" aria-rowindex={row.index + 1}>
-              {columns.map((column) => (
-                <GridCell
-                  key={column.key}
-                  id={`${id}-${column.index}-${row.index}`}
-                  run={column.index}
-                  task={row.index}
-                  name={tasks[row.index]?.id ?? ""}
-                  state={cells.get(runs[column.index]?.id ?? "")?.get(tasks[row.index]?.id ?? "")?.state}
-                  left={column.start}
-                  top={row.start}
-                  size={CELL}
-                  on={at?.run === column.index && at.task === row.index}
-                  onPoint={point}
-                  onOpen={open}
-                />
-              ))}
+        <div className="grid-cells" role="presentation" style={{ width, height }} onMouseMove={onPoint} onClick={onPick}>
+          {tilesOf(rows).map((row) => tilesOf(columns).map((column) => <GridTile key={`${row} ${column}`} data={data} across={column} down={row} theme={theme} scale={devicePixelRatio} />))}
+          {at && at.task !== HEAD && (
+            <div role="row" aria-rowindex={at.task + 1}>
+              <div role="gridcell" id={`${id}-${at.run}-${at.task}`} aria-colindex={at.run + 1} aria-label={`${tasks[at.task]?.id ?? ""}: ${cell ? look(cell.state).word : "not in this run"}`} className="grid-at" style={{ left: at.run * CELL, top: at.task * CELL, width: CELL, height: CELL }} />
             </div>
-          ))}
+          )}
         </div>
       </div>
       <p className="grid-detail small" aria-live="polite">
@@ -136,6 +130,25 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
     </div>
   );
 }
+
+/** A run, at the top. Links take their time, so those that stay are left alone. */
+const Head = memo(function Head({ id, run, left, longest, on }: { id: string; run: Schemas["RunItem"]; left: number; longest: number; on: boolean }) {
+  const { tone, word } = look(run.state);
+  return (
+    <Link role="columnheader" href={to.run(run.id)} tabIndex={-1} id={id} className={`grid-head tone-${tone} ${on ? "on" : ""}`} style={{ left, width: CELL }} title={heading(run)} aria-label={`run ${run.id.slice(-6)}, ${word}`}>
+      <span className="bar-fill" style={{ height: Math.max(2, (length(run) / longest) * (BARS - 20)) }} />
+      <StateShape state={run.state} size={12} />
+    </Link>
+  );
+});
+
+const Name = memo(function Name({ task, row, top, on }: { task: Schemas["GridTask"]; row: number; top: number; on: boolean }) {
+  return (
+    <div role="row" aria-rowindex={row} className={`clip ${on ? "on" : ""}`} style={{ top, height: CELL }} title={`${task.id} (${task.operator})`}>
+      <span role="rowheader">{task.id}</span>
+    </div>
+  );
+});
 
 function length(run: Schemas["RunItem"]): number {
   if (!run.started_at) return 0;

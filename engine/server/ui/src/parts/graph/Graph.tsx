@@ -8,7 +8,7 @@ import { Loading } from "../../ui/Notes";
 import { StateShape } from "../../ui/Status";
 import type { View, ViewGroup, ViewNode } from "./fold";
 import { step } from "./move";
-import { LABELS_UNTIL, type Layout } from "./layout";
+import { LABELS_UNTIL, type Layout } from "./boxes";
 import { useLayout } from "./useLayout";
 import "./graph.css";
 

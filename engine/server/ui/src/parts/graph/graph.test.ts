@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fold, worst, type Picture } from "./fold";
+import type { Box } from "./boxes";
+import { layers } from "./layers";
 import { layout } from "./layout";
 import { step } from "./move";
 import { reduce } from "./reduce";
@@ -62,11 +64,51 @@ test("the layout goes left to right and arrow keys follow it", () => {
   expect(step("ArrowLeft", "a", view, boxes)).toBeUndefined();
 });
 
-test("500 tasks are laid out without overlap", () => {
-  const nodes = Array.from({ length: 500 }, (_, index) => node(`t${index}`, null));
-  const edges = nodes.flatMap((_, index) => (index >= 25 ? [{ from: `t${index - 25}`, to: `t${index}` }] : []));
-  const boxes = Object.values(layout(fold({ nodes, edges, groups: [] } as unknown as Picture, new Set())));
-  expect(boxes).toHaveLength(500);
-  const places = new Set(boxes.map(({ x, y }) => `${x} ${y}`));
-  expect(places.size).toBe(500);
+const tasks = (count: number) => Array.from({ length: count }, (_, index) => node(`t${index}`, null));
+
+function overlaps(boxes: Box[]): boolean {
+  const sorted = [...boxes].sort((a, b) => a.x - b.x);
+  return sorted.some((a, index) => {
+    for (const b of sorted.slice(index + 1)) {
+      if (b.x >= a.x + a.width) return false;
+      if (a.y < b.y + b.height && b.y < a.y + a.height) return true;
+    }
+    return false;
+  });
+}
+
+describe("large pictures", () => {
+  test("500 tasks stand in layers, none over another", () => {
+    const nodes = tasks(500);
+    const edges = nodes.flatMap((_, index) => (index >= 25 ? [{ from: `t${index - 25}`, to: `t${index}` }] : []));
+    const view = fold({ nodes, edges, groups: [] } as unknown as Picture, new Set());
+    const boxes = layers(view);
+    expect(Object.keys(boxes)).toHaveLength(500);
+    expect(overlaps(Object.values(boxes))).toBe(false);
+    for (const { from, to } of view.edges) expect(boxes[from]!.x + boxes[from]!.width).toBeLessThan(boxes[to]!.x);
+    // A chain is a straight line.
+    for (const { from, to } of view.edges) expect(Math.abs(boxes[from]!.y - boxes[to]!.y)).toBeLessThan(1);
+  });
+  test("groups hold what is theirs and nothing else, however deep", () => {
+    const groups = Array.from({ length: 40 }, (_, index) => ({ id: `g${index}`, label: `g${index}`, parent: null as string | null }));
+    groups.push({ id: "g0/in", label: "in", parent: "g0" });
+    const nodes = [node("begin", null), ...groups.flatMap(({ id }) => Array.from({ length: 5 }, (_, index) => node(`${id}/${index}`, id))), node("end", null)];
+    const edges = groups.flatMap(({ id }) => [{ from: "begin", to: `${id}/0` }, ...Array.from({ length: 4 }, (_, index) => ({ from: `${id}/${index}`, to: `${id}/${index + 1}` })), { from: `${id}/4`, to: "end" }]);
+    const view = fold({ nodes, edges, groups } as unknown as Picture, new Set());
+    const boxes = layers(view);
+    const within = (inner: Box, outer: Box) => inner.x > outer.x && inner.y > outer.y && inner.x + inner.width < outer.x + outer.width && inner.y + inner.height < outer.y + outer.height;
+    expect(overlaps(view.nodes.map(({ id }) => boxes[id]!))).toBe(false);
+    expect(overlaps(groups.filter(({ parent }) => parent === null).map(({ id }) => boxes[id]!))).toBe(false);
+    for (const one of [...view.nodes, ...view.groups]) if (one.parent) expect(within(boxes[one.id]!, boxes[one.parent]!)).toBe(true);
+    expect(within(boxes["begin"]!, boxes["g0"]!)).toBe(false);
+  });
+  test("circles, strangers and long edges are laid out too", () => {
+    const nodes = tasks(6);
+    const edge = (from: number, to: number) => ({ id: `${from}→${to}`, from: `t${from}`, to: `t${to}`, label: "" });
+    const view = { nodes: nodes.map(({ id }) => ({ id, label: id, kind: "task" as const, detail: "" })), edges: [edge(0, 1), edge(1, 2), edge(2, 0), edge(0, 3), edge(3, 4), edge(0, 4), edge(4, 9)], groups: [] };
+    const boxes = layers(view);
+    expect(Object.keys(boxes)).toHaveLength(6);
+    expect(overlaps(Object.values(boxes))).toBe(false);
+    expect(layers({ nodes: [], edges: [], groups: [] })).toEqual({});
+  });
 });

@@ -1,20 +1,7 @@
-// Left to right, in layers. Runs in a worker: 500 tasks take longer than a frame.
+// Left to right, in layers, by dagre. Runs in a worker: a hundred tasks take longer than a frame.
 import dagre from "@dagrejs/dagre";
+import { LABELS_UNTIL, NODE, type Box, type Layout } from "./boxes";
 import type { View } from "./fold";
-
-export const NODE = { width: 204, height: 46 };
-
-/** Edge labels are left out of larger pictures until one zooms in. */
-export const LABELS_UNTIL = 80;
-
-export interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-export type Layout = Record<string, Box>;
 
 export interface Question {
   id: number;
@@ -24,8 +11,7 @@ export interface Question {
 /** Top-left corners, in the picture's own coordinates. */
 export function layout({ nodes, edges, groups }: View): Layout {
   const graph = new dagre.graphlib.Graph({ compound: true });
-  // Larger pictures are laid out with the quicker ranker: edges are a little longer.
-  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 36, marginx: 16, marginy: 16, ranker: nodes.length > 150 ? "tight-tree" : "network-simplex" });
+  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 36, marginx: 16, marginy: 16, ranker: "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   const known = new Set(groups.map(({ id }) => id));
   for (const group of groups) graph.setNode(group.id, {});

@@ -1,6 +1,6 @@
 // Arrow keys in a graph: left to what a node is made of, right to what is made of it, up and down within its layer.
 import type { View } from "./fold";
-import type { Layout } from "./layout";
+import type { Layout } from "./boxes";
 
 export function step(key: string, at: string, view: View, layout: Layout): string | undefined {
   if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(key)) return undefined;

@@ -1,6 +1,8 @@
 import { useEffect, useMemo, useState } from "react";
 import type { View } from "./fold";
-import type { Layout, Question } from "./layout";
+import { layers } from "./layers";
+import { QUICK_FROM, type Layout } from "./boxes";
+import type { Question } from "./layout";
 
 let worker: Worker | undefined;
 let asked = 0;
@@ -36,8 +38,18 @@ export function useLayout(view: View): Layout | undefined {
     () => JSON.stringify([view.nodes.map(({ id, parent }) => [id, parent]), view.edges.map(({ id }) => id), view.groups.map(({ id, parent }) => [id, parent])]),
     [view],
   );
+  // Large pictures are quick: they stand in the first frame.
+  const quick = useMemo(() => {
+    if (view.nodes.length < QUICK_FROM) return undefined;
+    const known = kept.get(shape) ?? layers(view);
+    keep(shape, known);
+    return known;
+    // The view itself changes with every state.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [shape]);
   const [done, setDone] = useState<Layout | undefined>(() => kept.get(shape));
   useEffect(() => {
+    if (quick) return;
     let current = true;
     const known = kept.get(shape);
     if (known) setDone(known);
@@ -49,8 +61,7 @@ export function useLayout(view: View): Layout | undefined {
     return () => {
       current = false;
     };
-    // The view itself changes with every state.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [shape]);
-  return done;
+  }, [shape, quick]);
+  return quick ?? done;
 }
