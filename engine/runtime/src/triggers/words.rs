@@ -69,7 +69,10 @@ impl QueueState {
     #[must_use]
     pub fn lost(&self) -> Option<String> {
         let reason = self.error.as_deref().filter(|_| !self.connected)?;
-        Some(format!("Its queue is not connected since {}: {reason}.", self.since))
+        Some(format!(
+            "Its queue is not connected since {}: {reason}.",
+            self.since
+        ))
     }
 }
 

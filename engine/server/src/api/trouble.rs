@@ -98,9 +98,7 @@ pub fn broken(app: &Shared) -> Vec<BrokenDag> {
 pub fn queues(app: &Shared) -> Vec<LostQueue> {
     let entries = app.service.dags().entries();
     let listening = |source: &QueueSource| {
-        let is_it = |condition: &Condition| {
-            matches!(condition, Condition::Queue(queue) if queue.name == source.name && queue.url == source.url)
-        };
+        let is_it = |condition: &Condition| matches!(condition, Condition::Queue(queue) if queue.name == source.name && queue.url == source.url);
         let listens = |entry: &&DagEntry| entry.dag.iter().any(|dag| Condition::of(dag).iter().any(is_it));
         let listeners = entries.iter().filter(|entry| !entry.paused).filter(listens);
         listeners.map(|entry| entry.name.clone()).collect()

@@ -90,8 +90,8 @@ async fn hear(service: &Service, source: &QueueSource) -> Result<u64, String> {
         .await
         .map_err(|error| error.to_string())?;
     // The client's own word about an address that it cannot read would hold all of it.
-    let readable = Url::parse(&url)
-        .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && !url.cannot_be_a_base());
+    let readable =
+        Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && !url.cannot_be_a_base());
     if !readable {
         return Err(format!(
             "the value of `{reference}` is no address as `amqp://USER:PASSWORD@HOST/VHOST`"

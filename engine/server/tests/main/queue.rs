@@ -111,7 +111,9 @@ async fn a_queue_that_cannot_be_reached_says_so_and_not_its_password() {
         assert_eq!(trigger.queue.as_ref().map(|queue| queue.since), Some(state.since));
         assert!(
             trigger.would_take.starts_with("Its queue is not connected since")
-                && trigger.would_take.ends_with("It takes a message of the queue `jobs`."),
+                && trigger
+                    .would_take
+                    .ends_with("It takes a message of the queue `jobs`."),
             "{}",
             trigger.would_take
         );

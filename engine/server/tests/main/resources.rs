@@ -350,7 +350,10 @@ async fn what_is_wrong_beside_runs_is_in_the_overview() {
         "{overview}"
     );
     assert!(file["message"].as_str().unwrap().contains("comand"), "{file}");
-    assert!(file["line"].as_u64().unwrap() > 5 && file["file"] == file["path"], "{file}");
+    assert!(
+        file["line"].as_u64().unwrap() > 5 && file["file"] == file["path"],
+        "{file}"
+    );
     let failure = &overview["trigger_failures"][0];
     assert_eq!(failure["dag"], "worker");
     assert!(failure["reason"].as_str().unwrap().contains("/size"), "{failure}");
@@ -364,7 +367,10 @@ async fn what_is_wrong_beside_runs_is_in_the_overview() {
     assert_eq!(trigger["queue"]["connected"], false, "{trigger}");
     assert_eq!(overview["destinations"][0]["error"], "it answered 404 Not Found");
     // A trigger that has started a run since is well again.
-    service.queue_message("jobs", message(r#"{"size": 2}"#)).await.unwrap();
+    service
+        .queue_message("jobs", message(r#"{"size": 2}"#))
+        .await
+        .unwrap();
     service.settle().await.unwrap();
     let overview = server.get("/overview").await;
     assert_eq!(overview["trigger_failures"], json!([]), "{overview}");

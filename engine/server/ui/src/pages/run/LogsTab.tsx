@@ -32,7 +32,7 @@ export default function LogsTab({ run }: { run: RunDetail }) {
         {item && <Status state={item.state} />}
         {item?.state === "cached" && <span className="soft"><Words text={item.reason ?? ""} /></span>}
       </div>
-      {task ? <Logs key={task} run={run.id} task={task} turn={`${item?.attempts ?? 0} ${item?.state ?? ""}`} /> : <Empty title="No task has started yet" />}
+      {task ? <Logs key={task} run={run.id} task={task} round={`${item?.attempts ?? 0} ${item?.state ?? ""}`} /> : <Empty title="No task has started yet" />}
     </div>
   );
 }

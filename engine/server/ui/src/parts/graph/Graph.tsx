@@ -1,4 +1,4 @@
-import { Background, BackgroundVariant, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, type Edge, type Node, type NodeProps } from "@xyflow/react";
+import { Background, BackgroundVariant, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, type Edge, type Node, type NodeHandle, type NodeProps } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { memo, useCallback, useEffect, useMemo, useRef, type KeyboardEvent } from "react";
 import { useTheme } from "../../app/theme";
@@ -52,6 +52,15 @@ function firstOfInterest({ nodes }: View): string {
   return find("failed") ?? find("waiting") ?? find("running") ?? nodes[0]?.id ?? "";
 }
 
+/** Where edges end, said beforehand: else every node would be drawn once, in view or not, to be measured. */
+function handlesOf({ width, height }: { width: number; height: number }): NodeHandle[] {
+  const middle = { y: height / 2, width: 1, height: 1 };
+  return [
+    { ...middle, type: "target", position: Position.Left, x: 0 },
+    { ...middle, type: "source", position: Position.Right, x: width - 1 },
+  ];
+}
+
 const nodeTypes = { task: memo(TaskNode), frame: memo(Frame) };
 
 export default function Graph(props: Props) {
@@ -76,13 +85,14 @@ function Canvas({ label, view, selected = "", onSelect, onFold, path, height = 5
       const box = layout[group.id];
       if (!box) return [];
       const size = { width: box.width, height: box.height };
-      return [{ id: group.id, type: "frame", position: { x: box.x, y: box.y }, ...size, data: { group, onFold } satisfies GroupData, selectable: false, focusable: false, zIndex: -1 }];
+      return [{ id: group.id, type: "frame", position: { x: box.x, y: box.y }, ...size, measured: size, handles: [], data: { group, onFold } satisfies GroupData, selectable: false, focusable: false, zIndex: -1 }];
     });
     const tasks = view.nodes.flatMap((node): Node[] => {
       const box = layout[node.id];
       if (!box) return [];
       const data: Data = { node, selected: node.id === selected, critical: path?.has(node.id) ?? false, onSelect, onFold };
-      return [{ id: node.id, type: "task", position: { x: box.x, y: box.y }, width: box.width, height: box.height, data, focusable: false }];
+      const size = { width: box.width, height: box.height };
+      return [{ id: node.id, type: "task", position: { x: box.x, y: box.y }, ...size, measured: size, handles: handlesOf(size), data, focusable: false }];
     });
     return [...frames, ...tasks];
   }, [layout, view, selected, path, onSelect, onFold]);

@@ -11,8 +11,8 @@ import "./logs.css";
 
 const LINE = 20;
 
-export function Logs({ run, task, turn, height = "calc(100dvh - 320px)" }: { run: string; task: string; turn: string; height?: string }) {
-  const log = useLog(run, task, turn);
+export function Logs({ run, task, round, height = "calc(100dvh - 320px)" }: { run: string; task: string; round: string; height?: string }) {
+  const log = useLog(run, task, round);
   const [level, setLevel] = useParam("level", "debug");
   const [q, setQ] = useParam("find");
   const [wrap, setWrap] = useState(false);

@@ -16,8 +16,8 @@ export interface Log {
 const MOST = 200_000;
 const START: Log = { lines: [], state: "connecting", dropped: 0 };
 
-/** `turn` changes with every attempt of the task: a log that has ended is then read on from its last line. */
-export function useLog(run: string, task: string, turn: string): Log {
+/** `round` changes with every attempt of the task: a log that has ended is then read on from its last line. */
+export function useLog(run: string, task: string, round: string): Log {
   const [log, setLog] = useState<Log>(START);
   const readOn = useRef<() => void>(undefined);
   useEffect(() => {
@@ -75,6 +75,6 @@ export function useLog(run: string, task: string, turn: string): Log {
       cancelAnimationFrame(frame);
     };
   }, [run, task]);
-  useEffect(() => readOn.current?.(), [turn]);
+  useEffect(() => readOn.current?.(), [round]);
   return log;
 }
