@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useEffect, useMemo, useRef, useState, type UIEvent } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent, type UIEvent } from "react";
 import { ansi } from "../../lib/ansi";
 import { useParam } from "../../lib/address";
 import { moment, plural } from "../../lib/format";
@@ -10,6 +10,8 @@ import { useLog, type LogLine } from "./useLog";
 import "./logs.css";
 
 const LINE = 20;
+/** So near the end is at the end: it moves on while one gets there. */
+const NEAR = 3 * LINE;
 
 export function Logs({ run, task, round, height = "calc(100dvh - 320px)" }: { run: string; task: string; round: string; height?: string }) {
   const log = useLog(run, task, round);
@@ -30,12 +32,18 @@ export function Logs({ run, task, round, height = "calc(100dvh - 320px)" }: { ru
     const { top, jumped } = place.current;
     place.current.top = scrollTop;
     const left = scrollHeight - clientHeight - scrollTop;
-    if (scrollTop > top && left < LINE && !jumped) setFollow(true);
+    if (scrollTop > top && left < NEAR && !jumped) setFollow(true);
     // What is cut off below, as by a filter, leaves it at the end.
     else if (scrollTop < top && left > 1) setFollow(false);
   };
   const byHand = () => {
     place.current.jumped = false;
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    byHand();
+    if (event.key !== "End") return;
+    event.preventDefault();
+    setFollow(true);
   };
   const jump = (index: number | undefined) => {
     if (index === undefined) return;
@@ -105,7 +113,7 @@ export function Logs({ run, task, round, height = "calc(100dvh - 320px)" }: { ru
         onScroll={onScroll}
         onWheel={byHand}
         onPointerDown={byHand}
-        onKeyDown={byHand}
+        onKeyDown={onKeyDown}
       >
         {lines.length === 0 ? (
           <p className="soft log-empty">{log.state === "connecting" ? "Reading the log…" : log.state === "end" ? "This task wrote no line." : "Nothing written yet; lines appear here as they come."}</p>
