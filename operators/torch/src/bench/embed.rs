@@ -9,6 +9,7 @@ use super::{best_of, kernel_rate, matrix_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
+    device,
     embed::{Embedder, EmbedderOptions, above, embedder_dir},
     weights::Weights,
 };
@@ -33,6 +34,9 @@ pub struct EmbedBench {
     /// How weights are held.
     #[arg(long, value_enum, default_value_t = Weights::F32)]
     pub weights: Weights,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
     /// Calls, of which the fastest counts.
     #[arg(long, default_value_t = 2)]
     pub repeats: usize,
@@ -46,7 +50,9 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
     let model = embedder_dir(bench.model.as_deref())?;
     let chunks = chunks(&articles(bench.articles.clone())?, bench.limit)?;
     let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    let device = device::parse(&bench.device)?;
     let options = EmbedderOptions {
+        device,
         batch_tokens: bench.batch_tokens,
         weights: bench.weights,
         ..EmbedderOptions::default()
@@ -61,11 +67,12 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
         (tokens, vectors) = (found.tokens, found.vectors);
         Ok(())
     })?;
-    let mut case = json!({"dtype": format!("{:?}", bench.weights).to_lowercase(), "device": "cpu",
+    let mut case = json!({"dtype": format!("{:?}", bench.weights).to_lowercase(), "device": bench.device,
         "chunks": chunks.len(), "tokens": tokens, "batch_tokens": bench.batch_tokens});
     if reduced {
         let exact = EmbedderOptions {
             weights: Weights::F32,
+            device: Device::Cpu,
             ..options
         };
         let exact = Embedder::open(&model, exact)?.embed(&chunks)?;
@@ -89,7 +96,11 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
         "chunks/s",
         case.clone(),
     );
-    let limit = kernel_rate(bench.weights.format(Kind::Float))?.max(matrix_rate(Kind::Float, Device::Cpu)?);
+    let limit = if device.is_cuda() {
+        matrix_rate(bench.weights.kind(Kind::Float), device)?
+    } else {
+        kernel_rate(bench.weights.format(Kind::Float))?.max(matrix_rate(Kind::Float, device)?)
+    };
     let products = tokens as f64 * products_a_token(&model)?;
     let share = row(name, "share_of_limit", products / seconds / limit, "share", case);
     Ok(vec![rate, share])

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::PathBuf, time::Instant};
 use serde_json::{Value, json};
 use tch::Kind;
 
-use super::row;
+use super::{folder_name, memory_rate, row};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_of_config},
@@ -45,8 +45,7 @@ pub struct GenerateBench {
     pub repeats: usize,
 }
 
-/// New tokens a second, the prompts' reading included; and for the kernels, the share of the memory's bandwidth that the
-/// steps alone reach.
+/// New tokens a second, the prompts' reading included; and the share of the memory's bandwidth that the steps alone reach.
 ///
 /// # Errors
 /// What is wrong with the checkpoint.
@@ -61,12 +60,8 @@ pub fn generate(bench: &GenerateBench) -> Result<Vec<Value>, ModelError> {
     let decoder = Decoder::load(&checkpoint, device, kind)?;
     let vocabulary = usize::try_from(decoder.architecture().vocabulary).unwrap_or_default();
     let positions = bench.batch * (bench.prompt + bench.new);
-    let name = bench
-        .checkpoint
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
     let on_libtorch = bench.libtorch || device.is_cuda();
-    let case = json!({"checkpoint": name, "prompt": bench.prompt, "new": bench.new, "batch": bench.batch,
+    let case = json!({"checkpoint": folder_name(&bench.checkpoint), "prompt": bench.prompt, "new": bench.new, "batch": bench.batch,
         "dtype": format!("{:?}", bench.weights).to_lowercase(), "device": bench.device,
         "backend": if on_libtorch { "libtorch" } else { "kernels" }});
     let mut random = Random::new(0, 0);
@@ -81,42 +76,56 @@ pub fn generate(bench: &GenerateBench) -> Result<Vec<Value>, ModelError> {
         write(runner, &prompts(), 8.min(bench.new))?;
         let mut best = (f64::INFINITY, f64::INFINITY);
         for _ in 0..bench.repeats.max(1) {
-            let (whole, step) = write(runner, &prompts(), bench.new)?;
-            best = (best.0.min(whole), best.1.min(step));
+            let written = write(runner, &prompts(), bench.new)?;
+            best = (best.0.min(written.seconds), best.1.min(written.step));
         }
         Ok(best)
     };
-    let rate = |seconds: f64| {
-        let value = (bench.batch * bench.new) as f64 / seconds;
-        row("generate", "twinloom", value, "tokens/s", case.clone())
+    let ((seconds, step), (bytes, bandwidth)) = if on_libtorch {
+        let bytes = bytes_a_step(&decoder)?;
+        let times = run(&mut Libtorch::new(decoder, positions))?;
+        (times, (bytes, memory_rate(device)?))
+    } else {
+        let options = NativeOptions {
+            cache_bytes: 8 << 30,
+            ..NativeOptions::new(bench.weights.format(kind))
+        };
+        let mut native = Native::new(&decoder, options)?;
+        drop(decoder);
+        (run(&mut native)?, native.limit()?)
     };
-    if on_libtorch {
-        let (seconds, _) = run(&mut Libtorch::new(decoder, positions))?;
-        return Ok(vec![rate(seconds)]);
-    }
-    let options = NativeOptions {
-        cache_bytes: 8 << 30,
-        ..NativeOptions::new(bench.weights.format(kind))
-    };
-    let mut native = Native::new(&decoder, options)?;
-    drop(decoder);
-    let (seconds, step) = run(&mut native)?;
-    let (bytes, bandwidth) = native.limit()?;
+    let rate = (bench.batch * bench.new) as f64 / seconds;
+    let share = bytes / step / bandwidth;
     Ok(vec![
-        rate(seconds),
-        row(
-            "generate",
-            "share_of_limit",
-            bytes / step / bandwidth,
-            "share",
-            case.clone(),
-        ),
+        row("generate", "twinloom", rate, "tokens/s", case.clone()),
+        row("generate", "share_of_limit", share, "share", case),
         row("memory_bandwidth", "limit", bandwidth / 1e9, "GB/s", json!({})),
     ])
 }
 
-/// Seconds in all, and of the median step.
-fn write(runner: &mut dyn Runner, prompts: &[Vec<u32>], new: usize) -> Result<(f64, f64), ModelError> {
+/// Bytes of weights that a step reads: all layers, and the output matrix.
+fn bytes_a_step(decoder: &Decoder) -> Result<f64, ModelError> {
+    let layers: usize = decoder.linears().map(|linear| linear.weight.bytes()).sum();
+    let output = decoder.output_matrix()?;
+    Ok((layers + output.numel() * output.kind().elt_size_in_bytes()) as f64)
+}
+
+/// A batch of texts, and the time that it took.
+pub(super) struct Written {
+    /// In all.
+    pub seconds: f64,
+    /// Of the median step.
+    pub step: f64,
+    /// The likeliest tokens, step by step, of one text after the other.
+    pub tokens: Vec<u32>,
+}
+
+/// Continues prompts together, each by so many tokens.
+pub(super) fn write(
+    runner: &mut dyn Runner,
+    prompts: &[Vec<u32>],
+    new: usize,
+) -> Result<Written, ModelError> {
     let start = Instant::now();
     let mut open: Vec<(Slot, VecDeque<u32>)> = Vec::new();
     for prompt in prompts {
@@ -125,7 +134,7 @@ fn write(runner: &mut dyn Runner, prompts: &[Vec<u32>], new: usize) -> Result<(f
             opened.ok_or_else(|| ModelError::busy("there is no room for the batch", "Make it smaller."))?;
         open.push((opened.slot, prompt.iter().skip(opened.known).copied().collect()));
     }
-    let mut times = Vec::with_capacity(new);
+    let (mut times, mut written) = (Vec::with_capacity(new), Vec::new());
     for _ in 0..new {
         let began = Instant::now();
         let pieces: Vec<Piece<'_>> = open
@@ -138,15 +147,18 @@ fn write(runner: &mut dyn Runner, prompts: &[Vec<u32>], new: usize) -> Result<(f
             .collect();
         let logits = runner.step(&pieces)?;
         for ((_, tokens), row) in open.iter_mut().zip(logits.chunks_exact(runner.vocabulary())) {
-            *tokens = VecDeque::from([twinloom_kernels::argmax(row) as u32]);
+            let token = twinloom_kernels::argmax(row) as u32;
+            *tokens = VecDeque::from([token]);
+            written.push(token);
         }
         times.push(began.elapsed().as_secs_f64());
     }
     open.into_iter().for_each(|(slot, _)| runner.close(slot));
-    let whole = start.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
-    Ok((
-        whole,
-        times.get(times.len() / 2).copied().unwrap_or(f64::INFINITY),
-    ))
+    Ok(Written {
+        seconds,
+        step: times.get(times.len() / 2).copied().unwrap_or(f64::INFINITY),
+        tokens: written,
+    })
 }

@@ -1,18 +1,21 @@
 //! `twinloom-torch bench`: figures as JSON lines, on the workloads of the peers' scripts.
 
+mod agree;
 mod embed;
 mod generate;
 mod rerank;
 mod train;
 
+pub use agree::{AgreeBench, agree};
 pub use embed::{EmbedBench, embed};
 pub use generate::{GenerateBench, generate};
 pub use rerank::{RerankBench, rerank};
 pub use train::{TrainBench, train};
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use serde_json::{Map, Value, json};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::ModelError;
 
@@ -42,16 +45,71 @@ fn best_of(repeats: usize, mut run: impl FnMut() -> Result<(), ModelError>) -> R
     Ok(best)
 }
 
+/// The same of work on a device: a GPU is asked for a result and goes on computing, so every call waits for it.
+fn best_on(
+    device: Device,
+    repeats: usize,
+    mut run: impl FnMut() -> Result<(), ModelError>,
+) -> Result<f64, ModelError> {
+    let wait = || {
+        if let Device::Cuda(index) = device {
+            Cuda::synchronize(index as i64);
+        }
+    };
+    run()?;
+    wait();
+    best_of(repeats, || {
+        run()?;
+        wait();
+        Ok(())
+    })
+}
+
 /// Rate of large matrix products of a type, in products and sums a second: what the machine can do at most.
-fn matrix_rate(kind: tch::Kind, device: tch::Device) -> Result<f64, ModelError> {
-    const SIDE: i64 = 2048;
+fn matrix_rate(kind: Kind, device: Device) -> Result<f64, ModelError> {
+    // A GPU needs more than a CPU can do in a bench's time.
+    let side: i64 = if device.is_cuda() { 8192 } else { 2048 };
     let _guard = tch::no_grad_guard();
-    let random = || tch::Tensor::f_randn([SIDE, SIDE], (tch::Kind::Float, device))?.f_to_kind(kind);
+    let random = || Tensor::f_randn([side, side], (Kind::Float, device))?.f_to_kind(kind);
     let (a, b) = (random()?, random()?);
-    let product = || a.f_mm(&b).map(drop).map_err(ModelError::from);
-    product()?;
-    let seconds = best_of(3, product)?;
-    Ok(2.0 * (SIDE as f64).powi(3) / seconds)
+    let seconds = best_on(device, 3, || a.f_mm(&b).map(drop).map_err(ModelError::from))?;
+    Ok(2.0 * (side as f64).powi(3) / seconds)
+}
+
+/// Bytes a second that a device's memory gives: of a GPU, the better of a copy (which reads and writes) and a sum.
+fn memory_rate(device: Device) -> Result<f64, ModelError> {
+    if !device.is_cuda() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = twinloom_kernels::Cores::new(cores);
+        return twinloom_kernels::read_bandwidth(&cores).map_err(crate::nn::packing::broken);
+    }
+    const VALUES: i64 = 1 << 28;
+    let bytes = 4.0 * VALUES as f64;
+    let _guard = tch::no_grad_guard();
+    let from = Tensor::f_ones([VALUES], (Kind::Float, device))?;
+    let mut to = from.f_zeros_like()?;
+    let copy = best_on(device, 5, || Ok(to.f_copy_(&from)?))?;
+    let sum = best_on(device, 5, || {
+        from.f_sum(Kind::Float).map(drop).map_err(ModelError::from)
+    })?;
+    Ok((2.0 * bytes / copy).max(bytes / sum))
+}
+
+/// The type of that name.
+fn kind(name: &str) -> Result<Kind, ModelError> {
+    match name {
+        "float32" => Ok(Kind::Float),
+        "bfloat16" => Ok(Kind::BFloat16),
+        other => Err(ModelError::input(
+            format!("there is no type `{other}`"),
+            "Use float32 or bfloat16.",
+        )),
+    }
+}
+
+/// The last part of a folder's path, which names a checkpoint.
+fn folder_name(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Rate of a large product of the CPU kernels, in products and sums a second.

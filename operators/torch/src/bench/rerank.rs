@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{best_of, embed::articles, embed::chunks, row};
 use crate::{
-    ModelError,
+    ModelError, device,
     rerank::{Reranker, RerankerOptions},
     weights::Weights,
 };
@@ -29,6 +29,9 @@ pub struct RerankBench {
     /// How weights are held.
     #[arg(long, value_enum, default_value_t = Weights::F32)]
     pub weights: Weights,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
     /// Calls, of which the fastest counts.
     #[arg(long, default_value_t = 2)]
     pub repeats: usize,
@@ -42,13 +45,14 @@ pub fn rerank(bench: &RerankBench) -> Result<Vec<Value>, ModelError> {
     let chunks = chunks(&articles(bench.articles.clone())?, bench.limit)?;
     let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
     let options = RerankerOptions {
+        device: device::parse(&bench.device)?,
         weights: bench.weights,
         ..RerankerOptions::default()
     };
     let reranker = Reranker::open(&bench.model, options)?;
     reranker.score(QUESTION, chunks.get(..16).unwrap_or(&chunks))?;
     let seconds = best_of(bench.repeats, || reranker.score(QUESTION, &chunks).map(drop))?;
-    let case = json!({"dtype": format!("{:?}", bench.weights).to_lowercase(), "device": "cpu", "pairs": chunks.len()});
+    let case = json!({"dtype": format!("{:?}", bench.weights).to_lowercase(), "device": bench.device, "pairs": chunks.len()});
     Ok(vec![row(
         "rerank",
         "twinloom",

@@ -1,21 +1,36 @@
 //! The rate of full LoRA steps on random tokens, as `lora_train.py` of the peers takes it.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::{matrix_rate, row};
+use super::{folder_name, kind, matrix_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
     device,
     nn::{Adapter, AdapterConfig, Decoder, weight::Bits},
+    seeded::seeded,
     train::{
         AdamW, AdamWConfig,
         batch::{Batch, backward},
     },
 };
+
+/// The layers that get factors.
+const TARGETS: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
 
 /// What is measured.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,89 +68,28 @@ pub struct TrainBench {
 /// # Errors
 /// What is wrong with the checkpoint.
 pub fn train(bench: &TrainBench) -> Result<Vec<Value>, ModelError> {
-    let kind = match bench.dtype.as_str() {
-        "float32" => Kind::Float,
-        "bfloat16" => Kind::BFloat16,
-        other => {
-            return Err(ModelError::input(
-                format!("there is no type `{other}`"),
-                "Use float32 or bfloat16.",
-            ));
-        }
-    };
+    let kind = kind(&bench.dtype)?;
     let device = device::parse(&bench.device)?;
-    let mut model = Decoder::load(&Checkpoint::open(&bench.checkpoint)?, device, kind)?;
-    let weights: usize = model
-        .named_weights()
-        .iter()
-        .map(|(_, weight)| weight.numel())
-        .sum();
-    if bench.qlora {
-        model.pack(Bits::Nf4, true)?;
-    }
-    let names = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    ];
-    let config = AdapterConfig {
-        r: bench.rank,
-        lora_alpha: bench.rank as f64,
-        target_modules: names.map(str::to_owned).into(),
-        ..AdapterConfig::default()
-    };
-    let adapter = Adapter::new(&model, config, 0)?;
-    model.attach(&adapter)?;
-    let constants = AdamWConfig {
-        betas: (0.9, 0.999),
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        clip_norm: 0.0,
-        eight_bit: false,
-    };
-    let mut optimizer = AdamW::new(adapter.weights(), constants)?;
-    tch::manual_seed(0);
-    let sequences: Vec<(Vec<i64>, usize)> = (0..bench.batch)
-        .map(|_| {
-            let ids = Tensor::f_randint(
-                model.architecture().vocabulary,
-                // The last token is only predicted.
-                [bench.seq as i64 + 1],
-                (Kind::Int64, Device::Cpu),
-            )?;
-            Ok((Vec::<i64>::try_from(ids)?, 1))
-        })
-        .collect::<Result<_, ModelError>>()?;
-    let batch = Batch::new(&sequences, device)?;
+    let bits = bench.qlora.then_some(Bits::Nf4);
+    let mut tuned = Tuned::new(&bench.checkpoint, device, kind, bench.rank, bits)?;
+    let batch = tuned.batch(bench.batch, bench.seq)?;
     let mut loss = 0.0;
     let mut times = Vec::with_capacity(bench.steps);
     for step in 0..bench.steps + 2 {
         let began = Instant::now();
-        let sum = backward(&model, &batch, bench.checkpointing)?;
-        optimizer
-            .step(1e-4, 1.0 / batch.targets() as f64)?
-            .f_double_value(&[])?;
-        loss = sum.f_double_value(&[])? / batch.targets() as f64;
+        // Both read a value, which waits for the device.
+        loss = tuned.backward(&batch, bench.checkpointing)?;
+        tuned.step(&batch)?;
         if step >= 2 {
             times.push(began.elapsed().as_secs_f64());
         }
     }
     let peak = super::peak_rss_mib();
     let speed = batch.size() as f64 / (times.iter().sum::<f64>() / bench.steps.max(1) as f64);
-    let limit = matrix_rate(kind, device)? / (4.0 * weights as f64);
-    let name = bench
-        .checkpoint
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let mut case = json!({"checkpoint": name, "seq": bench.seq, "batch": bench.batch, "rank": bench.rank,
-        "dtype": bench.dtype, "device": bench.device, "qlora": bench.qlora, "checkpointing": bench.checkpointing,
-        "loss": (loss * 1e4).round() / 1e4, "peak_rss_mib": peak});
+    let limit = matrix_rate(kind, device)? / (4.0 * tuned.weights as f64);
+    let mut case = json!({"checkpoint": folder_name(&bench.checkpoint), "seq": bench.seq, "batch": bench.batch,
+        "rank": bench.rank, "dtype": bench.dtype, "device": bench.device, "qlora": bench.qlora,
+        "checkpointing": bench.checkpointing, "loss": (loss * 1e4).round() / 1e4, "peak_rss_mib": peak});
     if let (Device::Cuda(index), Some(case)) = (device, case.as_object_mut()) {
         let (_, most) = twinloom_shim::gpu_memory(index, false)?;
         case.insert("gpu_peak_gib".to_owned(), json!(most as f64 / f64::from(1 << 30)));
@@ -144,4 +98,116 @@ pub fn train(bench: &TrainBench) -> Result<Vec<Value>, ModelError> {
         row("lora_train", "twinloom", speed, "tokens/s", case.clone()),
         row("lora_train", "share_of_limit", speed / limit, "share", case),
     ])
+}
+
+/// A checkpoint with an adapter on all its layers, and what trains it.
+pub(super) struct Tuned {
+    pub model: Decoder,
+    pub adapter: Adapter,
+    /// Weights of the base, before it was packed.
+    pub weights: usize,
+    device: Device,
+    optimizer: AdamW,
+}
+
+impl Tuned {
+    /// Over a base of that type, or packed.
+    pub fn new(
+        checkpoint: &Path,
+        device: Device,
+        kind: Kind,
+        rank: i64,
+        bits: Option<Bits>,
+    ) -> Result<Self, ModelError> {
+        let mut model = Decoder::load(&Checkpoint::open(checkpoint)?, device, kind)?;
+        let weights = model
+            .named_weights()
+            .iter()
+            .map(|(_, weight)| weight.numel())
+            .sum();
+        if let Some(bits) = bits {
+            model.pack(bits, true)?;
+        }
+        let known: Vec<String> = model
+            .linears()
+            .filter_map(|linear| linear.name.rsplit('.').next().map(str::to_owned))
+            .collect();
+        let named = TARGETS.map(str::to_owned).into_iter();
+        let mut targets: Vec<String> = named.filter(|name| known.contains(name)).collect();
+        if targets.is_empty() {
+            // A family with names of its own.
+            targets = known;
+        }
+        let config = AdapterConfig {
+            r: rank,
+            lora_alpha: rank as f64,
+            target_modules: targets.into_iter().collect(),
+            ..AdapterConfig::default()
+        };
+        let adapter = Adapter::new(&model, config, 0)?;
+        model.attach(&adapter)?;
+        let constants = AdamWConfig {
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            clip_norm: 0.0,
+            eight_bit: false,
+        };
+        Ok(Self {
+            optimizer: AdamW::new(adapter.weights(), constants)?,
+            model,
+            adapter,
+            weights,
+            device,
+        })
+    }
+
+    /// Gives the second factors, which start as nothing, random values of that size.
+    pub fn fill(&mut self, size: f64) -> Result<(), ModelError> {
+        seeded(1, || {
+            tch::no_grad(|| {
+                for name in self.adapter.names() {
+                    if let Some((_, b)) = self.adapter.factors(name) {
+                        let drawn = Tensor::f_randn(b.size(), (Kind::Float, Device::Cpu))?;
+                        b.shallow_clone().f_copy_(&drawn.f_mul_scalar(size)?)?;
+                    }
+                }
+                Ok::<_, ModelError>(())
+            })
+        })
+    }
+
+    /// Random tokens, the same on every device.
+    pub fn batch(&self, sequences: usize, length: usize) -> Result<Batch, ModelError> {
+        let vocabulary = self.model.architecture().vocabulary;
+        let draw = || -> Result<(Vec<i64>, usize), ModelError> {
+            // The last token is only predicted.
+            let ids = Tensor::f_randint(vocabulary, [length as i64 + 1], (Kind::Int64, Device::Cpu))?;
+            Ok((Vec::<i64>::try_from(ids)?, 1))
+        };
+        let drawn = seeded(0, || {
+            (0..sequences)
+                .map(|_| draw())
+                .collect::<Result<Vec<_>, ModelError>>()
+        });
+        Batch::new(&drawn?, self.device)
+    }
+
+    /// Adds the gradients; the loss a token.
+    pub fn backward(&self, batch: &Batch, recompute: bool) -> Result<f64, ModelError> {
+        let sum = backward(&self.model, batch, recompute)?;
+        Ok(sum.f_double_value(&[])? / batch.targets() as f64)
+    }
+
+    /// The loss a token.
+    pub fn loss(&self, batch: &Batch) -> Result<f64, ModelError> {
+        Ok(batch.loss(&self.model)?.f_double_value(&[])? / batch.targets() as f64)
+    }
+
+    /// One step along the gradients.
+    pub fn step(&mut self, batch: &Batch) -> Result<(), ModelError> {
+        let norm = self.optimizer.step(1e-4, 1.0 / batch.targets() as f64)?;
+        norm.f_double_value(&[])?;
+        Ok(())
+    }
 }
