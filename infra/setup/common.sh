@@ -20,12 +20,15 @@ need_space() {
   [ "$free" -ge "$2" ] || die "only $free MiB are free in $1, $2 MiB are needed" "free some disk space and run this again"
 }
 
-# wheels DIR REQUIREMENT...: downloads wheels without their dependencies; pip's cache is used where there is one.
+# wheels DIR REQUIREMENT...: downloads wheels, without their dependencies unless WHEELS_DEPS is set; pip's cache is used
+# where there is one.
 wheels() {
   local dir=$1 log
   shift
   log=$(mktemp)
-  if ! python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$dir" "$@" 2>"$log"; then
+  local deps=--no-deps
+  [ -z "${WHEELS_DEPS:-}" ] || deps=--no-color
+  if ! python3 -m pip download --quiet $deps --only-binary :all: --dest "$dir" "$@" 2>"$log"; then
     sed 's/^/[pip] /' "$log" >&2
     rm -f "$log"
     die "pip could not download: $*" "check the network and pip's index (pip config list), then run this again"

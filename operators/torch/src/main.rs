@@ -7,6 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
+use tracing_subscriber::EnvFilter;
 use twinloom_torch::{ModelError, bench, checkpoint, device, inspect, registry, serve};
 
 /// The libtorch worker of Twinloom. Without a command: reads one task from stdin and runs it.
@@ -22,7 +23,7 @@ enum Command {
     /// Answers embed and generate requests, JSON lines on stdin and stdout.
     Serve {
         /// auto, cpu, cuda or cuda:N.
-        #[arg(long, default_value = "auto")]
+        #[arg(long, default_value = "auto", env = "TWINLOOM_DEVICE")]
         device: String,
         /// How language models' weights are held on the CPU.
         #[arg(long, value_enum, default_value_t, env = "TWINLOOM_WEIGHTS")]
@@ -31,13 +32,13 @@ enum Command {
         #[arg(long, value_enum, default_value_t, env = "TWINLOOM_ENCODER_WEIGHTS")]
         encoder_weights: serve::Weights,
         /// What runs language models.
-        #[arg(long, value_enum, default_value_t)]
+        #[arg(long, value_enum, default_value_t, env = "TWINLOOM_BACKEND")]
         backend: serve::Backend,
         /// MiB for the keys and values of each language model.
-        #[arg(long, default_value_t = 1024)]
+        #[arg(long, default_value_t = 1024, env = "TWINLOOM_CACHE_MIB")]
         cache_mib: usize,
         /// Language models that stay loaded.
-        #[arg(long, default_value_t = 2)]
+        #[arg(long, default_value_t = 2, env = "TWINLOOM_MODELS")]
         models: usize,
     },
     /// Writes a checkpoint with an adapter's changes in its weights.
@@ -79,6 +80,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Whether a device computes what the CPU does: decoders (tokens, LoRA and QLoRA steps), embedders, rerankers.
+    Agree(bench::AgreeBench),
     /// Chunks embedded a second.
     Embed(bench::EmbedBench),
     /// Tokens written a second.
@@ -90,12 +93,17 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
-    device::quiet_openmp();
+    device::prepare();
     let args = Args::parse();
-    let cuda_problem = device::load_cuda();
+    log();
+    device::load_cuda();
+    let info = matches!(args.command, Some(Command::Info { .. }));
+    if let Some(problem) = device::cuda_problem().filter(|_| !info) {
+        tracing::warn!("{problem}: `auto` means the CPU");
+    }
     let result = match args.command {
         None => return twinloom_sdk::worker::serve(&registry()),
-        Some(Command::Info { json }) => info(json, cuda_problem),
+        Some(Command::Info { json }) => show_info(json),
         Some(Command::Inspect { model, dtype }) => show(&model, dtype.as_deref()),
         Some(Command::Serve {
             device,
@@ -122,6 +130,9 @@ fn main() -> ExitCode {
             tokenizer,
             out,
         }) => checkpoint::convert_llama2c(&weights, &tokenizer, &out),
+        Some(Command::Bench(Bench::Agree(bench))) => {
+            bench::agree(&bench, &mut |row| print_line(&row.to_string()))
+        }
         Some(Command::Bench(Bench::Embed(bench))) => bench::embed(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Rerank(bench))) => bench::rerank(&bench).map(|rows| print(&rows)),
         Some(Command::Bench(Bench::Train(bench))) => bench::train(&bench).map(|rows| print(&rows)),
@@ -138,8 +149,18 @@ fn answer(options: serve::ServeOptions) {
     let _ = serve::serve(io::stdin().lock(), io::BufWriter::new(io::stdout()), options);
 }
 
-fn info(json: bool, cuda_problem: Option<String>) -> Result<(), ModelError> {
-    let value = serde_json::to_value(device::info(cuda_problem)).unwrap_or_default();
+/// Warnings and errors go to stderr, which is a task's log.
+fn log() {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+fn show_info(json: bool) -> Result<(), ModelError> {
+    let value = serde_json::to_value(device::info()).unwrap_or_default();
     match value.as_object() {
         Some(fields) if !json => fields
             .iter()

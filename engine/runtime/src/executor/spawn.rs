@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, io, process::Stdio, time::Duration};
 
 use nix::libc;
 use tokio::process::{Child, Command};
-use twinloom_sdk::{SECRET_PREFIX, TaskDocument};
+use twinloom_sdk::{SECRET_PREFIX, TaskDocument, worker::environment};
 
 use super::{Limits, orphan};
 
@@ -35,8 +35,7 @@ pub fn spawn(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Resu
     command
         .args(arguments)
         .env(orphan::MARK, orphan::mark(&task.run, &task.task, task.attempt))
-        // Threads that spin while they wait cost a busy machine most of its speed.
-        .env("OMP_WAIT_POLICY", "PASSIVE")
+        .envs(environment())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -21,9 +21,80 @@ fn info_tells_of_devices_and_quiet_threads() {
     );
     assert!(info["threads"].as_u64().unwrap() >= 1);
     assert!(info["cuda"].is_boolean());
+    assert_eq!(info["cublas_workspace"], ":4096:8");
+
+    // One variable that is set does not keep the others away, and stays as it is.
+    let out = torch()
+        .args(["info", "--json"])
+        .env("OMP_WAIT_POLICY", "ACTIVE")
+        .env_remove("CUBLAS_WORKSPACE_CONFIG")
+        .output()
+        .unwrap();
+    let info: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&info["openmp_wait"], &info["cublas_workspace"]),
+        (&json!("ACTIVE"), &json!(":4096:8"))
+    );
 
     let version = torch().arg("--version").output().unwrap();
     assert!(String::from_utf8_lossy(&version.stdout).starts_with("twinloom-torch "));
+}
+
+#[test]
+fn why_cuda_does_not_work_is_told_wherever_it_was_asked_for() {
+    let empty = tempfile::tempdir().unwrap();
+    std::fs::write(empty.path().join("libtorch_cuda.so"), "no library").unwrap();
+    let with = |arguments: &[&str]| {
+        let mut command = torch();
+        command.args(arguments).env("TWINLOOM_CUDA", empty.path());
+        command.output().unwrap()
+    };
+    let asked = with(&["serve", "--device", "cuda"]);
+    let words = String::from_utf8_lossy(&asked.stderr);
+    assert!(!asked.status.success());
+    assert!(
+        words.contains("error[model.input]: `cuda` was asked for")
+            && words.contains("libtorch_cuda.so cannot be loaded"),
+        "{words}"
+    );
+    // Where the CPU will do, it is a warning: of the service, and of a task.
+    for arguments in [&["serve"][..], &[]] {
+        let out = with(arguments);
+        let words = String::from_utf8_lossy(&out.stderr);
+        assert!(
+            words.contains("WARN") && words.contains("cannot be loaded"),
+            "{words}"
+        );
+    }
+    let info: Value = serde_json::from_slice(&with(&["info", "--json"]).stdout).unwrap();
+    assert!(
+        info["cuda_problem"]
+            .as_str()
+            .unwrap()
+            .contains("libtorch_cuda.so")
+    );
+}
+
+#[test]
+fn the_service_takes_its_options_from_the_environment_too() {
+    for (name, value) in [
+        ("TWINLOOM_DEVICE", "abacus"),
+        ("TWINLOOM_BACKEND", "abacus"),
+        ("TWINLOOM_CACHE_MIB", "much"),
+        ("TWINLOOM_MODELS", "few"),
+    ] {
+        let out = torch().arg("serve").env(name, value).output().unwrap();
+        let words = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && words.contains(value), "{name}: {words}");
+    }
+    let named = |backend: &str| {
+        torch()
+            .arg("serve")
+            .env("TWINLOOM_BACKEND", backend)
+            .output()
+            .unwrap()
+    };
+    assert!(named("libtorch").status.success());
 }
 
 #[test]
