@@ -3,6 +3,8 @@
 mod libtorch;
 mod native;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use libtorch::Libtorch;
 pub use native::{Native, NativeOptions};

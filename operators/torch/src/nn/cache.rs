@@ -1,6 +1,6 @@
 //! Keys and values of what a decoder has read.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::ModelError;
 
@@ -18,18 +18,28 @@ pub struct KvCache {
     layers: Vec<Layer>,
     length: i64,
     reserve: i64,
+    /// Rows and slots that there may be.
+    plan: Option<(i64, i64)>,
     aim: Option<Aim>,
 }
 
 /// Which rows a step reads and writes.
 #[derive(Debug)]
 struct Aim {
-    /// `[sequences]`, Int64.
-    rows: Tensor,
+    rows: Rows,
     /// `[sequences, step]`, Int64: where the step's tokens go in their rows.
     slots: Tensor,
     /// Rows and slots that there have to be.
     size: (i64, i64),
+}
+
+/// Rows of a step.
+#[derive(Debug)]
+enum Rows {
+    /// So many, from the first on: nothing has to be gathered.
+    First(i64),
+    /// These, `[sequences]`, Int64.
+    Listed(Tensor),
 }
 
 impl KvCache {
@@ -42,22 +52,41 @@ impl KvCache {
         }
     }
 
-    /// Empty, for sequences that come and go: [`Self::aim`] says before each step which.
+    /// Empty, for sequences that come and go: [`Self::plan`] says how many there may be, and [`Self::aim`] before each
+    /// step which it is of.
     #[must_use]
     pub fn rows() -> Self {
         Self::new(0)
     }
 
-    /// The next step is of these rows (`[sequences]`, Int64), and its tokens go to these slots of theirs (`[sequences,
-    /// step]`, Int64), the largest of which is below `total`. Attention is given the slots below `total`.
+    /// From now on there are at most so many rows, of so many slots. Nothing grows beyond that, and what lies beyond is
+    /// given up where the other dimension has to grow.
+    pub fn plan(&mut self, rows: i64, slots: i64) {
+        self.plan = Some((rows, slots));
+    }
+
+    /// Gives all memory back.
+    pub fn clear(&mut self) {
+        self.layers.clear();
+        self.length = 0;
+    }
+
+    /// The next step is of these rows, and its tokens go to these slots of theirs (`[sequences, step]`, Int64), the largest
+    /// of which is below `total`. Attention is given the slots below `total`.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn aim(&mut self, rows: &Tensor, slots: &Tensor, total: i64) -> Result<(), ModelError> {
+    pub fn aim(&mut self, rows: &[i64], slots: &Tensor, total: i64) -> Result<(), ModelError> {
+        let count = rows.len() as i64;
+        let first = rows.iter().copied().eq(0..count);
         self.aim = Some(Aim {
-            rows: rows.shallow_clone(),
+            rows: if first {
+                Rows::First(count)
+            } else {
+                Rows::Listed(Tensor::f_from_slice(rows)?.f_to_device(slots.device())?)
+            },
             slots: slots.shallow_clone(),
-            size: (rows.f_max()?.f_int64_value(&[])? + 1, total),
+            size: (rows.iter().copied().max().unwrap_or(0) + 1, total),
         });
         Ok(())
     }
@@ -100,8 +129,9 @@ impl KvCache {
         let (batch, heads, step, dim) = keys.size4()?;
         let end = self.length + step;
         let (rows, most) = self.aim.as_ref().map_or((batch, end), |aim| aim.size);
+        let plan = self.plan.unwrap_or((i64::MAX, i64::MAX));
         if self.layers.len() <= layer {
-            let capacity = most.max(self.reserve);
+            let capacity = most.max(self.reserve).min(plan.1.max(most));
             let room = || keys.f_new_zeros([rows, heads, capacity, dim], (keys.f_kind()?, keys.device()));
             self.layers.push(Layer {
                 keys: room()?,
@@ -114,7 +144,7 @@ impl KvCache {
                 "Use a cache with one model only.",
             ));
         };
-        held.fit(rows, most)?;
+        held.fit((rows, most), plan)?;
         let Some(aim) = &self.aim else {
             held.keys.f_narrow(2, self.length, step)?.f_copy_(keys)?;
             held.values.f_narrow(2, self.length, step)?.f_copy_(values)?;
@@ -138,37 +168,46 @@ impl Aim {
     fn exchange(&self, held: &mut Tensor, step: &Tensor) -> Result<Tensor, ModelError> {
         // Indices of the first and third dimension bring these to the front.
         let step = step.f_transpose(1, 2)?;
-        let indices = [
-            Some(self.rows.f_unsqueeze(1)?),
-            None,
-            Some(self.slots.shallow_clone()),
-        ];
+        let rows = match &self.rows {
+            Rows::First(count) => Tensor::f_arange(*count, (Kind::Int64, self.slots.device()))?,
+            Rows::Listed(rows) => rows.shallow_clone(),
+        };
+        let indices = [Some(rows.f_unsqueeze(1)?), None, Some(self.slots.shallow_clone())];
         let _ = held.f_index_put_(&indices, &step, false)?;
-        Ok(held.f_narrow(2, 0, self.size.1)?.f_index_select(0, &self.rows)?)
+        let seen = held.f_narrow(2, 0, self.size.1)?;
+        Ok(match &self.rows {
+            Rows::First(count) => seen.f_narrow(0, 0, *count)?,
+            Rows::Listed(rows) => seen.f_index_select(0, rows)?,
+        })
     }
 }
 
 impl Layer {
-    /// Grows to so many rows and slots; doubling, so that a step rarely copies.
-    fn fit(&mut self, rows: i64, slots: i64) -> Result<(), ModelError> {
+    /// Grows to so many rows and slots: doubling, so that a step rarely copies, but never beyond the plan.
+    fn fit(&mut self, needed: (i64, i64), plan: (i64, i64)) -> Result<(), ModelError> {
         let (held_rows, _, held_slots, _) = self.keys.size4()?;
-        if rows <= held_rows && slots <= held_slots {
+        if needed.0 <= held_rows && needed.1 <= held_slots {
             return Ok(());
         }
-        let rows = if rows > held_rows {
-            rows.max(held_rows * 2)
-        } else {
-            held_rows
+        let larger = |needed: i64, held: i64, plan: i64| {
+            let wanted = if needed > held {
+                needed.max(held.saturating_mul(2))
+            } else {
+                held
+            };
+            wanted.min(plan.max(needed))
         };
-        let slots = if slots > held_slots { slots * 2 } else { held_slots };
+        let (rows, slots) = (
+            larger(needed.0, held_rows, plan.0),
+            larger(needed.1, held_slots, plan.1),
+        );
+        let (kept_rows, kept_slots) = (rows.min(held_rows), slots.min(held_slots));
         for tensor in [&mut self.keys, &mut self.values] {
             let (_, heads, _, dim) = tensor.size4()?;
             let larger =
                 tensor.f_new_zeros([rows, heads, slots, dim], (tensor.f_kind()?, tensor.device()))?;
-            larger
-                .f_narrow(0, 0, held_rows)?
-                .f_narrow(2, 0, held_slots)?
-                .f_copy_(tensor)?;
+            let kept = |tensor: &Tensor| tensor.f_narrow(0, 0, kept_rows)?.f_narrow(2, 0, kept_slots);
+            kept(&larger)?.f_copy_(&kept(tensor)?)?;
             *tensor = larger;
         }
         Ok(())

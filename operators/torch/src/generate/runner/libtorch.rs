@@ -24,7 +24,6 @@ pub struct Libtorch {
     adapters: Vec<(PathBuf, Adapter)>,
     attached: Option<PathBuf>,
     positions: usize,
-    taken: usize,
 }
 
 struct Sequence {
@@ -34,7 +33,7 @@ struct Sequence {
 }
 
 impl Libtorch {
-    /// With room for keys and values of so many positions.
+    /// With room for keys and values of so many positions: rows of the cache times the longest text's.
     #[must_use]
     pub fn new(decoder: Decoder, positions: usize) -> Self {
         Self {
@@ -44,8 +43,15 @@ impl Libtorch {
             adapters: Vec::new(),
             attached: None,
             positions,
-            taken: 0,
         }
+    }
+
+    /// Rows of the cache that are in use, free ones between them counted, and positions of the longest text.
+    fn extent(&self) -> (usize, usize) {
+        let mut longest = 0;
+        self.sequences
+            .each(|sequence| longest = longest.max(sequence.most));
+        (self.sequences.extent(), longest)
     }
 
     fn attach(&mut self, dir: Option<&Path>) -> Result<(), ModelError> {
@@ -102,8 +108,7 @@ impl Libtorch {
                 .f_to_device(device)?)
         };
         let (ids, slots) = (shaped(&ids)?, shaped(&slots)?);
-        self.cache
-            .aim(&Tensor::f_from_slice(&rows)?.f_to_device(device)?, &slots, total)?;
+        self.cache.aim(&rows, &slots, total)?;
         let step = Step {
             cache: Some(&mut self.cache),
             positions: Some(&slots),
@@ -139,13 +144,16 @@ impl Runner for Libtorch {
                 "Ask for fewer new tokens, or give more memory to keys and values.",
             ));
         }
-        if self.taken + most > self.positions {
+        let (rows, longest) = self.extent();
+        let (rows, longest) = (rows.max(self.sequences.next() + 1), longest.max(most));
+        // Every row of the cache has the length of the longest.
+        if rows.saturating_mul(longest) > self.positions {
             return Ok(None);
         }
         if let Some(dir) = adapter {
             self.keep(dir)?;
         }
-        self.taken += most;
+        self.cache.plan(rows as i64, longest as i64);
         let slot = self.sequences.put(Sequence {
             length: 0,
             most,
@@ -165,9 +173,11 @@ impl Runner for Libtorch {
                 Some((adapter, piece.tokens.len()))
             };
             let key = like(first).ok_or_else(lost)?;
-            let (group, rest): (Vec<usize>, Vec<usize>) =
+            let (mut group, rest): (Vec<usize>, Vec<usize>) =
                 left.iter().partition(|at| like(**at).as_ref() == Some(&key));
             left = rest;
+            // In the order of the cache's rows, which then need not be gathered where none is left out.
+            group.sort_by_key(|at| pieces.get(*at).map(|piece| piece.slot));
             self.attach(key.0.as_deref())?;
             let members: Vec<Piece<'_>> = group.iter().filter_map(|at| pieces.get(*at).copied()).collect();
             let logits = self.read(&members)?;
@@ -186,15 +196,20 @@ impl Runner for Libtorch {
     }
 
     fn close(&mut self, slot: Slot) {
-        if let Some(sequence) = self.sequences.take(slot) {
-            self.taken = self.taken.saturating_sub(sequence.most);
+        self.sequences.take(slot);
+        // Also after a step for which there was no memory: it fails for all.
+        if self.extent().0 == 0 {
+            self.cache.clear();
         }
     }
 
     fn room(&self) -> Room {
+        let (rows, longest) = self.extent();
+        // A longer text makes every row longer.
+        let free = self.positions / (rows.max(self.sequences.next() + 1));
         Room {
             positions: self.positions,
-            free_positions: self.positions - self.taken,
+            free_positions: if free < longest { 0 } else { free },
             bytes: self.cache.bytes(),
             adapters: self.adapters.len(),
         }

@@ -15,16 +15,23 @@ impl<T> Default for Slots<T> {
 impl<T> Slots<T> {
     /// Puts a value at the first free place.
     pub fn put(&mut self, value: T) -> usize {
-        match self.held.iter_mut().enumerate().find(|(_, held)| held.is_none()) {
-            Some((at, held)) => {
-                *held = Some(value);
-                at
-            }
-            None => {
-                self.held.push(Some(value));
-                self.held.len() - 1
-            }
+        let at = self.next();
+        match self.held.get_mut(at) {
+            Some(held) => *held = Some(value),
+            None => self.held.push(Some(value)),
         }
+        at
+    }
+
+    /// The place that the next value gets.
+    pub fn next(&self) -> usize {
+        let free = self.held.iter().position(Option::is_none);
+        free.unwrap_or(self.held.len())
+    }
+
+    /// Places up to the last that is taken.
+    pub fn extent(&self) -> usize {
+        self.held.iter().rposition(Option::is_some).map_or(0, |at| at + 1)
     }
 
     pub fn get(&self, at: usize) -> Option<&T> {
