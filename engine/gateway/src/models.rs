@@ -56,17 +56,22 @@ async fn checkout(
     if dir.is_dir() {
         return Ok(dir);
     }
-    // Beside and renamed: a crash leaves no half folder under the final name.
+    // Beside, under a name that nobody else has, and renamed: neither a crash nor two who ask at once leave half a folder
+    // under the final name.
     let file = |source| GatewayError::File {
         path: dir.clone(),
         source,
     };
     std::fs::create_dir_all(cache).map_err(file)?;
-    let beside = cache.join(format!("{}.{}", manifest.data.content_hash, std::process::id()));
-    let _ = std::fs::remove_dir_all(&beside);
-    store.checkout_model(manifest, &beside).await?;
-    match std::fs::rename(&beside, &dir) {
+    let beside = tempfile::Builder::new()
+        .prefix(&format!("{}.", manifest.data.content_hash))
+        .tempdir_in(cache)
+        .map_err(file)?;
+    let whole = beside.path().join("files");
+    store.checkout_model(manifest, &whole).await?;
+    match std::fs::rename(&whole, &dir) {
         Ok(()) => Ok(dir),
+        // Another was faster; ours goes with its folder.
         Err(_) if dir.is_dir() => Ok(dir),
         Err(source) => Err(file(source)),
     }
