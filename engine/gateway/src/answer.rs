@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use twinloom_sdk::serving::{Generate, Generated, Sampling};
 use twinloom_store::{
     FeatureStore, Reference, VersionId,
     vectors::{self, Hit, VectorIndex},
@@ -11,7 +13,7 @@ use twinloom_store::{
 
 use crate::{
     GatewayError, Trace, models, prompt,
-    torch::{Generate, Generated, Part, Sampling, TorchWorker},
+    torch::{Part, TorchWorker},
 };
 
 /// Characters of prompt that the passages may take: the smallest base has a window of 512 tokens.
@@ -45,6 +47,8 @@ pub struct Question {
     pub reranker: Option<Reranker>,
     /// How to pick tokens.
     pub sampling: Sampling,
+    /// Switches of the model's chat template, such as `enable_thinking`.
+    pub chat_template_kwargs: Map<String, Value>,
 }
 
 /// A cross-encoder, which reads question and passage together.
@@ -175,9 +179,10 @@ impl Gateway {
         let request = Generate {
             model: model.base,
             adapter: model.adapter,
-            messages: messages.clone(),
-            stop: Vec::new(),
-            sampling: question.sampling,
+            messages: Some(messages.clone()),
+            chat_template_kwargs: question.chat_template_kwargs.clone(),
+            sampling: question.sampling.clone(),
+            ..Generate::default()
         };
         let mut writing = self.torch.stream(&request).await?;
         let mut generated = Generated::default();
@@ -198,7 +203,7 @@ impl Gateway {
             text: generated.text.trim().to_owned(),
             citations,
             model: model.id,
-            new_tokens: generated.new_tokens,
+            new_tokens: generated.new_tokens as u64,
             retrieval_ms,
             generation_ms: millis(clock),
         };

@@ -12,5 +12,6 @@ mod trace;
 pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker};
 pub use error::GatewayError;
 pub use models::{Located, locate};
-pub use torch::{Generate, Generated, Part, Sampling, TorchWorker, Writing};
+pub use torch::{Part, TorchWorker, Writing};
 pub use trace::Trace;
+pub use twinloom_sdk::serving::{Generate, Generated, Sampling};

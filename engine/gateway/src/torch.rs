@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,12 +10,16 @@ use std::{
     },
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
     sync::mpsc,
+};
+use twinloom_sdk::{
+    serving::{Embed, Embedded, Generate, Generated, Ranked, Refusal, Request, Rerank},
+    worker::environment,
 };
 
 use crate::GatewayError;
@@ -38,77 +42,6 @@ struct Open(Arc<Mutex<Option<Waiting>>>);
 
 type Waiting = HashMap<u64, mpsc::UnboundedSender<Value>>;
 
-/// A request for text.
-#[derive(Debug, Clone, Serialize)]
-pub struct Generate {
-    /// Folder of the base checkpoint, or of a whole model.
-    pub model: PathBuf,
-    /// Folder of a LoRA adapter in PEFT's layout.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub adapter: Option<PathBuf>,
-    /// Chat messages, rendered through the checkpoint's chat template.
-    pub messages: Vec<Value>,
-    /// Texts that end the answer; they are left out of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-    /// How to pick tokens.
-    #[serde(flatten)]
-    pub sampling: Sampling,
-}
-
-/// How to pick tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sampling {
-    /// At most so many tokens.
-    pub max_new_tokens: usize,
-    /// 0 always picks the likeliest.
-    pub temperature: f64,
-    /// Only so many of the likeliest tokens; 0 is off.
-    pub top_k: usize,
-    /// Nucleus: the smallest set of tokens with this much probability.
-    pub top_p: f64,
-    /// Only tokens with this share of the likeliest one's probability; 0 is off.
-    pub min_p: f64,
-    /// Tokens of the text so far are this much less likely; 1 is off.
-    pub repetition_penalty: f64,
-    /// Equal seeds give equal text.
-    pub seed: u64,
-}
-
-impl Default for Sampling {
-    /// Greedily, up to 256 tokens.
-    fn default() -> Self {
-        Self {
-            max_new_tokens: 256,
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            seed: 0,
-        }
-    }
-}
-
-/// Generated text.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Generated {
-    /// The text.
-    pub text: String,
-    /// Tokens generated.
-    pub new_tokens: u64,
-    /// Tokens read.
-    pub prompt_tokens: u64,
-    /// Tokens at the prompt's start that did not fit the model's context.
-    pub prompt_truncated: u64,
-    /// Tokens of the prompt that had been read before for others.
-    pub cached_tokens: u64,
-    /// Why it ended: `stop` or `length`.
-    pub finish: String,
-}
-
 /// What comes of a request for text.
 #[derive(Debug, Clone)]
 pub enum Part {
@@ -127,26 +60,6 @@ pub struct Writing {
     ended: bool,
 }
 
-#[derive(Deserialize)]
-struct Ranked {
-    order: Vec<usize>,
-    scores: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct Vectors {
-    vectors: Vec<Vec<f32>>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    #[serde(default)]
-    code: String,
-    message: String,
-    #[serde(default)]
-    hint: String,
-}
-
 impl TorchWorker {
     /// Starts the program with `serve`.
     ///
@@ -159,8 +72,7 @@ impl TorchWorker {
         };
         let mut child = Command::new(program)
             .arg("serve")
-            // Set from outside, the worker need not start itself a second time to have it.
-            .env("OMP_WAIT_POLICY", "PASSIVE")
+            .envs(environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -188,8 +100,11 @@ impl TorchWorker {
     /// # Errors
     /// What the worker says.
     pub async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, GatewayError> {
-        let mut reply = self.send("embed", json!({ "texts": texts })).await?;
-        Ok(reply.last::<Vectors>().await?.vectors)
+        let request = Request::Embed(Embed {
+            texts: texts.to_vec(),
+            ..Embed::default()
+        });
+        Ok(self.send(&request).await?.last::<Embedded>().await?.vectors)
     }
 
     /// Orders documents by how well they answer a question, by a cross-encoder (its folder, or its name on the hub):
@@ -203,8 +118,13 @@ impl TorchWorker {
         query: &str,
         documents: &[String],
     ) -> Result<Vec<(usize, f32)>, GatewayError> {
-        let body = json!({ "model": model, "query": query, "documents": documents });
-        let Ranked { order, scores } = self.send("rerank", body).await?.last().await?;
+        let request = Request::Rerank(Rerank {
+            model: model.to_owned(),
+            query: query.to_owned(),
+            documents: documents.to_vec(),
+            max_length: None,
+        });
+        let Ranked { order, scores, .. } = self.send(&request).await?.last().await?;
         let scored = order.into_iter().map(|at| Some((at, *scores.get(at)?)));
         Ok(scored.flatten().collect())
     }
@@ -214,8 +134,14 @@ impl TorchWorker {
     /// # Errors
     /// What the worker says.
     pub async fn generate(&self, request: &Generate) -> Result<Generated, GatewayError> {
-        let body = serde_json::to_value(request).map_err(broken)?;
-        self.send("generate", body).await?.last().await
+        let request = Generate {
+            stream: false,
+            ..request.clone()
+        };
+        self.send(&Request::Generate(Box::new(request)))
+            .await?
+            .last()
+            .await
     }
 
     /// Generates text, to be taken part by part.
@@ -223,9 +149,11 @@ impl TorchWorker {
     /// # Errors
     /// [`GatewayError::Worker`]; what the worker says comes with the parts.
     pub async fn stream(&self, request: &Generate) -> Result<Writing, GatewayError> {
-        let mut body = serde_json::to_value(request).map_err(broken)?;
-        body["stream"] = json!(true);
-        self.send("generate", body).await
+        let request = Generate {
+            stream: true,
+            ..request.clone()
+        };
+        self.send(&Request::Generate(Box::new(request))).await
     }
 
     /// What the worker's language models do, as it tells it.
@@ -233,13 +161,11 @@ impl TorchWorker {
     /// # Errors
     /// What the worker says.
     pub async fn stats(&self) -> Result<Value, GatewayError> {
-        self.send("stats", json!({})).await?.last().await
+        self.send(&Request::Stats).await?.last().await
     }
 
-    async fn send(&self, op: &str, mut body: Value) -> Result<Writing, GatewayError> {
+    async fn send(&self, request: &Request) -> Result<Writing, GatewayError> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        body["id"] = json!(id);
-        body["op"] = json!(op);
         let (reply, replies) = mpsc::unbounded_channel();
         match self.open.lock().as_mut() {
             Some(open) => drop(open.insert(id, reply)),
@@ -252,7 +178,7 @@ impl TorchWorker {
             open: self.open.clone(),
             ended: false,
         };
-        let line = line(&body)?;
+        let line = line(id, request)?;
         self.requests.send(line).await.map_err(|_| gone())?;
         Ok(writing)
     }
@@ -304,7 +230,12 @@ impl Drop for Writing {
             open.remove(&self.id);
         }
         if !self.ended
-            && let Ok(line) = line(&json!({"id": 0, "op": "cancel", "request": self.id}))
+            && let Ok(line) = line(
+                0,
+                &Request::Cancel {
+                    request: json!(self.id),
+                },
+            )
         {
             // A worker that is too busy to be told finishes the text for nobody.
             let _ = self.requests.try_send(line);
@@ -342,8 +273,10 @@ async fn read(stdout: ChildStdout, open: Open) {
     *open.lock() = None;
 }
 
-fn line(body: &Value) -> Result<Vec<u8>, GatewayError> {
-    let mut line = serde_json::to_vec(body).map_err(broken)?;
+fn line(id: u64, request: &Request) -> Result<Vec<u8>, GatewayError> {
+    let mut body = serde_json::to_value(request).map_err(broken)?;
+    body["id"] = json!(id);
+    let mut line = serde_json::to_vec(&body).map_err(broken)?;
     line.push(b'\n');
     Ok(line)
 }

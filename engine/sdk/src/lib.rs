@@ -11,6 +11,7 @@ pub mod records;
 mod report;
 mod rowwise;
 pub mod secrets;
+pub mod serving;
 pub mod worker;
 
 pub use context::Context;

@@ -92,4 +92,17 @@ pub struct AskArgs {
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// A switch of the model's chat template, such as enable_thinking=false; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = switch)]
+    pub template: Vec<(String, serde_json::Value)>,
+}
+
+/// A value that is no JSON is a text.
+fn switch(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("a switch is NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
 }

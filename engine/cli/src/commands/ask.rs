@@ -35,6 +35,7 @@ pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
             seed: args.seed,
             ..Sampling::default()
         },
+        chat_template_kwargs: args.template.iter().cloned().collect(),
     };
     let gateway = Gateway::start(config)?;
     if app.global.json {

@@ -76,12 +76,12 @@ async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
         let request = Generate {
             model: model.to_owned(),
             adapter: adapter.map(Path::to_owned),
-            messages: vec![json!({"role": "user", "content": "hello"})],
-            stop: Vec::new(),
+            messages: Some(vec![json!({"role": "user", "content": "hello"})]),
             sampling: Sampling {
                 max_new_tokens: 40,
                 ..Sampling::default()
             },
+            ..Generate::default()
         };
         worker.generate(&request).await.unwrap().text
     };

@@ -8,7 +8,9 @@ use arrow::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use twinloom_gateway::{Gateway, GatewayConfig, Question, Reranker, Sampling, TorchWorker};
+use twinloom_gateway::{
+    Gateway, GatewayConfig, GatewayError, Question, Reranker, Sampling, TorchWorker, locate,
+};
 use twinloom_sdk::records;
 use twinloom_store::{Commit, FeatureStore, Name, Producer, StageDataset, StageModel, StoreLocation};
 
@@ -128,6 +130,7 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
             max_new_tokens: 12,
             ..Sampling::default()
         },
+        chat_template_kwargs: serde_json::Map::new(),
     };
     // Both find the collection missing; it is made by one at a time.
     let (one, two) = tokio::join!(gateway.answer(&plain), gateway.answer(&plain));
@@ -169,4 +172,33 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
     );
     let traces = std::fs::read_to_string(home.path().join("traces/prompts.jsonl")).unwrap();
     assert_eq!(traces.lines().count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_model_that_many_ask_for_at_once_is_checked_out_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(home.path(), vec![vec![0.0; 4]; TEXTS.len()]).await;
+    let cache = home.path().join("cache/models");
+    let reference = "tiny".parse().unwrap();
+    let ask = async |n: usize| {
+        // Not all in one breath: some find the folder half made by others.
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        let located = locate(&store, &reference, &cache).await?;
+        let complete = std::fs::read_dir(model().path())
+            .unwrap()
+            .all(|file| located.base.join(file.unwrap().file_name()).is_file());
+        Ok::<_, GatewayError>((located.base, complete))
+    };
+    let found = futures::future::join_all((0..8).map(ask)).await;
+    for one in found {
+        let (base, complete) = one.unwrap();
+        assert!(complete, "{}", base.display());
+    }
+    let left: Vec<_> = std::fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
 }

@@ -56,15 +56,14 @@ fn model() -> tempfile::TempDir {
 fn generate(model: &Path, seed: u64, max_new_tokens: usize) -> Generate {
     Generate {
         model: model.to_owned(),
-        adapter: None,
-        messages: vec![json!({"role": "user", "content": "hello"})],
-        stop: Vec::new(),
+        messages: Some(vec![json!({"role": "user", "content": "hello"})]),
         sampling: Sampling {
             max_new_tokens,
             temperature: 1.0,
             seed,
             ..Sampling::default()
         },
+        ..Generate::default()
     }
 }
 

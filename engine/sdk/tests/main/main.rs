@@ -3,4 +3,5 @@
 
 mod protocol;
 mod rowwise;
+mod serving;
 mod support;

@@ -22,7 +22,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Generated, Logprob, Room, Runner, Sampling};
+use super::{Generated, Logprob, Room, Runner, Sampling, check};
 use crate::{ModelError, tokenizer::TextTokenizer};
 use batch::Batch;
 
@@ -153,7 +153,7 @@ impl Engine {
     /// # Errors
     /// `model.input` for what can never be met, `model.busy` when too many wait.
     pub fn submit(&self, id: u64, request: Request, sink: Sink) -> Result<(), ModelError> {
-        request.sampling.check()?;
+        check(&request.sampling)?;
         check_prompt(&request.prompt, self.vocabulary)?;
         let most = self.options.queue + self.options.running;
         let enter = |open: usize| (open < most).then_some(open + 1);

@@ -14,8 +14,9 @@ mod text;
 mod tests;
 
 pub use engine::{Engine, EngineOptions, Event, Request, Stats};
-pub use model::{Finish, Generated, TextModel, ends, fit};
+pub use model::{TextModel, ends, fit};
 pub use packed::{pack, pack_adapter, unsuited};
 pub use runner::{Libtorch, Native, NativeOptions, Opened, Piece, Room, Runner, Slot};
-pub use sampling::{Logprob, Sampler, Sampling};
+pub use sampling::{Sampler, check, logprob};
 pub use text::TextWriter;
+pub use twinloom_sdk::serving::{Finish, Generated, Logprob, Sampling};

@@ -5,11 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::{Logprob, Sampler, Sampling, engine::check_prompt};
+use super::{Finish, Generated, Sampler, Sampling, check, engine::check_prompt, logprob};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_of_config, read_json},
@@ -19,38 +18,6 @@ use crate::{
 
 /// A stop text is looked for in the last so many tokens.
 const TAIL: usize = 64;
-
-/// What was written, and why it ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Generated {
-    /// The text, without special tokens and without the stop text.
-    pub text: String,
-    /// Its tokens, with the end of text where it was reached.
-    pub tokens: Vec<u32>,
-    /// How many.
-    pub new_tokens: usize,
-    /// Tokens that were read before.
-    pub prompt_tokens: usize,
-    /// Tokens at the start of the prompt that did not fit the model's context and were left out.
-    pub prompt_truncated: usize,
-    /// Tokens of the prompt that had been read before for others.
-    pub cached_tokens: usize,
-    /// Why it ended.
-    pub finish: Finish,
-    /// How likely its tokens were, where that was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub logprobs: Vec<Logprob>,
-}
-
-/// Why a text ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finish {
-    /// The model ended it, or a stop text came.
-    Stop,
-    /// `max_new_tokens`, or the model's context, was used up.
-    Length,
-}
 
 /// A loaded model. It is [`Send`] but not [`Sync`]: one thread at a time.
 pub struct TextModel {
@@ -138,7 +105,7 @@ impl TextModel {
     /// # Errors
     /// `model.input`, or what libtorch says.
     pub fn generate(&self, prompt: &[u32], sampling: &Sampling) -> Result<Generated, ModelError> {
-        sampling.check()?;
+        check(sampling)?;
         check_prompt(
             prompt,
             usize::try_from(self.decoder.architecture().vocabulary).unwrap_or_default(),
@@ -160,7 +127,7 @@ impl TextModel {
             let token = sampler.pick(&mut logits);
             tokens.push(token);
             if let (Some(raw), Some(top)) = (raw, sampling.logprobs) {
-                logprobs.push(Logprob::of(&raw, token, top));
+                logprobs.push(logprob(&raw, token, top));
             }
             let end =
                 !sampling.ignore_end && self.ends.contains(&token) || sampling.stop_tokens.contains(&token);

@@ -2,133 +2,80 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use twinloom_sdk::serving::{Logprob, Sampling};
 
 use crate::ModelError;
 
-/// How tokens are picked. Without settings: greedily, up to 256 tokens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sampling {
-    /// At most so many tokens.
-    pub max_new_tokens: usize,
-    /// 0 always picks the likeliest; more flattens the distribution.
-    pub temperature: f64,
-    /// Only the `top_k` likeliest tokens; 0 is off.
-    pub top_k: usize,
-    /// Only the smallest set of likeliest tokens with this much probability; 1 is off.
-    pub top_p: f64,
-    /// Only tokens with at least this share of the likeliest one's probability; 0 is off.
-    pub min_p: f64,
-    /// Tokens of the text so far become this much less likely; 1 is off.
-    pub repetition_penalty: f64,
-    /// Equal seeds give equal text, whatever else is written beside it.
-    pub seed: u64,
-    /// Texts that end the answer; they are left out of it.
-    pub stop: Vec<String>,
-    /// Tokens that end the answer, beside the model's own.
-    pub stop_tokens: Vec<u32>,
-    /// Goes on behind the model's own end of text: for measuring.
-    pub ignore_end: bool,
-    /// Tells the logarithm of each token's probability, and those of so many likeliest ones.
-    pub logprobs: Option<usize>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            max_new_tokens: 256,
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            seed: 0,
-            stop: Vec::new(),
-            stop_tokens: Vec::new(),
-            ignore_end: false,
-            logprobs: None,
-        }
+/// Checks that every setting is in its bounds.
+///
+/// # Errors
+/// `model.input`, naming the setting.
+pub fn check(sampling: &Sampling) -> Result<(), ModelError> {
+    let bounds = [
+        (
+            "max_new_tokens",
+            (1..=1_000_000).contains(&sampling.max_new_tokens),
+            "1 to 1000000",
+        ),
+        (
+            "temperature",
+            (0.0..=100.0).contains(&sampling.temperature),
+            "0 to 100",
+        ),
+        (
+            "top_p",
+            sampling.top_p > 0.0 && sampling.top_p <= 1.0,
+            "above 0, to 1",
+        ),
+        ("min_p", (0.0..1.0).contains(&sampling.min_p), "0 to below 1"),
+        (
+            "repetition_penalty",
+            sampling.repetition_penalty > 0.0 && sampling.repetition_penalty <= 100.0,
+            "above 0, to 100",
+        ),
+        (
+            "stop",
+            sampling.stop.len() <= 64 && sampling.stop.iter().all(|text| (1..=1024).contains(&text.len())),
+            "up to 64 texts that are not empty",
+        ),
+        (
+            "stop_tokens",
+            sampling.stop_tokens.len() <= 1024,
+            "up to 1024 tokens",
+        ),
+        (
+            "logprobs",
+            sampling.logprobs.is_none_or(|count| count <= 100),
+            "up to 100",
+        ),
+    ];
+    match bounds.into_iter().find(|(_, holds, _)| !holds) {
+        None => Ok(()),
+        Some((name, _, bounds)) => Err(ModelError::input(
+            format!("`{name}` is out of its bounds"),
+            format!("Set it to {bounds}."),
+        )),
     }
 }
 
-impl Sampling {
-    /// Checks that every setting is in its bounds.
-    ///
-    /// # Errors
-    /// `model.input`, naming the setting.
-    pub fn check(&self) -> Result<(), ModelError> {
-        let bounds = [
-            (
-                "max_new_tokens",
-                (1..=1_000_000).contains(&self.max_new_tokens),
-                "1 to 1000000",
-            ),
-            (
-                "temperature",
-                (0.0..=100.0).contains(&self.temperature),
-                "0 to 100",
-            ),
-            ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "above 0, to 1"),
-            ("min_p", (0.0..1.0).contains(&self.min_p), "0 to below 1"),
-            (
-                "repetition_penalty",
-                self.repetition_penalty > 0.0 && self.repetition_penalty <= 100.0,
-                "above 0, to 100",
-            ),
-            (
-                "stop",
-                self.stop.len() <= 64 && self.stop.iter().all(|text| (1..=1024).contains(&text.len())),
-                "up to 64 texts that are not empty",
-            ),
-            ("stop_tokens", self.stop_tokens.len() <= 1024, "up to 1024 tokens"),
-            (
-                "logprobs",
-                self.logprobs.is_none_or(|count| count <= 100),
-                "up to 100",
-            ),
-        ];
-        match bounds.into_iter().find(|(_, holds, _)| !holds) {
-            None => Ok(()),
-            Some((name, _, bounds)) => Err(ModelError::input(
-                format!("`{name}` is out of its bounds"),
-                format!("Set it to {bounds}."),
-            )),
-        }
-    }
-}
-
-/// How likely a token was, by the model alone: before penalty and temperature.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Logprob {
-    /// The token.
-    pub token: u32,
-    /// The logarithm of its probability.
-    pub logprob: f32,
-    /// The likeliest tokens, likeliest first.
-    pub top: Vec<(u32, f32)>,
-}
-
-impl Logprob {
-    /// Of a token among these logits.
-    #[must_use]
-    pub fn of(logits: &[f32], token: u32, top: usize) -> Self {
-        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let total: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
-        let log = |logit: f32| (f64::from(logit - highest) - total.ln()) as f32;
-        let mut order = weighed(logits);
-        first_sorted(&mut order, top);
-        order.truncate(top);
-        Self {
-            token,
-            logprob: logits
-                .get(token as usize)
-                .map_or(f32::NEG_INFINITY, |logit| log(*logit)),
-            top: order
-                .into_iter()
-                .map(|(token, logit)| (token, log(logit)))
-                .collect(),
-        }
+/// How likely a token was among these logits, with the `top` likeliest ones.
+#[must_use]
+pub fn logprob(logits: &[f32], token: u32, top: usize) -> Logprob {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
+    let log = |logit: f32| (f64::from(logit - highest) - total.ln()) as f32;
+    let mut order = weighed(logits);
+    first_sorted(&mut order, top);
+    order.truncate(top);
+    Logprob {
+        token,
+        logprob: logits
+            .get(token as usize)
+            .map_or(f32::NEG_INFINITY, |logit| log(*logit)),
+        top: order
+            .into_iter()
+            .map(|(token, logit)| (token, log(logit)))
+            .collect(),
     }
 }
 

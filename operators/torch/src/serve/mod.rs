@@ -13,6 +13,7 @@ mod tests;
 use std::io::{BufRead, Read, Write};
 
 use serde_json::{Value, json};
+use twinloom_sdk::serving::Refusal;
 
 pub use crate::weights::Weights;
 pub use models::{Backend, ServeOptions};
@@ -67,7 +68,12 @@ pub fn serve(
 }
 
 fn refusal(id: Value, error: &ModelError) -> Value {
-    json!({"id": id, "error": {"code": error.code(), "message": error.to_string(), "hint": error.hint()}})
+    let refusal = Refusal {
+        code: error.code().to_owned(),
+        message: error.to_string(),
+        hint: error.hint(),
+    };
+    json!({"id": id, "error": refusal})
 }
 
 fn not_understood(error: &serde_json::Error) -> ModelError {

@@ -1,22 +1,25 @@
 //! The models that are loaded, by folder.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use tch::{Device, Kind};
+use twinloom_sdk::serving::{Embedded, Ranked};
 
-use super::{Embed, Rerank};
+use super::{Embed, Rerank, request::check_turns};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_of_config},
     embed::{Embedder, EmbedderOptions, embedder_dir, model_dir},
     generate::{Engine, EngineOptions, Libtorch, Native, NativeOptions, Request, Runner, ends, unsuited},
-    nn::Decoder,
+    nn::{Decoder, weight::Bits},
     rerank::{Reranker, RerankerOptions},
-    tokenizer::TextTokenizer,
+    tokenizer::{Rendering, TextTokenizer},
     weights::Weights,
 };
 
@@ -70,6 +73,28 @@ impl ServeOptions {
     }
 }
 
+/// A checkpoint whose small files were read: what most mistakes show in, before any weight is.
+struct Found {
+    checkpoint: Checkpoint,
+    tokenizer: Arc<TextTokenizer>,
+    ends: BTreeSet<u32>,
+}
+
+impl Found {
+    fn open(named: &Path) -> Result<Self, ModelError> {
+        // A name on the hub stands for a folder of its cache.
+        let dir = &model_dir(&named.to_string_lossy())?;
+        let tokenizer = Arc::new(TextTokenizer::load(dir)?);
+        let checkpoint = Checkpoint::open(dir)?;
+        let ends = ends(checkpoint.config_json(), dir, &tokenizer)?;
+        Ok(Self {
+            checkpoint,
+            tokenizer,
+            ends,
+        })
+    }
+}
+
 /// A loaded language model.
 pub struct Served {
     pub engine: Engine,
@@ -79,24 +104,16 @@ pub struct Served {
 
 impl Served {
     /// Loads a checkpoint onto what suits it.
-    ///
-    /// # Errors
-    /// What is missing or wrong in the folder.
-    pub fn load(named: &Path, options: &ServeOptions) -> Result<Self, ModelError> {
-        // A name on the hub stands for a folder of its cache.
-        let dir = &model_dir(&named.to_string_lossy())?;
-        let tokenizer = Arc::new(TextTokenizer::load(dir)?);
-        let checkpoint = Checkpoint::open(dir)?;
-        let ends = ends(checkpoint.config_json(), dir, &tokenizer)?;
+    fn load(named: &Path, found: Found, options: &ServeOptions) -> Result<Self, ModelError> {
         let engine = Engine::start(
-            runner(&checkpoint, options)?,
-            Arc::clone(&tokenizer),
-            ends,
+            runner(&found.checkpoint, options)?,
+            Arc::clone(&found.tokenizer),
+            found.ends,
             options.engine,
         )?;
         Ok(Self {
             engine,
-            tokenizer,
+            tokenizer: found.tokenizer,
             dir: named.to_owned(),
         })
     }
@@ -109,9 +126,18 @@ impl Served {
                 ids.extend(self.tokenizer.encode(&prompt)?);
                 ids
             }
-            (None, Some(messages)) => self
-                .tokenizer
-                .encode_marked(&self.tokenizer.render(&messages, true)?)?,
+            (None, Some(turns)) => {
+                check_turns(&turns)?;
+                let rendering = Rendering {
+                    open: true,
+                    tools: asked.tools,
+                    documents: asked.documents,
+                    variables: asked.chat_template_kwargs,
+                    now: None,
+                };
+                let text = self.tokenizer.render_turns(&turns, &rendering)?.text;
+                self.tokenizer.encode_marked(&text)?
+            }
             _ => {
                 let why = "a generate request has either `prompt` or `messages`";
                 return Err(ModelError::input(why, "Send one of the two."));
@@ -145,18 +171,17 @@ pub fn runner(checkpoint: &Checkpoint, options: &ServeOptions) -> Result<Box<dyn
             return Ok(Box::new(Native::new(&decoder, native)?));
         }
     }
-    let kind = match options.weights {
-        Weights::Auto => named,
-        Weights::F32 => Kind::Float,
-        Weights::Bf16 => Kind::BFloat16,
-        Weights::Int8 | Weights::Int4 => {
-            return Err(ModelError::input(
-                "libtorch serves no 8-bit or 4-bit weights here",
-                "Use the weights auto, f32 or bf16, or the CPU kernels.",
-            ));
-        }
-    };
-    let decoder = Decoder::load(checkpoint, options.device, kind)?;
+    let kind = options.weights.kind(named);
+    let mut decoder = Decoder::load(checkpoint, options.device, kind)?;
+    match options.weights {
+        // Unpacked for each product: it saves memory, not time.
+        Weights::Int4 => decoder.pack(Bits::Int4, false)?,
+        Weights::Int8 => tracing::warn!(
+            model = %checkpoint.dir().display(),
+            "libtorch has no 8-bit weights here: they are held as bf16"
+        ),
+        Weights::Auto | Weights::F32 | Weights::Bf16 => {}
+    }
     let a = decoder.architecture();
     let position = 2 * a.layers * a.kv_heads * a.head_dim * kind.elt_size_in_bytes() as i64;
     let positions = options.cache_bytes / usize::try_from(position).unwrap_or(1).max(1);
@@ -177,7 +202,8 @@ impl Texts {
         }
     }
 
-    /// The language model of a folder. One that has to go finishes its requests first.
+    /// The language model of a folder. One that has to go finishes its requests first, and is gone before the new one's
+    /// weights are read: there need not be memory for both.
     ///
     /// # Errors
     /// What is missing or wrong in the folder.
@@ -185,11 +211,11 @@ impl Texts {
         let held = match self.held.iter().position(|held| held.dir == dir) {
             Some(at) => self.held.remove(at),
             None => {
-                let loaded = Served::load(dir, &self.options);
-                if self.held.len() >= self.options.models.max(1) && loaded.is_ok() {
+                let found = Found::open(dir)?;
+                while self.held.len() >= self.options.models.max(1) {
                     self.held.remove(0);
                 }
-                loaded?
+                Served::load(dir, found, &self.options)?
             }
         };
         self.held.push(held);
@@ -245,9 +271,9 @@ impl Encoders {
         }
         let named = asked.model.as_ref().map(|dir| dir.to_string_lossy().into_owned());
         let key = (embedder_dir(named.as_deref())?, asked.max_length);
-        let held = match self.embedder.take() {
-            Some(held) if held.0 == key => held,
-            _ => {
+        let held = match self.embedder.take().filter(|held| held.0 == key) {
+            Some(held) => held,
+            None => {
                 let options = EmbedderOptions {
                     device: self.device,
                     weights: self.weights,
@@ -261,8 +287,12 @@ impl Encoders {
         let embedder = &self.embedder.insert(held).1;
         let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
         let found = embedder.embed(&texts)?;
-        let vectors: Vec<&[f32]> = found.vectors.chunks_exact(found.dimension.max(1)).collect();
-        Ok(json!({"vectors": vectors, "dimension": found.dimension, "truncated": found.truncated}))
+        let vectors = found.vectors.chunks_exact(found.dimension.max(1));
+        as_json(&Embedded {
+            vectors: vectors.map(<[f32]>::to_vec).collect(),
+            dimension: found.dimension,
+            truncated: found.truncated,
+        })
     }
 
     /// Scores documents for a question.
@@ -277,11 +307,12 @@ impl Encoders {
             ));
         }
         let key = (model_dir(&asked.model)?, asked.max_length);
-        let held = match self.reranker.take() {
-            Some(held) if held.0 == key => held,
-            _ => {
+        let held = match self.reranker.take().filter(|held| held.0 == key) {
+            Some(held) => held,
+            None => {
                 let options = RerankerOptions {
                     device: self.device,
+                    weights: self.weights,
                     max_length: asked.max_length,
                     ..RerankerOptions::default()
                 };
@@ -291,6 +322,19 @@ impl Encoders {
         };
         let documents: Vec<&str> = asked.documents.iter().map(String::as_str).collect();
         let found = self.reranker.insert(held).1.score(&asked.query, &documents)?;
-        Ok(json!({"order": found.order(), "scores": found.scores, "truncated": found.truncated}))
+        as_json(&Ranked {
+            order: found.order(),
+            scores: found.scores,
+            truncated: found.truncated,
+        })
     }
+}
+
+/// A reply's fields.
+///
+/// # Errors
+/// None that a reply of ours could have.
+pub fn as_json(reply: &impl Serialize) -> Result<Value, ModelError> {
+    serde_json::to_value(reply)
+        .map_err(|error| ModelError::input(error.to_string(), "Report this with the request."))
 }

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tch::Device;
 
-use super::{ServeOptions, serve};
+use super::{Backend, ServeOptions, Weights, serve};
 use crate::checkpoint::write_config;
 
 /// What the service wrote.
@@ -29,13 +29,21 @@ impl Write for Output {
 
 /// Replies in the order of their ids; parts stay in theirs.
 fn ask(requests: &[Value]) -> Vec<Value> {
-    let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
-    ask_text(&lines)
+    ask_with(ServeOptions::new(Device::Cpu), requests)
 }
 
 fn ask_text(lines: &str) -> Vec<Value> {
+    ask_of(ServeOptions::new(Device::Cpu), lines)
+}
+
+fn ask_with(options: ServeOptions, requests: &[Value]) -> Vec<Value> {
+    let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+    ask_of(options, &lines)
+}
+
+fn ask_of(options: ServeOptions, lines: &str) -> Vec<Value> {
     let output = Output::default();
-    serve(lines.as_bytes(), output.clone(), ServeOptions::new(Device::Cpu)).unwrap();
+    serve(lines.as_bytes(), output.clone(), options).unwrap();
     let written = output.0.lock().unwrap().clone();
     let mut replies: Vec<Value> = String::from_utf8(written)
         .unwrap()
@@ -190,5 +198,127 @@ fn requests_are_answered_together_in_parts_and_may_be_taken_back() {
         of(6)[0]["models"][0]["stats"]["prompt_tokens"].is_u64(),
         "{:?}",
         of(6)
+    );
+}
+
+#[test]
+fn a_reranker_is_held_as_encoders_are_to_be() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/encoders/bert-reranker");
+    let scores = |encoder_weights| -> Vec<f64> {
+        let options = ServeOptions {
+            encoder_weights,
+            ..ServeOptions::new(Device::Cpu)
+        };
+        let documents = ["a river", "the old garden wall", "bread and salt"];
+        let asked = json!({"id": 1, "op": "rerank", "model": model, "query": "who?", "documents": documents});
+        let replies = ask_with(options, &[asked]);
+        serde_json::from_value(replies[0]["scores"].clone()).unwrap()
+    };
+    let (exact, reduced) = (scores(Weights::F32), scores(Weights::Int4));
+    assert_ne!(
+        exact, reduced,
+        "4 bits a weight cannot give the same to the last digit"
+    );
+    assert!(exact.iter().zip(&reduced).all(|(a, b)| (a - b).abs() < 0.2));
+}
+
+#[test]
+fn libtorch_serves_every_kind_of_weights() {
+    let dir = model();
+    for weights in [Weights::F32, Weights::Bf16, Weights::Int8, Weights::Int4] {
+        let options = ServeOptions {
+            weights,
+            backend: Backend::Libtorch,
+            ..ServeOptions::new(Device::Cpu)
+        };
+        let asked = json!({"id": 1, "op": "generate", "model": dir.path(), "prompt": "hello", "max_new_tokens": 4,
+            "ignore_end": true});
+        let replies = ask_with(options, &[asked]);
+        assert_eq!(replies[0]["new_tokens"], 4, "{weights:?}: {replies:?}");
+    }
+}
+
+#[test]
+fn a_model_that_has_to_go_is_gone_before_the_next_ones_weights_are_read() {
+    let (first, broken) = (model(), model());
+    std::fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden/tiny-llama/adapter/adapter_model.safetensors"),
+        broken.path().join("model.safetensors"),
+    )
+    .unwrap();
+    let options = ServeOptions {
+        models: 1,
+        ..ServeOptions::new(Device::Cpu)
+    };
+    let generate = |id: u64, model: &Path| json!({"id": id, "op": "generate", "model": model, "prompt": "x", "max_new_tokens": 2});
+    let ask = |next: &Path| {
+        let stats = json!({"id": 3, "op": "stats"});
+        ask_with(options, &[generate(1, first.path()), generate(2, next), stats])
+    };
+    // Its weights are not there: room was made for them before that was seen.
+    let replies = ask(broken.path());
+    assert_eq!(replies[0]["new_tokens"], 2);
+    assert_eq!(replies[1]["error"]["code"], "model.tensor_missing", "{replies:?}");
+    assert_eq!(replies[2]["models"], json!([]));
+    // What can be seen to fail without weights makes nobody go.
+    let replies = ask(Path::new("/nowhere"));
+    assert_eq!(replies[2]["models"].as_array().unwrap().len(), 1, "{replies:?}");
+}
+
+#[test]
+fn tools_documents_and_switches_reach_the_template_and_nothing_said_is_no_text() {
+    let dir = model();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/chat.json");
+    let golden: Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
+    // With thoughts that can be switched off and tools, as Qwen3's has them.
+    let template = golden["templates"]["thoughts"].as_str().unwrap();
+    std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+    let chat = |id: u64, extra: Value| {
+        let mut request = json!({"id": id, "op": "generate", "model": dir.path(), "max_new_tokens": 1,
+            "messages": [{"role": "user", "content": "hi"}]});
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        request
+    };
+    let tool = json!({"name": "weather"});
+    let call =
+        json!({"role": "assistant", "content": null, "tool_calls": [{"name": "weather", "arguments": {}}]});
+    let replies = ask(&[
+        chat(1, json!({})),
+        chat(2, json!({"chat_template_kwargs": {"enable_thinking": false}})),
+        chat(3, json!({"tools": [tool]})),
+        chat(
+            4,
+            json!({"messages": [{"role": "user", "content": "hi"}, call, {"role": "tool", "content": "rain"}]}),
+        ),
+        chat(5, json!({"messages": [{"content": "hi"}]})),
+    ]);
+    // A token a byte.
+    let length = |at: usize| {
+        replies[at]["prompt_tokens"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{replies:?}"))
+    };
+    let plain = "<user>hi</user>\n<writer>".len() as u64;
+    assert_eq!(length(0), plain);
+    assert_eq!(length(1), plain + "() ".len() as u64);
+    assert_eq!(
+        length(2),
+        plain + "tools:\n{\"name\": \"weather\"}\n".len() as u64
+    );
+    assert_eq!(
+        length(3),
+        plain + "<writer>weather {}</writer>\n<replies><reply>rain</reply></replies>\n".len() as u64
+    );
+    let error = &replies[4]["error"];
+    assert_eq!(error["code"], "model.input");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("message 0 has no `role`")
     );
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Embed, Generate, Request, Rerank, ServeOptions,
-    models::{Encoders, Texts},
+    models::{Encoders, Texts, as_json},
     refusal,
 };
 use crate::{ModelError, generate::Event};
@@ -204,10 +204,7 @@ impl TextThread {
                 Event::Part { text, logprobs } => json!({"id": sent, "delta": text, "logprobs": logprobs}),
                 Event::Done(generated) => {
                     close(&open, &key, number);
-                    let reply = serde_json::to_value(&generated).map_err(|error| {
-                        ModelError::input(error.to_string(), "Report this with the request.")
-                    });
-                    answer(sent.clone(), reply)
+                    answer(sent.clone(), as_json(&generated))
                 }
                 Event::Failed(error) => {
                     close(&open, &key, number);

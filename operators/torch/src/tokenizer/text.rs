@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::{ChatTemplate, Message};
+use super::{ChatTemplate, Message, Rendered, Rendering};
 use crate::{ModelError, checkpoint::read_json};
 
 /// Longer texts are encoded in pieces, so that memory stays bounded.
@@ -129,6 +129,14 @@ impl TextTokenizer {
     /// As [`ChatTemplate::render`].
     pub fn render(&self, messages: &[Message], open: bool) -> Result<String, ModelError> {
         self.template.render(messages, open)
+    }
+
+    /// The same for turns of any fields, and with what else a template may ask for; see [`ChatTemplate::render_turns`].
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render_turns`].
+    pub fn render_turns(&self, turns: &[Value], with: &Rendering) -> Result<Rendered, ModelError> {
+        self.template.render_turns(turns, with)
     }
 
     /// An instruction up to the start of the answer, and the answer with its end: the two parts of a training row.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{Event, Request, Sink};
 use crate::{
     ModelError,
-    generate::{Finish, Generated, Logprob, Opened, Sampler, Sampling, Slot, TextWriter},
+    generate::{Finish, Generated, Logprob, Opened, Sampler, Sampling, Slot, TextWriter, logprob},
     tokenizer::TextTokenizer,
 };
 
@@ -96,7 +96,7 @@ impl Running {
         let raw = self.sampling.logprobs.map(|_| logits.to_vec());
         let token = self.sampler.pick(logits);
         if let (Some(raw), Some(top)) = (raw, self.sampling.logprobs) {
-            self.logprobs.push(Logprob::of(&raw, token, top));
+            self.logprobs.push(logprob(&raw, token, top));
         }
         self.last = Some([token]);
         let stopped = match self.writer.push(token) {

@@ -31,7 +31,7 @@ const DEFAULT: &str = "default";
 /// The one for conversations with tools, where a model has both.
 const WITH_TOOLS: &str = "tool_use";
 const FILE: &str = "chat_template.jinja";
-const PLAIN: &str = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}\
+const PLAIN: &str = "{{ bos_token }}{% for message in messages %}{{ message['content'] or '' }}\
 {% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\\n\\n' }}{% endif %}{% endfor %}";
 
 /// A turn of a conversation.
