@@ -14,7 +14,7 @@ TORCH=${TORCH:-target/release/twinloom-torch}
 DEVICE=${DEVICE:-cuda}
 GOLDEN=operators/torch/tests/golden
 EMBEDDER=${EMBEDDER:-.cache/minilm}
-RERANKER=${RERANKER:-$GOLDEN/encoders/bert-reranker}
+RERANKER=${RERANKER:-}
 ARTICLES=${ARTICLES:-../shared/data/articles.jsonl}
 PEERS=${PEERS:-../shared/bench/peers}
 PYTHON=${PEERS_PYTHON:-}
@@ -95,7 +95,15 @@ if [ -f "$ARTICLES" ]; then
   else
     say "SKIP: no embedder in $EMBEDDER: run infra/setup/embedder.sh"
   fi
-  bench rerank "${on[@]}" --model "$RERANKER" --articles "$ARTICLES" --limit $limit
+  if [ -z "$RERANKER" ] && [ -n "$PYTHON" ] && [ -f "$EMBEDDER/config.json" ]; then
+    # Of the embedder's shape; without it the tiny one shows that reranking works, and no figure.
+    RERANKER=$scratch/reranker
+    figure "$PYTHON" infra/bench/rerank.py make "$EMBEDDER" "$RERANKER" >&2
+  fi
+  bench rerank "${on[@]}" --model "${RERANKER:-$GOLDEN/encoders/bert-reranker}" --articles "$ARTICLES" --limit $limit
+  if [ -n "$PYTHON" ] && [ -n "$RERANKER" ]; then
+    figure "$PYTHON" infra/bench/rerank.py run "$RERANKER" "$ARTICLES" "${on[@]}" --limit $limit
+  fi
 else
   say "SKIP: no articles at $ARTICLES"
 fi
