@@ -318,4 +318,10 @@ looking("everything can be reached by keyboard", "/", async (page) => {
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/runs\/\w{26}$/);
+  // With a pointer: the second row of the newest run.
+  await page.goBack();
+  await page.locator(".grid-cells").hover({ position: { x: 11, y: 33 } });
+  await page.locator(".grid-detail", { hasText: "after in run" }).waitFor();
+  await page.locator(".grid-cells").click({ position: { x: 11, y: 33 } });
+  await page.waitForURL(/\/runs\/\w{26}\?task=after$/);
 });

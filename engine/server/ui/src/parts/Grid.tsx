@@ -17,6 +17,14 @@ import "./grid.css";
 const HEAD = -1;
 const BARS = 46;
 
+/** Beyond what is in view. */
+const OVERSCAN = 4;
+
+/** Tiles that can be in view at once. What leaves on one side is drawn anew on the other, and no picture is made. */
+function ring(size: number | undefined): number {
+  return Math.ceil(((size ?? 0) / CELL + 2 * OVERSCAN) / TILE) + 1;
+}
+
 /** The tiles that hold what is in view. */
 function tilesOf(items: VirtualItem[]): number[] {
   return [...new Set(items.map(({ index }) => Math.floor(index / TILE)))];
@@ -29,8 +37,8 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
   const [at, setAt] = useState<{ run: number; task: number }>();
   const id = useId();
   const theme = useTheme();
-  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4, useFlushSync: false });
-  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: 4, useFlushSync: false });
+  const across = useVirtualizer({ horizontal: true, count: runs.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: OVERSCAN, useFlushSync: false });
+  const down = useVirtualizer({ count: tasks.length, getScrollElement: () => scroll.current, estimateSize: () => CELL, overscan: OVERSCAN, useFlushSync: false });
   const columns = across.getVirtualItems();
   const rows = down.getVirtualItems();
   const lastColumn = columns.at(-1)?.index ?? 0;
@@ -72,6 +80,7 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
     } else if (event.key === "Enter" && at) open(at.run, at.task);
     else if (event.key === "Escape") setAt(undefined);
   };
+  const [wide, high] = [ring(across.scrollRect?.width), ring(down.scrollRect?.height)];
   const width = across.getTotalSize();
   const height = down.getTotalSize();
   return (
@@ -105,7 +114,7 @@ export function Grid({ data, onEnd }: { data: GridData; onEnd?: () => void }) {
           })}
         </div>
         <div className="grid-cells" role="presentation" style={{ width, height }} onMouseMove={onPoint} onClick={onPick}>
-          {tilesOf(rows).map((row) => tilesOf(columns).map((column) => <GridTile key={`${row} ${column}`} data={data} across={column} down={row} theme={theme} scale={devicePixelRatio} />))}
+          {tilesOf(rows).map((row) => tilesOf(columns).map((column) => <GridTile key={`${row % high} ${column % wide}`} data={data} across={column} down={row} theme={theme} scale={devicePixelRatio} />))}
           {at && at.task !== HEAD && (
             <div role="row" aria-rowindex={at.task + 1}>
               <div role="gridcell" id={`${id}-${at.run}-${at.task}`} aria-colindex={at.run + 1} aria-label={`${tasks[at.task]?.id ?? ""}: ${cell ? look(cell.state).word : "not in this run"}`} className="grid-at" style={{ left: at.run * CELL, top: at.task * CELL, width: CELL, height: CELL }} />

@@ -9,14 +9,14 @@ const RADIUS = 3;
 export const GLYPH = 13;
 
 // One picture for each state, theme and resolution.
-const sprites = new Map<string, HTMLCanvasElement>();
+const sprites = new Map<string, ImageBitmap>();
 
-function sprite(state: string, theme: string, scale: number): HTMLCanvasElement {
+function sprite(state: string, theme: string, scale: number): ImageBitmap {
   const key = `${state} ${theme} ${scale}`;
   const known = sprites.get(key);
   if (known) return known;
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = Math.round(CELL * scale);
+  const side = Math.round(CELL * scale);
+  const canvas = new OffscreenCanvas(side, side);
   const context = canvas.getContext("2d");
   if (context) {
     const colours = getComputedStyle(document.documentElement);
@@ -39,8 +39,9 @@ function sprite(state: string, theme: string, scale: number): HTMLCanvasElement 
       }
     }
   }
-  sprites.set(key, canvas);
-  return canvas;
+  const drawn = canvas.transferToImageBitmap();
+  sprites.set(key, drawn);
+  return drawn;
 }
 
 export function turns(state: string): boolean {
@@ -49,10 +50,13 @@ export function turns(state: string): boolean {
 
 /** Draws rows of states; a place without one stays empty. */
 export function draw(canvas: HTMLCanvasElement, rows: (string | undefined)[][], theme: string, scale: number) {
-  canvas.width = Math.round((rows[0]?.length ?? 0) * CELL * scale);
-  canvas.height = Math.round(rows.length * CELL * scale);
+  const width = Math.round((rows[0]?.length ?? 0) * CELL * scale);
+  const height = Math.round(rows.length * CELL * scale);
   const context = canvas.getContext("2d");
   if (!context) return;
+  // A new size takes new memory.
+  if (canvas.width === width && canvas.height === height) context.clearRect(0, 0, width, height);
+  else Object.assign(canvas, { width, height });
   for (const [row, states] of rows.entries()) {
     for (const [column, state] of states.entries()) {
       if (state) context.drawImage(sprite(state, theme, scale), Math.round(column * CELL * scale), Math.round(row * CELL * scale));

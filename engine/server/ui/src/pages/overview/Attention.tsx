@@ -27,10 +27,6 @@ export function Bad({ data }: { data: Data }) {
   return (
     <Section title="Failing and late">
       <ul className="list">
-        <Broken items={data.broken} />
-        <Triggers items={data.trigger_failures} />
-        <Queues items={data.queues} />
-        <Destinations items={data.destinations} />
         {failed.map((run) => (
           <li key={run.id}>
             <Status state={run.state} />
@@ -58,6 +54,10 @@ export function Bad({ data }: { data: Data }) {
             </span>
           </li>
         ))}
+        <Broken items={data.broken} />
+        <Triggers items={data.trigger_failures} />
+        <Queues items={data.queues} />
+        <Destinations items={data.destinations} />
         {late.map((item) => (
           <li key={item.dataset}>
             <Status state="late" />
