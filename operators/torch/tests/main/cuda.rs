@@ -1,6 +1,7 @@
 //! What is run where there is a GPU: as a dry run on the CPU, and for real where there is one.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -42,7 +43,8 @@ fn a_gpu_computes_what_the_cpu_computes() {
     let info = torch().args(["info", "--json"]).output().unwrap();
     let info: Value = serde_json::from_slice(&info.stdout).unwrap();
     if info["cuda"] != true {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIP: no usable GPU ({})",
             info["cuda_problem"].as_str().unwrap_or("none is there")
         );
@@ -112,7 +114,10 @@ fn a_difference_between_a_device_and_the_cpu_is_told_and_fails() {
 fn the_script_for_gpus_runs_its_commands_on_a_cpu() {
     let python = Command::new("python3").arg("--version").output();
     if !python.is_ok_and(|out| out.status.success()) {
-        eprintln!("SKIP: no python3, which makes the script's checkpoints");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: no python3, which makes the script's checkpoints"
+        );
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
