@@ -93,7 +93,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let engine = service.engine().clone();
         let meta = engine.config().meta.clone();
-        if !config.address.ip().is_loopback() && !meta.has_users().await? {
+        if !is_loopback(config.address) && !meta.has_users().await? {
             return Err(ServerError::NeedsLogin {
                 address: config.address,
             });
@@ -121,7 +121,7 @@ impl Server {
             store: engine.config().store.clone(),
             registry: Arc::clone(&engine.config().registry),
             home: engine.config().home.clone(),
-            accounts: Accounts::new(meta.clone()),
+            accounts: Accounts::of_server(meta.clone(), !is_loopback(address)),
             policy: Policy::of(&document),
             secrets,
             service,
@@ -166,6 +166,11 @@ impl Server {
             teller.shutdown().await;
         }
     }
+}
+
+/// Whether only this machine can reach an address.
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {

@@ -41,6 +41,8 @@ pub struct NewToken {
 pub struct Accounts {
     meta: Meta,
     throttle: Throttle,
+    /// Whether others can reach the server: then the login is on even where no user is left.
+    reachable: bool,
     /// Once there is a user the login stays on, until none is left.
     has_users: Mutex<Option<(bool, Instant)>>,
 }
@@ -58,21 +60,33 @@ pub struct Session {
 }
 
 impl Accounts {
-    /// Over a database.
+    /// Over a database, for the person at the machine.
     pub fn new(meta: Meta) -> Self {
         Self {
             meta,
             throttle: Throttle::default(),
+            reachable: false,
             has_users: Mutex::new(None),
         }
     }
 
-    /// Whether there are users, and so a login. Known for a second, since every request asks; a change in this process
-    /// is seen at once.
+    /// Of a server; `reachable` is whether it listens on anything but loopback.
+    pub fn of_server(meta: Meta, reachable: bool) -> Self {
+        Self {
+            reachable,
+            ..Self::new(meta)
+        }
+    }
+
+    /// Whether there is a login: where there are users, and always where others can reach the server. Known for a
+    /// second, since every request asks; a change in this process is seen at once.
     ///
     /// # Errors
     /// What the database says.
     pub async fn login_required(&self) -> Answer<bool> {
+        if self.reachable {
+            return Ok(true);
+        }
         let known = *self
             .has_users
             .lock()
@@ -246,7 +260,8 @@ impl Accounts {
         Ok(row)
     }
 
-    /// Refuses a change that leaves users but no admin among them.
+    /// Refuses a change that leaves users but no admin among them; on a server that others can reach, also one that
+    /// leaves nobody at all.
     ///
     /// # Errors
     /// `user.last_admin`.
@@ -255,7 +270,7 @@ impl Accounts {
         let users = self.meta.users().await?;
         let others: Vec<&UserRow> = users.iter().filter(|row| row.name != name).collect();
         let left = others.iter().any(|row| is_admin(row)) || after.is_some_and(is_admin);
-        let nobody_left = others.is_empty() && after.is_none();
+        let nobody_left = others.is_empty() && after.is_none() && !self.reachable;
         self.forget();
         if left || nobody_left {
             return Ok(());

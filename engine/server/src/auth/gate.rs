@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -54,7 +54,8 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
     };
     let name = name.to_owned();
     let writes = !matches!(method, Method::GET | Method::HEAD);
-    let who = match admit(&app, request.headers(), rule, writes).await {
+    let peer = peer(request.extensions());
+    let who = match admit(&app, request.headers(), peer, rule, writes).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
@@ -68,8 +69,14 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
     response
 }
 
-async fn admit(app: &Shared, headers: &HeaderMap, rule: Rule, writes: bool) -> Answer<Principal> {
-    let who = identify(app, headers, rule == Rule::Public).await?;
+async fn admit(
+    app: &Shared,
+    headers: &HeaderMap,
+    peer: IpAddr,
+    rule: Rule,
+    writes: bool,
+) -> Answer<Principal> {
+    let who = identify(app, headers, peer, rule == Rule::Public).await?;
     if writes && let Means::Session { csrf, .. } = &who.means {
         let given = headers.get(CSRF).and_then(|value| value.to_str().ok());
         // A login replaces a session and cannot know its token.
@@ -98,7 +105,7 @@ async fn admit(app: &Shared, headers: &HeaderMap, rule: Rule, writes: bool) -> A
     }
 }
 
-async fn identify(app: &Shared, headers: &HeaderMap, lenient: bool) -> Answer<Principal> {
+async fn identify(app: &Shared, headers: &HeaderMap, peer: IpAddr, lenient: bool) -> Answer<Principal> {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -111,7 +118,7 @@ async fn identify(app: &Shared, headers: &HeaderMap, lenient: bool) -> Answer<Pr
             result => result,
         };
     }
-    if !app.accounts.login_required().await? {
+    if peer.to_canonical().is_loopback() && !app.accounts.login_required().await? {
         return Ok(Principal::local());
     }
     if let Some(value) = cookie_of(headers)
@@ -168,6 +175,13 @@ pub fn no_cookie(secure: bool) -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}")
 }
 
+fn peer(extensions: &Extensions) -> IpAddr {
+    let info = extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| {
+        address.ip()
+    })
+}
+
 /// Where a request comes from.
 pub struct Client {
     /// The peer's address.
@@ -180,15 +194,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let origin = parts
             .headers
             .get(header::ORIGIN)
             .and_then(|value| value.to_str().ok());
         Ok(Self {
-            address: info.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| {
-                address.ip()
-            }),
+            address: peer(&parts.extensions),
             secure: origin.is_some_and(|origin| origin.starts_with("https://")),
         })
     }

@@ -169,3 +169,36 @@ async fn others_cannot_reach_it_without_a_login() {
         .await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_from_outside_when_the_last_user_is_gone() {
+    let mut server = Running::start(&[("greet", GREET)]).await;
+    let body = json!({ "name": "ada", "roles": ["admin"], "password": "correct horse battery" });
+    assert_eq!(server.post("/users", body.clone()).await.0, StatusCode::CREATED);
+    let open = listen(&server.service, "0.0.0.0:0").await.ok().unwrap();
+    server.base = format!("http://127.0.0.1:{}", open.address().port());
+    let log_in = json!({ "name": "ada", "password": "correct horse battery" });
+    let session = server.request(Method::POST, "/api/v1/session").json(&log_in);
+    let session = session.send().await.unwrap();
+    let cookie = session.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let csrf = session.json::<serde_json::Value>().await.unwrap()["csrf"].clone();
+    let delete = server
+        .request(Method::DELETE, "/api/v1/users/ada")
+        .header("cookie", cookie.split(';').next().unwrap())
+        .header("x-csrf-token", csrf.as_str().unwrap());
+    assert_eq!(server.answer(delete).await.1["code"], "user.last_admin");
+    // Whoever holds the database can still do it.
+    server.meta().delete_user("ada").await.unwrap();
+    for (method, path) in [(Method::GET, "/overview"), (Method::GET, "/users"), (Method::POST, "/users")] {
+        let request = server.request(method, &format!("/api/v1{path}")).json(&body);
+        let (status, problem) = server.answer(request).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: {problem}");
+    }
+    let me = server.get("/me").await;
+    assert_eq!(
+        (me["login_required"].as_bool(), me["signed_in"].as_bool()),
+        (Some(true), Some(false))
+    );
+    open.shutdown().await;
+    server.stop().await;
+}
