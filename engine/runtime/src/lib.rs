@@ -36,5 +36,6 @@ pub use config::EngineConfig;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use executor::Programs;
+pub use owner::is_running;
 pub use secrets::{EnvironmentSecrets, SecretSource};
 pub use service::{Service, ServiceConfig, ServiceError};

@@ -74,6 +74,13 @@ impl Owner {
     }
 }
 
+/// Whether the engine of this name (`Engine::owner`) runs. On another host only the end of its lease tells; a text that no
+/// engine wrote is nobody's.
+#[must_use]
+pub fn is_running(owner: &str, lease_until: Option<Timestamp>) -> bool {
+    Owner::parse(owner).is_some_and(|owner| owner.is_alive(lease_until, Timestamp::now()))
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

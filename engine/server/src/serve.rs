@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
     timeout::TimeoutLayer,
@@ -26,7 +26,11 @@ use crate::{
     api::trouble::Failures,
     auth::{accounts::Accounts, gate, policy::Policy},
     error::ServerError,
-    http::{guard, idempotency, problem::Problem, rate},
+    http::{
+        guard, idempotency,
+        problem::{Problem, panicked},
+        rate,
+    },
     live::hub::Hub,
     metrics::Metrics,
     notify, openapi,
@@ -76,6 +80,7 @@ pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    writes: TaskTracker,
     helpers: Vec<JoinHandle<()>>,
     teller: Option<Teller>,
 }
@@ -108,6 +113,8 @@ impl Server {
             Some(collector) => Some(Teller::start(&engine, meta.clone(), collector)?),
             None => None,
         };
+        idempotency::free_claims(&meta).await?;
+        let writes = TaskTracker::new();
         let metrics = Metrics::new();
         let (live, hub) = Hub::start(meta.clone(), &engine);
         let (routes, document) = openapi::routes();
@@ -125,6 +132,7 @@ impl Server {
             policy: Policy::of(&document),
             secrets,
             service,
+            writes: writes.clone(),
             rates: rate::Rates::new(config.requests_per_second.max(1)),
             document: text.into(),
             host_names: config.host_names,
@@ -141,6 +149,7 @@ impl Server {
             address,
             stop,
             serving,
+            writes,
             helpers,
             teller,
         })
@@ -158,6 +167,10 @@ impl Server {
         if tokio::time::timeout(GRACE, &mut self.serving).await.is_err() {
             // Streams have no end of their own.
             self.serving.abort();
+        }
+        self.writes.close();
+        if tokio::time::timeout(GRACE, self.writes.wait()).await.is_err() {
+            tracing::warn!(writes = self.writes.len(), "the server ends before these writes");
         }
         for helper in &self.helpers {
             helper.abort();
@@ -216,13 +229,6 @@ async fn not_allowed() -> Problem {
         "this address does not take that method",
         "GET /api/v1/openapi.json lists what there is.",
     )
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    Problem::internal(text.unwrap_or("a handler panicked")).into_response()
 }
 
 /// Whether the database and the scheduler answer.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
 use twinloom_meta::Meta;
 use twinloom_runtime::{Engine, Service, triggers::Condition};
 use twinloom_sdk::Registry;
@@ -47,6 +48,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Secrets.
     pub secrets: Arc<Vault>,
+    /// Writes under way: they end even where nobody waits for the answer any more.
+    pub writes: TaskTracker,
     /// Requests by client.
     pub rates: Rates,
     /// The API's document, as JSON.

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    sea_query::{IntoCondition, OnConflict},
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::{ExprTrait, IntoCondition, OnConflict},
 };
 
 use super::Meta;
@@ -216,34 +215,27 @@ impl Meta {
 
 /// Kept answers.
 impl Meta {
-    /// Takes a key for a request: none where it was free, else what stands under it. Answers from before `since` go.
+    /// Takes a key for a request: none where it was free, else what stands under it. Answers from before `since` go, and
+    /// so do keys without an answer whose server has not said since `stale` that it is at work.
     ///
     /// # Errors
-    /// `meta.not_writable`.
+    /// `meta.not_writable`; `meta.exists` where another takes it at this moment.
     pub async fn claim_answer(
         &self,
         row: &KeptAnswer,
         since: Timestamp,
+        stale: Timestamp,
     ) -> Result<Option<KeptAnswer>, MetaError> {
         use kept_answer::{Column, Entity, Model};
         let transaction = self.pools.begin().await?;
+        let silent = Column::Status.is_null().and(Column::At.lt(micros(stale)));
         Entity::delete_many()
-            .filter(Column::At.lt(micros(since)))
+            .filter(Column::At.lt(micros(since)).or(silent))
             .exec(&transaction)
             .await?;
         if let Some(found) = Entity::find_by_id(&row.key).one(&transaction).await? {
             transaction.commit().await?;
-            return Ok(Some(KeptAnswer {
-                at: time("kept_answers.at", found.at)?,
-                status: found
-                    .status
-                    .map(|status| number("kept_answers.status", status))
-                    .transpose()?,
-                key: found.key,
-                fingerprint: found.fingerprint,
-                content_type: found.content_type,
-                body: found.body,
-            }));
+            return kept_row(found).map(Some);
         }
         let model = Model {
             key: row.key.clone(),
@@ -252,6 +244,7 @@ impl Meta {
             status: None,
             content_type: None,
             body: None,
+            owner: Some(row.owner.clone()),
         };
         Entity::insert(model.into_active_model())
             .exec_without_returning(&transaction)
@@ -260,30 +253,61 @@ impl Meta {
         Ok(None)
     }
 
-    /// Keeps the answer to a request whose key was taken; without one the key is free again.
+    /// Keys that are taken and have no answer yet.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn open_claims(&self) -> Result<Vec<KeptAnswer>, MetaError> {
+        let found = kept_answer::Entity::find()
+            .filter(kept_answer::Column::Status.is_null())
+            .all(&self.pools.reader)
+            .await?;
+        found.into_iter().map(kept_row).collect()
+    }
+
+    /// Says that the request whose key was taken is under way; whether the key is still its owner's.
+    ///
+    /// # Errors
+    /// `meta.not_writable`.
+    pub async fn renew_claim(&self, key: &str, owner: &str, at: Timestamp) -> Result<bool, MetaError> {
+        let transaction = self.pools.begin().await?;
+        let renewed = kept_answer::Entity::update_many()
+            .col_expr(kept_answer::Column::At, micros(at).into())
+            .filter(claimed(key, owner))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(renewed.rows_affected > 0)
+    }
+
+    /// Keeps the answer to a request whose key was taken; without one the key is free again. A key that is not its
+    /// owner's any more is left as it is.
     ///
     /// # Errors
     /// `meta.not_writable`.
     pub async fn keep_answer(
         &self,
         key: &str,
+        owner: &str,
         answer: Option<(u16, String, String)>,
     ) -> Result<(), MetaError> {
-        use kept_answer::{ActiveModel, Entity};
+        use kept_answer::{Column, Entity};
         let transaction = self.pools.begin().await?;
         match answer {
             Some((status, content_type, body)) => {
-                let model = ActiveModel {
-                    key: Set(key.to_owned()),
-                    status: Set(Some(i64::from(status))),
-                    content_type: Set(Some(content_type)),
-                    body: Set(Some(body)),
-                    ..ActiveModel::default()
-                };
-                Entity::update(model).exec(&transaction).await?;
+                Entity::update_many()
+                    .col_expr(Column::Status, i64::from(status).into())
+                    .col_expr(Column::ContentType, content_type.into())
+                    .col_expr(Column::Body, body.into())
+                    .filter(claimed(key, owner))
+                    .exec(&transaction)
+                    .await?;
             }
             None => {
-                Entity::delete_by_id(key).exec(&transaction).await?;
+                Entity::delete_many()
+                    .filter(claimed(key, owner))
+                    .exec(&transaction)
+                    .await?;
             }
         }
         Ok(transaction.commit().await?)
@@ -374,6 +398,8 @@ impl Meta {
             updated_at: micros(row.updated_at),
             last_error: row.last_error.clone(),
             next_at: row.next_at.map(micros),
+            owner: None,
+            lease_until: None,
         };
         let columns = [
             Column::Config,
@@ -425,6 +451,28 @@ impl Meta {
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
     }
+}
+
+/// A key that is taken by this owner and has no answer yet.
+fn claimed(key: &str, owner: &str) -> Condition {
+    use kept_answer::Column;
+    Condition::all()
+        .add(Column::Key.eq(key))
+        .add(Column::Owner.eq(owner))
+        .add(Column::Status.is_null())
+}
+
+fn kept_row(row: kept_answer::Model) -> Result<KeptAnswer, MetaError> {
+    let status = row.status.map(|status| number("kept_answers.status", status));
+    Ok(KeptAnswer {
+        at: time("kept_answers.at", row.at)?,
+        status: status.transpose()?,
+        key: row.key,
+        fingerprint: row.fingerprint,
+        owner: row.owner.unwrap_or_default(),
+        content_type: row.content_type,
+        body: row.body,
+    })
 }
 
 fn words(words: &[String]) -> Result<String, MetaError> {

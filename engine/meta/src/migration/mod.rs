@@ -3,6 +3,7 @@
 mod m0001_tables;
 mod m0002_triggers;
 mod m0003_accounts;
+mod m0004_claims;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_tables::First),
             Box::new(m0002_triggers::Second),
             Box::new(m0003_accounts::Third),
+            Box::new(m0004_claims::Fourth),
         ]
     }
 }

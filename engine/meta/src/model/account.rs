@@ -65,8 +65,10 @@ pub struct KeptAnswer {
     pub key: String,
     /// Hash of what was asked.
     pub fingerprint: String,
-    /// When it was asked.
+    /// When it was asked; while it is under way, when its server last said so.
     pub at: Timestamp,
+    /// The engine of the server that answers it.
+    pub owner: String,
     /// The status; none while the first request is under way.
     pub status: Option<u16>,
     /// The body's type.

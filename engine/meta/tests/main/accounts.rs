@@ -138,24 +138,31 @@ async fn a_key_is_taken_once_until_its_answer_is_forgotten() {
             key: "key".to_owned(),
             fingerprint: "request".to_owned(),
             at: NOW,
+            owner: "one".to_owned(),
             status: None,
             content_type: None,
             body: None,
         };
-        assert_eq!(meta.claim_answer(&row, NOW).await.unwrap(), None);
-        assert_eq!(meta.claim_answer(&row, NOW).await.unwrap(), Some(row.clone()));
-        let answer = Some((201, "application/json".to_owned(), "{}".to_owned()));
-        meta.keep_answer("key", answer).await.unwrap();
-        let kept = meta.claim_answer(&row, NOW).await.unwrap().unwrap();
+        let claim = async |since, stale| meta.claim_answer(&row, since, stale).await.unwrap();
+        assert_eq!(claim(NOW, NOW).await, None);
+        assert_eq!(claim(NOW, NOW).await, Some(row.clone()));
+        assert_eq!(meta.open_claims().await.unwrap(), [row.clone()]);
+        let answer = |body: &str| Some((201, "application/json".to_owned(), body.to_owned()));
+        meta.keep_answer("key", "two", answer("another's")).await.unwrap();
+        meta.keep_answer("key", "one", answer("{}")).await.unwrap();
+        let kept = claim(NOW, later(1)).await.unwrap();
         assert_eq!((kept.status, kept.body.as_deref()), (Some(201), Some("{}")));
-        meta.keep_answer("key", None).await.unwrap();
-        assert_eq!(meta.claim_answer(&row, NOW).await.unwrap(), None);
-        assert_eq!(
-            meta.claim_answer(&row, later(1)).await.unwrap(),
-            None,
-            "{}",
-            backend.name
-        );
+        assert!(meta.open_claims().await.unwrap().is_empty());
+        meta.keep_answer("key", "one", None).await.unwrap();
+        assert!(claim(NOW, NOW).await.is_some(), "an answer stays");
+        assert_eq!(claim(later(1), NOW).await, None, "{}", backend.name);
+        // A server that falls silent loses the key, and does not get it back.
+        assert!(meta.renew_claim("key", "one", later(1)).await.unwrap());
+        assert!(claim(NOW, later(1)).await.is_some());
+        assert_eq!(claim(NOW, later(2)).await, None);
+        assert!(!meta.renew_claim("key", "two", later(3)).await.unwrap());
+        meta.keep_answer("key", "one", None).await.unwrap();
+        assert_eq!(claim(NOW, NOW).await, None, "given up, so free");
     }
 }
 

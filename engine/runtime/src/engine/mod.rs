@@ -69,6 +69,12 @@ impl Engine {
         &self.shared.config
     }
 
+    /// The name under which it owns runs: another for each engine, also of one process.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        self.shared.owner.to_string()
+    }
+
     /// The time by the engine's clock.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
+    body::{Body, to_bytes},
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
     http::{Extensions, HeaderMap, Method, header, request::Parts},
     middleware::Next,
@@ -19,7 +20,8 @@ use super::{
     token,
 };
 use crate::{
-    http::problem::{Answer, Problem},
+    http::problem::{Answer, Problem, caught, too_large},
+    serve::MOST_BODY,
     state::Shared,
 };
 
@@ -59,14 +61,36 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    let subject = request.uri().path().chars().take(500).collect::<String>();
-    let read_only = matches!(name.as_str(), "validate");
     request.extensions_mut().insert(who.clone());
-    let response = next.run(request).await;
-    if writes && !read_only {
-        audit(&app, &who, &name, subject, response.status().as_u16()).await;
+    if !writes || name == "validate" {
+        return next.run(request).await;
     }
-    response
+    match write(app, who, name, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Lets a write through and notes it in the audit log. Once its body is there it goes to its end, whether anyone still
+/// waits for the answer or not.
+async fn write(
+    app: Shared,
+    who: Principal,
+    name: String,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MOST_BODY).await.map_err(|_| too_large())?;
+    let subject = parts.uri.path().chars().take(500).collect::<String>();
+    let request = Request::from_parts(parts, Body::from(body));
+    let writes = app.writes.clone();
+    let writing = writes.spawn(async move {
+        let response = caught(next.run(request)).await;
+        audit(&app, &who, &name, subject, response.status().as_u16()).await;
+        response
+    });
+    writing.await.map_err(Problem::internal)
 }
 
 async fn admit(

@@ -1,4 +1,10 @@
 //! `Idempotency-Key`: the same write twice has the effect and the answer of once, for a day.
+//!
+//! A key is taken before its write and gets the answer after it. The gate lets a write go to its end even where its caller
+//! has left, so a key stays without an answer only where its server is gone: then it is free again at the next start, or
+//! after [`SILENT`].
+
+use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -8,17 +14,35 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
-use twinloom_meta::KeptAnswer;
+use twinloom_meta::{KeptAnswer, Meta, MetaError};
+use twinloom_runtime::is_running;
 
-use super::problem::{Answer, Problem};
+use super::problem::{Answer, Problem, caught, too_large};
 use crate::{auth::principal::Principal, serve::MOST_BODY, state::Shared};
 
 /// How long an answer is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// How often it is said that a request is under way.
+const SAID_EVERY: Duration = Duration::from_secs(30);
+/// A key whose server has not said so for this long is free again.
+const SILENT: SignedDuration = SignedDuration::from_mins(2);
 /// The longest key.
 const LONGEST_KEY: usize = 200;
 /// Answers with these carry a secret, and are not kept.
 const NOT_KEPT: [&str; 2] = ["/api/v1/tokens", "/api/v1/session"];
+
+/// Frees the keys that servers had taken which are gone.
+///
+/// # Errors
+/// What the database says.
+pub async fn free_claims(meta: &Meta) -> Result<(), MetaError> {
+    for claim in meta.open_claims().await? {
+        if !is_running(&claim.owner, claim.at.checked_add(SILENT).ok()) {
+            meta.keep_answer(&claim.key, &claim.owner, None).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Answers a repeated write from what was kept.
 pub async fn once(State(app): State<Shared>, who: Principal, request: Request, next: Next) -> Response {
@@ -65,16 +89,34 @@ async fn answer(
         key: format!("{}\n{key}", who.name),
         fingerprint: hasher.finalize().to_hex().to_string(),
         at: now,
+        owner: app.engine.owner(),
         status: None,
         content_type: None,
         body: None,
     };
-    let since = now.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
-    if let Some(found) = app.meta.claim_answer(&row, since).await? {
-        return replay(&row, found);
+    let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    match app.meta.claim_answer(&row, before(KEPT), before(SILENT)).await {
+        Ok(None) => {}
+        Ok(Some(found)) => return replay(&row, found),
+        Err(MetaError::Exists { .. }) => return Err(in_progress()),
+        Err(error) => return Err(error.into()),
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    keep(app, &row.key, response).await
+    let answering = caught(next.run(Request::from_parts(parts, Body::from(body))));
+    let response = tokio::select! {
+        response = answering => response,
+        never = say_so(&app.meta, &row) => never,
+    };
+    keep(app, &row, response).await
+}
+
+/// Says again and again that the request is under way.
+async fn say_so(meta: &Meta, row: &KeptAnswer) -> Response {
+    loop {
+        tokio::time::sleep(SAID_EVERY).await;
+        if let Err(error) = meta.renew_claim(&row.key, &row.owner, Timestamp::now()).await {
+            tracing::warn!(%error, "the key of a write could not be held");
+        }
+    }
 }
 
 fn replay(row: &KeptAnswer, found: KeptAnswer) -> Answer<Response> {
@@ -86,11 +128,7 @@ fn replay(row: &KeptAnswer, found: KeptAnswer) -> Answer<Response> {
         ));
     }
     let (Some(status), Some(kind), Some(body)) = (found.status, found.content_type, found.body) else {
-        return Err(Problem::conflict(
-            "request.in_progress",
-            "the first request with this key is still under way",
-            "Ask again in a moment.",
-        ));
+        return Err(in_progress());
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let mut response = (status, body).into_response();
@@ -103,8 +141,16 @@ fn replay(row: &KeptAnswer, found: KeptAnswer) -> Answer<Response> {
     Ok(response)
 }
 
+fn in_progress() -> Problem {
+    Problem::conflict(
+        "request.in_progress",
+        "the first request with this key is still under way",
+        "Ask again in a moment.",
+    )
+}
+
 /// Keeps what tells the caller how it went; what may pass (5xx, 429) and denials free the key again.
-async fn keep(app: &Shared, key: &str, response: Response) -> Answer<Response> {
+async fn keep(app: &Shared, row: &KeptAnswer, response: Response) -> Answer<Response> {
     let status = response.status();
     let passing = status.is_server_error()
         || matches!(
@@ -115,7 +161,7 @@ async fn keep(app: &Shared, key: &str, response: Response) -> Answer<Response> {
     let body: Bytes = match to_bytes(body, MOST_BODY).await {
         Ok(body) => body,
         Err(error) => {
-            app.meta.keep_answer(key, None).await?;
+            app.meta.keep_answer(&row.key, &row.owner, None).await?;
             return Err(Problem::internal(error));
         }
     };
@@ -131,15 +177,9 @@ async fn keep(app: &Shared, key: &str, response: Response) -> Answer<Response> {
             text,
         )
     });
-    app.meta.keep_answer(key, kept).await?;
+    // What is done is done, whether its answer can be kept or not.
+    if let Err(error) = app.meta.keep_answer(&row.key, &row.owner, kept).await {
+        tracing::error!(%error, "the answer to a write could not be kept");
+    }
     Ok(Response::from_parts(parts, Body::from(body)))
-}
-
-fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "request.too_large",
-        "the body is too large",
-        format!("Send at most {MOST_BODY} bytes."),
-    )
 }

@@ -1,9 +1,12 @@
 //! Errors as RFC 9457 problem documents, with the command line's codes and hints.
 
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 use twinloom_meta::MetaError;
@@ -11,6 +14,8 @@ use twinloom_runtime::{EngineError, ServiceError, dags::DagsError};
 use twinloom_spec::Diagnostics;
 use twinloom_store::StoreError;
 use utoipa::ToSchema;
+
+use crate::serve::MOST_BODY;
 
 /// What a handler returns.
 pub type Answer<T> = Result<T, Problem>;
@@ -137,6 +142,30 @@ pub fn status_of(code: &str) -> StatusCode {
         code if code.starts_with("approve.") => StatusCode::FORBIDDEN,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// 413.
+pub fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "request.too_large",
+        "the body is too large",
+        format!("Send at most {MOST_BODY} bytes."),
+    )
+}
+
+/// What answers; a panic in it is a 500.
+pub async fn caught(answering: impl Future<Output = Response>) -> Response {
+    let answer = AssertUnwindSafe(answering).catch_unwind().await;
+    answer.unwrap_or_else(panicked)
+}
+
+/// The answer where a handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that layers want")]
+pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Problem::internal(text.unwrap_or("a handler panicked")).into_response()
 }
 
 impl IntoResponse for Problem {

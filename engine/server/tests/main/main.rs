@@ -8,6 +8,7 @@
 )]
 
 mod document;
+mod interrupted;
 mod live;
 mod notify;
 mod otlp;

@@ -7,7 +7,7 @@ use crate::support::{ASK, GREET, Running};
 
 const PASSWORD: &str = "correct horse battery";
 
-async fn user(server: &Running, admin: Option<&str>, name: &str, roles: &[&str]) {
+pub async fn user(server: &Running, admin: Option<&str>, name: &str, roles: &[&str]) {
     let body = json!({ "name": name, "roles": roles, "password": PASSWORD });
     let request = server.request(Method::POST, "/api/v1/users").json(&body);
     let request = match admin {
@@ -19,7 +19,7 @@ async fn user(server: &Running, admin: Option<&str>, name: &str, roles: &[&str])
 }
 
 /// Logs in and draws a token with all scopes that the role allows.
-async fn token(server: &Running, name: &str, scopes: &[&str]) -> String {
+pub async fn token(server: &Running, name: &str, scopes: &[&str]) -> String {
     let (cookie, csrf) = log_in(server, name).await;
     let request = server
         .request(Method::POST, "/api/v1/tokens")

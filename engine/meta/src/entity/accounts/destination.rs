@@ -13,6 +13,8 @@ pub struct Model {
     pub updated_at: i64,
     pub last_error: Option<String>,
     pub next_at: Option<i64>,
+    pub owner: Option<String>,
+    pub lease_until: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

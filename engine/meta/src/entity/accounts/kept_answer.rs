@@ -12,6 +12,7 @@ pub struct Model {
     pub status: Option<i64>,
     pub content_type: Option<String>,
     pub body: Option<String>,
+    pub owner: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
