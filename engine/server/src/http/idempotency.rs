@@ -82,12 +82,11 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MOST_BODY).await.map_err(|_| too_large())?;
     let asked = format!("{} {}\n", parts.method, parts.uri);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(asked.as_bytes()).update(&body);
+    let fingerprint = app.secrets.fingerprint(&[asked.as_bytes(), &body])?;
     let now = Timestamp::now();
     let row = KeptAnswer {
         key: format!("{}\n{key}", who.name),
-        fingerprint: hasher.finalize().to_hex().to_string(),
+        fingerprint,
         at: now,
         owner: app.engine.owner(),
         status: None,

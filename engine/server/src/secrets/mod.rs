@@ -43,7 +43,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Over a database and a home folder. The key file is made with the first secret.
+    /// Over a database and a home folder. The key file is made when it is first needed.
     pub fn new(meta: Meta, home: &Path) -> Self {
         Self {
             meta,
@@ -157,6 +157,19 @@ impl Vault {
         ))
     }
 
+    /// A hash of what may hold passwords and secrets. Whoever has only the database cannot try guesses against it.
+    ///
+    /// # Errors
+    /// `secret.key`.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> Answer<String> {
+        let key = blake3::derive_key("twinloom 2026 fingerprint of a request", &self.key()?);
+        let mut hasher = blake3::Hasher::new_keyed(&key);
+        for part in parts {
+            hasher.update(part);
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
     fn folder(&self) -> PathBuf {
         self.home.join("secrets")
     }
@@ -168,17 +181,20 @@ impl Vault {
         names.filter(|name| check(name).is_ok()).collect()
     }
 
-    fn cipher(&self) -> Answer<ChaCha20Poly1305> {
+    fn key(&self) -> Answer<[u8; 32]> {
         let mut key = self.key.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let key = match *key {
-            Some(key) => key,
+        match *key {
+            Some(key) => Ok(key),
             None => {
                 let read = key::read_or_make(&self.home.join("secret.key"))?;
                 *key = Some(read);
-                read
+                Ok(read)
             }
-        };
-        Ok(ChaCha20Poly1305::new(&key.into()))
+        }
+    }
+
+    fn cipher(&self) -> Answer<ChaCha20Poly1305> {
+        Ok(ChaCha20Poly1305::new(&self.key()?.into()))
     }
 
     /// The name is authenticated with the value, so that a sealed value cannot be moved to another name.
@@ -291,6 +307,18 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_fingerprint_needs_the_key_of_the_home() {
+        let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (one, two) = (vault(homes[0].path()).await, vault(homes[1].path()).await);
+        let asked: [&[u8]; 2] = [b"PUT /secrets/HOOK\n", b"open sesame"];
+        let print = one.fingerprint(&asked).unwrap();
+        assert_eq!(print, one.fingerprint(&asked).unwrap());
+        assert_eq!(print, vault(homes[0].path()).await.fingerprint(&asked).unwrap());
+        assert_ne!(print, two.fingerprint(&asked).unwrap());
+        assert_ne!(print, blake3::hash(&asked.concat()).to_hex().to_string());
     }
 
     #[tokio::test]

@@ -127,6 +127,33 @@ async fn a_secret_goes_in_and_never_comes_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_a_request_tells_nothing_of_its_body() {
+    let server = Running::start(&[]).await;
+    let (path, body) = ("/api/v1/secrets/HOOK", r#"{"value":"1234"}"#);
+    let put = server
+        .request(Method::PUT, path)
+        .header("idempotency-key", "k1")
+        .header("content-type", "application/json")
+        .body(body);
+    assert_eq!(server.answer(put).await.0, StatusCode::OK);
+    let (now, old) = (jiff::Timestamp::now(), jiff::Timestamp::UNIX_EPOCH);
+    let row = twinloom_meta::KeptAnswer {
+        key: "local\nk1".to_owned(),
+        fingerprint: String::new(),
+        at: now,
+        owner: String::new(),
+        status: None,
+        content_type: None,
+        body: None,
+    };
+    let kept = server.meta().claim_answer(&row, old, old).await.unwrap().unwrap();
+    let guess = blake3::hash(format!("PUT {path}\n{body}").as_bytes()).to_hex().to_string();
+    assert_eq!(kept.fingerprint.len(), guess.len());
+    assert_ne!(kept.fingerprint, guess, "whoever has the database could try values");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_and_figures_are_there() {
     let server = Running::start(&[("greet", GREET)]).await;
     server.run("greet", json!({})).await;
