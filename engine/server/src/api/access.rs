@@ -20,7 +20,7 @@ use crate::{
     http::{
         extract::{Json, Path},
         page::Page,
-        problem::{Answer, Problem},
+        problem::Answer,
     },
     state::Shared,
 };
@@ -111,11 +111,7 @@ pub async fn change_user(
 ) -> Answer<Json<UserItem>> {
     let mut row = app.meta.user(&user).await?;
     let password = match body.password {
-        Some(password) => Some(
-            tokio::task::spawn_blocking(move || password::hash(&password))
-                .await
-                .map_err(Problem::internal)??,
-        ),
+        Some(password) => Some(password::hash(password).await?),
         None => None,
     };
     if let Some(roles) = &body.roles {

@@ -175,7 +175,7 @@ impl Accounts {
     /// # Errors
     /// `auth.login`, `auth.throttled`.
     pub async fn log_in(&self, name: &str, password: String, from: IpAddr) -> Answer<Session> {
-        self.throttle.check(name, from)?;
+        self.throttle.start(name, from)?;
         let user = match self.meta.user(name).await {
             Ok(user) => Some(user),
             Err(error) if error.code() == "meta.not_found" => None,
@@ -185,10 +185,8 @@ impl Accounts {
             .as_ref()
             .filter(|user| !user.disabled)
             .map(|user| user.password.clone());
-        let right = tokio::task::spawn_blocking(move || password::verify(&password, stored.as_deref()));
-        let right = right.await.map_err(Problem::internal)?;
+        let right = password::verify(password, stored).await?;
         let Some(mut user) = user.filter(|_| right) else {
-            self.throttle.failed(name, from);
             return Err(unauthorized(
                 "auth.login",
                 "name or password is wrong",
@@ -236,10 +234,9 @@ impl Accounts {
                 "Give the role `admin`.",
             ));
         }
-        let hashed = tokio::task::spawn_blocking(move || password::hash(&password));
         let row = UserRow {
             name: name.to_owned(),
-            password: hashed.await.map_err(Problem::internal)??,
+            password: password::hash(password).await?,
             roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
             disabled: false,
             created_at: Timestamp::now(),
@@ -296,8 +293,7 @@ impl Accounts {
     /// `meta.not_found`, `auth.weak_password`.
     pub async fn set_password(&self, name: &str, password: String) -> Answer<()> {
         let mut row = self.meta.user(name).await?;
-        let hashed = tokio::task::spawn_blocking(move || password::hash(&password));
-        row.password = hashed.await.map_err(Problem::internal)??;
+        row.password = password::hash(password).await?;
         self.meta.put_user(&row).await?;
         Ok(self.meta.delete_sessions_of(name).await?)
     }

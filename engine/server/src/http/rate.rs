@@ -1,8 +1,8 @@
-//! How many requests a client may make: a bucket of tokens for each address.
+//! How many requests a client may make: a bucket of tokens for each address, of IPv6 for each network of 64 bits.
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -52,6 +52,14 @@ impl Rates {
         }
         *tokens -= 1.0;
         true
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one customer has as a rule.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

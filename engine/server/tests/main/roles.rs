@@ -178,6 +178,28 @@ async fn a_session_needs_its_csrf_token_to_write_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_at_the_same_time_are_no_way_past_the_throttle() {
+    let server = Running::start(&[]).await;
+    user(&server, None, "ada", &["admin"]).await;
+    let wrong = |n: u32| {
+        let body = json!({ "name": "ada", "password": format!("wrong horse battery {n}") });
+        server
+            .request(Method::POST, "/api/v1/session")
+            .json(&body)
+            .send()
+    };
+    let answers = futures::future::join_all((0..20).map(wrong)).await;
+    let of = |status: StatusCode| {
+        let with = answers.iter().filter(|answer| answer.as_ref().unwrap().status() == status);
+        with.count()
+    };
+    assert_eq!((of(StatusCode::UNAUTHORIZED), of(StatusCode::TOO_MANY_REQUESTS)), (5, 15));
+    let right = json!({ "name": "ada", "password": PASSWORD });
+    assert_eq!(server.post("/session", right).await.1["code"], "auth.throttled");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_are_asked_may_approve() {
     let server = Running::start(&[("ask", ASK)]).await;
     let run = server.run("ask", json!({})).await;
