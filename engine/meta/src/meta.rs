@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, CacheRow, Change, DagStateRow,
+    AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, Before, CacheRow, Change, DagStateRow,
     DatasetIndexRow, DecisionRow, EventRow, Index, MetaError, MetricPoint, MetricSeries, ModelIndexRow,
     RunFilter, RunHead, RunRow, TaskRow, TriggerDecisionRow, TriggerRow,
     connect::{Address, Pools},
@@ -287,13 +287,13 @@ impl Meta {
         triggers::dag_states(&self.pools.reader).await
     }
 
-    /// Removes keys that were seen before one time, and decisions of triggers from before another; how many rows.
+    /// Removes what has served its time; how many rows.
     ///
     /// # Errors
     /// `meta.not_writable`.
-    pub async fn forget(&self, seen: Timestamp, decisions: Timestamp) -> Result<u64, MetaError> {
+    pub async fn forget(&self, before: Before) -> Result<u64, MetaError> {
         let transaction = self.pools.begin().await?;
-        let removed = forget::old(&transaction, seen, decisions).await?;
+        let removed = forget::old(&transaction, before).await?;
         transaction.commit().await?;
         Ok(removed)
     }

@@ -134,6 +134,7 @@ impl Server {
             service,
             writes: writes.clone(),
             rates: rate::Rates::new(config.requests_per_second.max(1)),
+            noted: rate::Rates::new(1),
             document: text.into(),
             host_names: config.host_names,
             engine,

@@ -52,6 +52,8 @@ pub struct App {
     pub writes: TaskTracker,
     /// Requests by client.
     pub rates: Rates,
+    /// Failed writes of strangers that are noted.
+    pub noted: Rates,
     /// The API's document, as JSON.
     pub document: Arc<str>,
     /// Where it listens.

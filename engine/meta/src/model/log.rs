@@ -82,3 +82,16 @@ pub struct AuditRow {
     /// With what.
     pub detail: Value,
 }
+
+/// What has served its time: everything from before these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Keys of webhooks and messages that were seen.
+    pub seen: Timestamp,
+    /// Decisions of triggers.
+    pub decisions: Timestamp,
+    /// Answers kept for repeated requests.
+    pub answers: Timestamp,
+    /// Rows of the audit log.
+    pub audit: Timestamp,
+}

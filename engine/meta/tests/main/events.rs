@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::sync::watch;
-use twinloom_meta::{AuditRow, Change, MetaError, NewEvent, event};
+use twinloom_meta::{AuditRow, Before, Change, KeptAnswer, MetaError, NewEvent, event};
 
 use crate::{
     backends,
@@ -127,6 +127,43 @@ async fn a_cursor_misses_nothing_while_writers_race() {
             "{}: none twice",
             backend.name
         );
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_and_kept_answers_are_forgotten_in_time() {
+    for backend in backends::all().await {
+        let meta = &backend.meta;
+        let entry = |n: i64| AuditRow {
+            at: at(n),
+            by: "ada".into(),
+            action: "approve".into(),
+            subject: format!("run/{n}"),
+            detail: json!({}),
+        };
+        let rows = (0..4).map(|n| Change::from(entry(n))).collect();
+        meta.apply(rows, &[]).await.unwrap();
+        for n in 0..4 {
+            let claim = KeptAnswer {
+                key: n.to_string(),
+                fingerprint: String::new(),
+                at: at(n),
+                owner: String::new(),
+                status: None,
+                content_type: None,
+                body: None,
+            };
+            meta.claim_answer(&claim, at(0), at(0)).await.unwrap();
+        }
+        let before = Before {
+            seen: at(0),
+            decisions: at(0),
+            answers: at(3),
+            audit: at(2),
+        };
+        assert_eq!(meta.forget(before).await.unwrap(), 5, "{}", backend.name);
+        assert_eq!(meta.audit(9).await.unwrap(), [entry(3), entry(2)]);
+        assert_eq!(meta.open_claims().await.unwrap()[0].key, "3");
     }
 }
 

@@ -1,16 +1,19 @@
 //! The gate before every route: who is it, may they, and does the request come from where it says.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Instant,
+};
 
 use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
-    http::{Extensions, HeaderMap, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use twinloom_meta::{AuditRow, Change};
 
 use super::{
@@ -65,7 +68,7 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
     if !writes || name == "validate" {
         return next.run(request).await;
     }
-    match write(app, who, name, request, next).await {
+    match write(app, who, peer, name, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
@@ -76,6 +79,7 @@ pub async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -
 async fn write(
     app: Shared,
     who: Principal,
+    peer: IpAddr,
     name: String,
     request: Request,
     next: Next,
@@ -83,14 +87,48 @@ async fn write(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MOST_BODY).await.map_err(|_| too_large())?;
     let subject = parts.uri.path().chars().take(500).collect::<String>();
-    let request = Request::from_parts(parts, Body::from(body));
+    let request = Request::from_parts(parts, Body::from(body.clone()));
     let writes = app.writes.clone();
     let writing = writes.spawn(async move {
         let response = caught(next.run(request)).await;
-        audit(&app, &who, &name, subject, response.status().as_u16()).await;
+        let status = response.status();
+        let detail = json!({ "status": status.as_u16(), "means": means(&who.means) });
+        if who.means != Means::Nobody || status.is_success() {
+            audit(&app, &who, &name, subject, detail).await;
+        } else if status != StatusCode::TOO_MANY_REQUESTS {
+            // Apart, so that the time of the answer does not tell what there is.
+            let writes = app.writes.clone();
+            writes.spawn(async move {
+                if let Some(detail) = known(&app, peer, &name, &subject, &body, detail).await {
+                    audit(&app, &who, &name, subject, detail).await;
+                }
+            });
+        }
         response
     });
     writing.await.map_err(Problem::internal)
+}
+
+/// Whether the failed write of a stranger is noted: where it named a user or a DAG that there is, and not too often from
+/// one address, since what anybody may send must not fill the log.
+async fn known(
+    app: &Shared,
+    peer: IpAddr,
+    name: &str,
+    subject: &str,
+    body: &[u8],
+    mut detail: Value,
+) -> Option<Value> {
+    match name {
+        "log_in" => {
+            let given: Value = serde_json::from_slice(body).ok()?;
+            let user = app.meta.user(given.get("name")?.as_str()?).await.ok()?;
+            detail.as_object_mut()?.insert("user".to_owned(), user.name.into());
+        }
+        "receive_hook" => drop(app.service.dags().entry(subject.rsplit('/').next()?)?),
+        _ => return None,
+    }
+    app.noted.take(peer, Instant::now()).then_some(detail)
 }
 
 async fn admit(
@@ -153,13 +191,13 @@ async fn identify(app: &Shared, headers: &HeaderMap, peer: IpAddr, lenient: bool
     Ok(Principal::nobody())
 }
 
-async fn audit(app: &Shared, who: &Principal, name: &str, subject: String, status: u16) {
+async fn audit(app: &Shared, who: &Principal, name: &str, subject: String, detail: Value) {
     let row = AuditRow {
         at: Timestamp::now(),
         by: who.name.clone(),
         action: format!("api.{name}"),
         subject,
-        detail: json!({ "status": status, "means": means(&who.means) }),
+        detail,
     };
     if let Err(error) = app.meta.apply(vec![Change::Audit(row)], &[]).await {
         tracing::error!(%error, "a write could not be noted in the audit log");

@@ -249,3 +249,41 @@ async fn the_last_admin_stays() {
     assert_eq!(server.answer(demote).await.1["code"], "user.last_admin");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_leave_rows_only_for_what_there_is() {
+    let hooked = "apiVersion: twinloom/v1\nkind: Dag\nname: hooked\non: {webhook: {secret: \"secret:HOOK\"}}\nsteps:\n  \
+                  note: {uses: command, with: {argv: [\"true\"]}}\n";
+    let server = Running::start(&[("hooked", hooked)]).await;
+    user(&server, None, "ada", &["admin"]).await;
+    let before = server.meta().audit(1_000).await.unwrap().len();
+    let send = async |path: &str, key: &str, body: Value| {
+        let request = server.request(Method::POST, &format!("/api/v1{path}"));
+        let request = request.header("idempotency-key", key).json(&body);
+        assert!(!server.answer(request).await.0.is_success(), "{path}");
+    };
+    for n in 0..30 {
+        send(&format!("/hooks/absent-{n}"), &n.to_string(), json!({})).await;
+        let login = json!({ "name": format!("absent-{n}"), "password": "wrong horse battery" });
+        if n < 3 {
+            send("/session", &format!("s{n}"), login).await;
+        }
+    }
+    assert!(server.meta().open_claims().await.unwrap().is_empty());
+    let wrong = json!({ "name": "ada", "password": "wrong horse battery" });
+    send("/session", "a", wrong).await;
+    for n in 0..100 {
+        send("/hooks/hooked", &n.to_string(), json!({})).await;
+    }
+    let rows = loop {
+        let rows = server.meta().audit(1_000).await.unwrap();
+        if rows.iter().any(|row| row.detail["user"] == "ada") && rows.iter().any(|row| row.action == "api.receive_hook") {
+            break rows;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(rows.iter().all(|row| !row.subject.contains("absent")), "{rows:#?}");
+    // A burst of ten, and one a second after it.
+    assert!(rows.len() - before < 100, "{}", rows.len());
+    server.stop().await;
+}
