@@ -1,7 +1,9 @@
 //! The handle.
 
 mod accounts;
+mod destinations;
 mod index_pages;
+mod kept;
 mod pages;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};

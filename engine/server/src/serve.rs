@@ -121,7 +121,8 @@ impl Server {
         let text =
             serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
         let page = config.page.clone().unwrap_or_else(|| format!("http://{address}"));
-        let notify = notify::start(meta.clone(), Arc::clone(&secrets), page);
+        let owner = ulid::Ulid::generate().to_string();
+        let notify = notify::start(meta.clone(), Arc::clone(&secrets), owner, page);
         let queues = tokio::spawn(queue::listen(service.clone()));
         let helpers = vec![hub, notify, queues, metrics.watch(&engine, meta.clone())];
         let app: Shared = Arc::new(App {

@@ -1,17 +1,17 @@
-//! Users, tokens, sessions, kept answers, sealed secrets, destinations.
+//! Users, tokens, sessions, sealed secrets.
 
 use jiff::Timestamp;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    sea_query::{ExprTrait, IntoCondition, OnConflict},
+    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::{IntoCondition, OnConflict},
 };
 
 use super::Meta;
 use crate::{
-    DestinationRow, KeptAnswer, MetaError, SecretRow, SessionRow, TokenRow, UserRow,
+    MetaError, SecretRow, SessionRow, TokenRow, UserRow,
     entity::{
-        accounts::{destination, kept_answer, secret, session, token, user},
-        json, micros, number, time, time_opt,
+        accounts::{secret, session, token, user},
+        micros, time, time_opt,
     },
 };
 
@@ -213,108 +213,7 @@ impl Meta {
     }
 }
 
-/// Kept answers.
-impl Meta {
-    /// Takes a key for a request: none where it was free, else what stands under it. Answers from before `since` go, and
-    /// so do keys without an answer whose server has not said since `stale` that it is at work.
-    ///
-    /// # Errors
-    /// `meta.not_writable`; `meta.exists` where another takes it at this moment.
-    pub async fn claim_answer(
-        &self,
-        row: &KeptAnswer,
-        since: Timestamp,
-        stale: Timestamp,
-    ) -> Result<Option<KeptAnswer>, MetaError> {
-        use kept_answer::{Column, Entity, Model};
-        let transaction = self.pools.begin().await?;
-        let silent = Column::Status.is_null().and(Column::At.lt(micros(stale)));
-        Entity::delete_many()
-            .filter(Column::At.lt(micros(since)).or(silent))
-            .exec(&transaction)
-            .await?;
-        if let Some(found) = Entity::find_by_id(&row.key).one(&transaction).await? {
-            transaction.commit().await?;
-            return kept_row(found).map(Some);
-        }
-        let model = Model {
-            key: row.key.clone(),
-            fingerprint: row.fingerprint.clone(),
-            at: micros(row.at),
-            status: None,
-            content_type: None,
-            body: None,
-            owner: Some(row.owner.clone()),
-        };
-        Entity::insert(model.into_active_model())
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(None)
-    }
-
-    /// Keys that are taken and have no answer yet.
-    ///
-    /// # Errors
-    /// As for every method.
-    pub async fn open_claims(&self) -> Result<Vec<KeptAnswer>, MetaError> {
-        let found = kept_answer::Entity::find()
-            .filter(kept_answer::Column::Status.is_null())
-            .all(&self.pools.reader)
-            .await?;
-        found.into_iter().map(kept_row).collect()
-    }
-
-    /// Says that the request whose key was taken is under way; whether the key is still its owner's.
-    ///
-    /// # Errors
-    /// `meta.not_writable`.
-    pub async fn renew_claim(&self, key: &str, owner: &str, at: Timestamp) -> Result<bool, MetaError> {
-        let transaction = self.pools.begin().await?;
-        let renewed = kept_answer::Entity::update_many()
-            .col_expr(kept_answer::Column::At, micros(at).into())
-            .filter(claimed(key, owner))
-            .exec(&transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(renewed.rows_affected > 0)
-    }
-
-    /// Keeps the answer to a request whose key was taken; without one the key is free again. A key that is not its
-    /// owner's any more is left as it is.
-    ///
-    /// # Errors
-    /// `meta.not_writable`.
-    pub async fn keep_answer(
-        &self,
-        key: &str,
-        owner: &str,
-        answer: Option<(u16, String, String)>,
-    ) -> Result<(), MetaError> {
-        use kept_answer::{Column, Entity};
-        let transaction = self.pools.begin().await?;
-        match answer {
-            Some((status, content_type, body)) => {
-                Entity::update_many()
-                    .col_expr(Column::Status, i64::from(status).into())
-                    .col_expr(Column::ContentType, content_type.into())
-                    .col_expr(Column::Body, body.into())
-                    .filter(claimed(key, owner))
-                    .exec(&transaction)
-                    .await?;
-            }
-            None => {
-                Entity::delete_many()
-                    .filter(claimed(key, owner))
-                    .exec(&transaction)
-                    .await?;
-            }
-        }
-        Ok(transaction.commit().await?)
-    }
-}
-
-/// Secrets and destinations.
+/// Secrets.
 impl Meta {
     /// Sealed secrets by name.
     ///
@@ -360,72 +259,12 @@ impl Meta {
     pub async fn delete_secret(&self, name: &str) -> Result<bool, MetaError> {
         self.delete::<secret::Entity>(secret::Column::Name.eq(name)).await
     }
-
-    /// Where notifications go, by name.
-    ///
-    /// # Errors
-    /// As for every method.
-    pub async fn destinations(&self) -> Result<Vec<DestinationRow>, MetaError> {
-        let found = destination::Entity::find()
-            .order_by_asc(destination::Column::Name)
-            .all(&self.pools.reader)
-            .await?;
-        let row = |row: destination::Model| {
-            Ok(DestinationRow {
-                config: json("destinations.config", &row.config)?,
-                tries: number("destinations.tries", row.tries)?,
-                next_at: time_opt("destinations.next_at", row.next_at)?,
-                updated_at: time("destinations.updated_at", row.updated_at)?,
-                cursor: row.cursor,
-                last_error: row.last_error,
-                name: row.name,
-            })
-        };
-        found.into_iter().map(row).collect()
-    }
-
-    /// Sets a destination, or how far it has got.
-    ///
-    /// # Errors
-    /// `meta.not_writable`.
-    pub async fn put_destination(&self, row: &DestinationRow) -> Result<(), MetaError> {
-        use destination::Column;
-        let model = destination::Model {
-            name: row.name.clone(),
-            config: row.config.to_string(),
-            cursor: row.cursor,
-            tries: i64::from(row.tries),
-            updated_at: micros(row.updated_at),
-            last_error: row.last_error.clone(),
-            next_at: row.next_at.map(micros),
-            owner: None,
-            lease_until: None,
-        };
-        let columns = [
-            Column::Config,
-            Column::Cursor,
-            Column::Tries,
-            Column::UpdatedAt,
-            Column::LastError,
-            Column::NextAt,
-        ];
-        self.put(model.into_active_model(), Column::Name, columns).await
-    }
-
-    /// Removes a destination; whether there was one.
-    ///
-    /// # Errors
-    /// `meta.not_writable`.
-    pub async fn delete_destination(&self, name: &str) -> Result<bool, MetaError> {
-        self.delete::<destination::Entity>(destination::Column::Name.eq(name))
-            .await
-    }
 }
 
 /// What these have in common: one statement, one transaction.
 impl Meta {
     /// Inserts a row, or changes these columns of the one that stands under the same key.
-    async fn put<A>(
+    pub(super) async fn put<A>(
         &self,
         row: A,
         key: <A::Entity as EntityTrait>::Column,
@@ -445,34 +284,12 @@ impl Meta {
     }
 
     /// Deletes rows; whether there were any.
-    async fn delete<E: EntityTrait>(&self, which: impl IntoCondition) -> Result<bool, MetaError> {
+    pub(super) async fn delete<E: EntityTrait>(&self, which: impl IntoCondition) -> Result<bool, MetaError> {
         let transaction = self.pools.begin().await?;
         let deleted = E::delete_many().filter(which).exec(&transaction).await?;
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
     }
-}
-
-/// A key that is taken by this owner and has no answer yet.
-fn claimed(key: &str, owner: &str) -> Condition {
-    use kept_answer::Column;
-    Condition::all()
-        .add(Column::Key.eq(key))
-        .add(Column::Owner.eq(owner))
-        .add(Column::Status.is_null())
-}
-
-fn kept_row(row: kept_answer::Model) -> Result<KeptAnswer, MetaError> {
-    let status = row.status.map(|status| number("kept_answers.status", status));
-    Ok(KeptAnswer {
-        at: time("kept_answers.at", row.at)?,
-        status: status.transpose()?,
-        key: row.key,
-        fingerprint: row.fingerprint,
-        owner: row.owner.unwrap_or_default(),
-        content_type: row.content_type,
-        body: row.body,
-    })
 }
 
 fn words(words: &[String]) -> Result<String, MetaError> {

@@ -108,3 +108,26 @@ pub struct DestinationRow {
     /// When the configuration was last changed.
     pub updated_at: Timestamp,
 }
+
+/// How far a destination has got. It is noted only where it had got as far as `from`, and no other server is at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationAdvance {
+    /// Its name.
+    pub name: String,
+    /// Who says so.
+    pub owner: String,
+    /// When.
+    pub at: Timestamp,
+    /// The last event that was dealt with before.
+    pub from: i64,
+    /// The last event that is dealt with now.
+    pub cursor: i64,
+    /// Failures since the last success.
+    pub tries: u32,
+    /// The last failure.
+    pub last_error: Option<String>,
+    /// Nothing is sent before.
+    pub next_at: Option<Timestamp>,
+    /// Only while its configuration is still that of this time.
+    pub unless_changed_since: Option<Timestamp>,
+}

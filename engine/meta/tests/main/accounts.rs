@@ -5,7 +5,9 @@ use std::io::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::json;
-use twinloom_meta::{DestinationRow, KeptAnswer, MetaError, SecretRow, SessionRow, TokenRow, UserRow};
+use twinloom_meta::{
+    DestinationAdvance, DestinationRow, KeptAnswer, MetaError, SecretRow, SessionRow, TokenRow, UserRow,
+};
 
 use crate::backends;
 
@@ -113,20 +115,86 @@ async fn secrets_and_destinations_are_set_changed_and_removed() {
         assert_eq!(meta.secrets().await.unwrap().len(), 1);
         assert!(meta.delete_secret("HOOK").await.unwrap());
         assert!(!meta.delete_secret("HOOK").await.unwrap());
-        let mut row = DestinationRow {
-            name: "chat".to_owned(),
-            config: json!({ "kind": "slack" }),
-            cursor: 7,
-            tries: 0,
-            last_error: None,
-            next_at: None,
-            updated_at: NOW,
+        let row = chat(7);
+        meta.put_destination(&row).await.unwrap();
+        let edited = DestinationRow {
+            config: json!({ "kind": "webhook" }),
+            updated_at: later(1),
+            ..chat(0)
         };
-        meta.put_destination(&row).await.unwrap();
-        (row.cursor, row.tries, row.next_at) = (9, 2, Some(later(1)));
-        meta.put_destination(&row).await.unwrap();
-        assert_eq!(meta.destinations().await.unwrap(), [row], "{}", backend.name);
+        meta.put_destination(&edited).await.unwrap();
+        let stands = DestinationRow {
+            cursor: 7,
+            ..edited
+        };
+        assert_eq!(meta.destinations().await.unwrap(), [stands], "{}", backend.name);
         assert!(meta.delete_destination("chat").await.unwrap());
+    }
+}
+
+fn chat(cursor: i64) -> DestinationRow {
+    DestinationRow {
+        name: "chat".to_owned(),
+        config: json!({ "kind": "slack" }),
+        cursor,
+        tries: 0,
+        last_error: None,
+        next_at: None,
+        updated_at: NOW,
+    }
+}
+
+fn to(cursor: i64, owner: &str, at: Timestamp) -> DestinationAdvance {
+    DestinationAdvance {
+        name: "chat".to_owned(),
+        owner: owner.to_owned(),
+        at,
+        from: cursor - 1,
+        cursor,
+        tries: 0,
+        last_error: None,
+        next_at: None,
+        unless_changed_since: None,
+    }
+}
+
+#[tokio::test]
+async fn a_destination_is_one_servers_at_a_time_and_its_progress_changes_nothing_else() {
+    for backend in backends::all().await {
+        let meta = &backend.meta;
+        meta.put_destination(&chat(7)).await.unwrap();
+        let lease = async |cursor: i64, owner: &str, now: i64| {
+            let until = later(now + 2);
+            meta.lease_destination("chat", cursor, owner, later(now), until)
+                .await
+                .unwrap()
+        };
+        assert_eq!(lease(7, "one", 0).await, Some(chat(7)), "{}", backend.name);
+        assert_eq!(lease(7, "two", 1).await, None, "one is at it");
+        assert_eq!(lease(6, "one", 1).await, None, "it has got further");
+        assert!(!meta.advance_destination(&to(8, "two", later(1))).await.unwrap());
+        // Edited while it is sent to: the edit stands, and so does what was sent.
+        let edited = DestinationRow {
+            config: json!({ "kind": "webhook" }),
+            updated_at: later(1),
+            ..chat(0)
+        };
+        meta.put_destination(&edited).await.unwrap();
+        let failed = DestinationAdvance {
+            tries: 3,
+            unless_changed_since: Some(NOW),
+            ..to(8, "one", later(1))
+        };
+        assert!(!meta.advance_destination(&failed).await.unwrap(), "of the old address");
+        assert!(meta.advance_destination(&to(8, "one", later(1))).await.unwrap());
+        let stands = DestinationRow { cursor: 8, ..edited };
+        assert_eq!(meta.destinations().await.unwrap(), [stands.clone()], "{}", backend.name);
+        // It was let go; a lease that has run out is nobody's.
+        assert_eq!(lease(8, "two", 1).await, Some(stands.clone()));
+        assert_eq!(lease(8, "one", 4).await, Some(stands));
+        meta.delete_destination("chat").await.unwrap();
+        assert!(!meta.advance_destination(&to(9, "one", later(4))).await.unwrap());
+        assert!(meta.destinations().await.unwrap().is_empty(), "what is removed stays so");
     }
 }
 

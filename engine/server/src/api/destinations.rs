@@ -79,20 +79,11 @@ pub async fn put(
             "Set it with `twinloom secret set NAME` and write `secret:NAME` here.",
         ));
     }
-    let known = app
-        .meta
-        .destinations()
-        .await?
-        .into_iter()
-        .find(|row| row.name == name);
-    let cursor = match &known {
-        Some(row) => row.cursor,
-        None => app.meta.last_event().await?,
-    };
     let row = DestinationRow {
         name,
         config: serde_json::to_value(&body).map_err(Problem::internal)?,
-        cursor,
+        // Of a new one: another keeps its own.
+        cursor: app.meta.last_event().await?,
         tries: 0,
         last_error: None,
         next_at: None,
