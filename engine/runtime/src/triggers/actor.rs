@@ -9,6 +9,7 @@ use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use twinloom_meta::{EventRow, Meta, MetaError};
+use twinloom_store::ArtifactKind;
 
 use super::{fire, live::Live, seen::Seen};
 use crate::{
@@ -94,8 +95,11 @@ impl Triggers {
             // What is written from here on wakes the next round.
             written.mark_unchanged();
             files.mark_unchanged();
-            self.round().await;
-            let due = self.next_due();
+            // What could not be done is not done again at once.
+            let due = match self.round().await {
+                true => self.next_due(),
+                false => None,
+            };
             let sleep = async {
                 match due {
                     Some(due) => clock.sleep_until(due).await,
@@ -133,12 +137,14 @@ impl Triggers {
         }
     }
 
-    /// Takes in what is new and does what follows. What fails is tried again in the next round.
-    async fn round(&mut self) {
-        if let Err(error) = self.try_round().await {
-            tracing::warn!(%error, "triggers could not read the log; trying again");
+    /// Takes in what is new and does what follows; whether all of it. What fails is tried again in the next round.
+    async fn round(&mut self) -> bool {
+        let done = self.try_round().await;
+        if let Err(error) = &done {
+            tracing::warn!(%error, "triggers could not take everything in; trying again");
         }
         self.checkpoint(false).await;
+        done.is_ok()
     }
 
     async fn try_round(&mut self) -> Result<(), EngineError> {
@@ -148,17 +154,17 @@ impl Triggers {
         loop {
             let page = self.meta().events_after(self.cursor, PAGE).await?;
             let full = page.len() as u64 == PAGE;
-            for row in page {
-                self.take_in(row).await;
-            }
-            for live in self.live.values_mut() {
-                live.cursor = live.cursor.max(self.cursor);
-            }
-            if !full {
+            let taken = self.take_in_all(page).await;
+            if !full && taken.is_ok() {
                 let now = self.engine.now();
                 self.live.values_mut().for_each(|live| live.tick(now));
             }
             let again = self.start_runs().await?;
+            if taken.is_err() {
+                // Deadlines are kept whatever the store does.
+                self.raise_alerts().await?;
+                return taken;
+            }
             if !full && !again {
                 break;
             }
@@ -166,8 +172,28 @@ impl Triggers {
         self.raise_alerts().await
     }
 
-    async fn take_in(&mut self, row: EventRow) {
-        if let Some(seen) = Seen::of(&row, &self.engine).await {
+    /// Takes events in up to the first whose figures the store does not tell now: that one comes again.
+    async fn take_in_all(&mut self, page: Vec<EventRow>) -> Result<(), EngineError> {
+        let mut taken = Ok(());
+        for row in page {
+            taken = self.take_in(row).await;
+            if taken.is_err() {
+                break;
+            }
+        }
+        for live in self.live.values_mut() {
+            live.cursor = live.cursor.max(self.cursor);
+        }
+        taken
+    }
+
+    async fn take_in(&mut self, row: EventRow) -> Result<(), EngineError> {
+        let live = &self.live;
+        let judged = |kind: ArtifactKind, name: &str, label: &str| {
+            let mut waiting = live.values().filter(|live| live.cursor < row.id);
+            waiting.any(|live| live.machine.condition.judges(kind, name, label))
+        };
+        if let Some(seen) = Seen::of(&row, &self.engine, judged).await? {
             for live in self.live.values_mut().filter(|live| live.cursor < row.id) {
                 live.observe(&seen);
             }
@@ -178,6 +204,7 @@ impl Triggers {
             // Nobody may be listening.
             let _ = self.events.send(row);
         }
+        Ok(())
     }
 
     /// Starts the runs that are pending, those of one trigger one after another; whether the log has to be read again.

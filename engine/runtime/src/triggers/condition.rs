@@ -8,6 +8,7 @@ use twinloom_spec::{
     Dag, NameMap, OneOrMany,
     model::{self, AliasEvent, Catchup, MomentAt, RunEnd},
 };
+use twinloom_store::ArtifactKind;
 
 /// A trigger's condition. Its JSON is what the database keeps: another one is another trigger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,6 +231,21 @@ impl Condition {
             Self::Webhook(_) => "webhook",
             Self::Queue(_) => "queue",
             Self::Freshness(_) => "freshness",
+        }
+    }
+
+    /// Whether it asks for figures of the version that a label of this dataset or model moves to.
+    #[must_use]
+    pub fn judges(&self, kind: ArtifactKind, name: &str, label: &str) -> bool {
+        match (self, kind) {
+            (Self::Datasets(group), ArtifactKind::Dataset) => group.of.iter().any(|spec| {
+                let bounds = !spec.metrics.is_empty() || !spec.checks.is_empty();
+                bounds && spec.name == name && spec.tag.as_deref() == Some(label)
+            }),
+            (Self::Models(spec), ArtifactKind::Model) => {
+                !spec.metrics.is_empty() && spec.name == name && spec.alias.as_deref() == Some(label)
+            }
+            _ => false,
         }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use twinloom_meta::{EventRow, event};
+use twinloom_store::{ArtifactKind, Reference, StoreError};
 
 use crate::Engine;
 
@@ -59,14 +60,38 @@ pub struct Version {
 }
 
 impl Seen {
-    /// What an event is to triggers; none where it concerns none.
-    pub async fn of(row: &EventRow, engine: &Engine) -> Option<Self> {
+    /// What an event is to triggers; none where it concerns none. The figures of a version that got a label are looked
+    /// up where `judged` says that some trigger asks for them.
+    ///
+    /// # Errors
+    /// The store's, where it may answer later.
+    pub async fn of(
+        row: &EventRow,
+        engine: &Engine,
+        judged: impl Fn(ArtifactKind, &str, &str) -> bool,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(mut seen) = Self::said(row) else {
+            return Ok(None);
+        };
+        let (kind, version, label) = match &mut seen.what {
+            What::Dataset(version, Some(tag)) => (ArtifactKind::Dataset, version, tag),
+            What::Model(version, Some(alias)) => (ArtifactKind::Model, version, alias),
+            _ => return Ok(Some(seen)),
+        };
+        if judged(kind, &version.name, label) {
+            look_up(kind, version, engine).await?;
+        }
+        Ok(Some(seen))
+    }
+
+    /// What the event itself says.
+    fn said(row: &EventRow) -> Option<Self> {
         let payload = &row.payload;
         let text = |key: &str| payload.get(key).and_then(Value::as_str).map(str::to_owned);
         let what = match row.kind.as_str() {
             event::DATASET_PUBLISHED => What::Dataset(version(payload), None),
             event::MODEL_REGISTERED => What::Model(version(payload), None),
-            event::ALIAS_MOVED => moved(row, engine).await?,
+            event::ALIAS_MOVED => moved(row)?,
             event::RUN_ENDED => What::RunEnded {
                 dag: text("dag")?,
                 state: text("state")?,
@@ -90,34 +115,46 @@ impl Seen {
     }
 }
 
-/// An alias or tag that moved, with what is known of the version: it never changes, so it may be looked up late.
-async fn moved(row: &EventRow, engine: &Engine) -> Option<What> {
-    let (name, alias) = row.subject.rsplit_once('@')?;
-    let number = row.payload.get("version")?.as_u64()?;
-    let reference = format!("{name}@{number}").parse().ok()?;
-    let store = &engine.config().store;
-    let named = |found: Version| Version {
+/// An alias or tag that moved.
+fn moved(row: &EventRow) -> Option<What> {
+    let (name, label) = row.subject.rsplit_once('@')?;
+    // Rows were counted when the version was published.
+    let version = Version {
         name: name.to_owned(),
-        version: number,
-        ..found
+        version: row.payload.get("version")?.as_u64()?,
+        ..Version::default()
     };
-    if row.payload.get("kind").and_then(Value::as_str) == Some("dataset") {
-        let manifest = store.dataset(&reference).await.ok();
-        let data = manifest.and_then(|manifest| serde_json::to_value(&manifest.data).ok());
-        let found = data.map(|data| Version {
-            // Rows were counted when the version was published.
-            changed: 0,
-            ..version(&data)
-        });
-        return Some(What::Dataset(
-            named(found.unwrap_or_default()),
-            Some(alias.to_owned()),
-        ));
+    let is_dataset = row.payload.get("kind").and_then(Value::as_str) == Some("dataset");
+    let label = Some(label.to_owned());
+    Some(if is_dataset {
+        What::Dataset(version, label)
+    } else {
+        What::Model(version, label)
+    })
+}
+
+/// Fills in the figures of a version: it never changes, so they may be looked up late. One that is gone has none.
+async fn look_up(kind: ArtifactKind, known: &mut Version, engine: &Engine) -> Result<(), StoreError> {
+    let Ok(reference) = format!("{}@{}", known.name, known.version).parse::<Reference>() else {
+        return Ok(());
+    };
+    let store = &engine.config().store;
+    let data = match kind {
+        ArtifactKind::Dataset => store.dataset(&reference).await.map(|found| json!(found.data)),
+        ArtifactKind::Model => store.model(&reference).await.map(|found| json!(found.data)),
+    };
+    match data {
+        Ok(data) => {
+            let found = version(&data);
+            (known.metrics, known.checks) = (found.metrics, found.checks);
+            Ok(())
+        }
+        Err(error) if error.retryable() => Err(error),
+        Err(error) => {
+            tracing::warn!(version = %reference, %error, "a version is judged without its figures");
+            Ok(())
+        }
     }
-    let manifest = store.model(&reference).await.ok();
-    let data = manifest.and_then(|manifest| serde_json::to_value(&manifest.data).ok());
-    let found = data.map(|data| version(&data)).unwrap_or_default();
-    Some(What::Model(named(found), Some(alias.to_owned())))
 }
 
 fn version(payload: &Value) -> Version {

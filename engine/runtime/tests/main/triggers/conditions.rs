@@ -236,6 +236,59 @@ async fn versions_count_by_their_metrics_and_tags() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tag_is_judged_once_the_store_answers() {
+    let home = Home::new();
+    let on = "on: {datasets: {any: [{name: a, tag: gold, metrics: {loss: {max: 0.5}}}]}}";
+    write_dag(home.dir.path(), "tagged", on);
+    write_dag(home.dir.path(), "before", "on: {datasets: {any: [a]}}");
+    write_dag(home.dir.path(), "after", "on: {datasets: {any: [b]}}");
+    service(home.engine().await).await.shutdown().await;
+    let engine = home.engine().await;
+    publish_with(&engine, "a", 0..2, |staged| {
+        staged.metrics.insert("loss".to_owned(), json!(0.4));
+    })
+    .await;
+    engine.tag_dataset("a", "gold", 1, "ada", "").await.unwrap();
+    publish(&engine, "b", 0..2).await;
+    engine.shutdown().await;
+    // Something stands in the manifest's place that cannot be opened.
+    let manifest = file_below(&home.dir.path().join("store"), "datasets/a/", "000000000001.json");
+    let aside = home.dir.path().join("aside");
+    std::fs::rename(&manifest, &aside).unwrap();
+    std::os::unix::fs::symlink(&manifest, &manifest).unwrap();
+    let service = service(home.engine().await).await;
+    let engine = service.engine();
+    for _ in 0..3 {
+        service.settle().await.unwrap();
+    }
+    assert_eq!(count(engine, "before").await, 1);
+    assert_eq!((count(engine, "tagged").await, count(engine, "after").await), (0, 0));
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::rename(&aside, &manifest).unwrap();
+    service.settle().await.unwrap();
+    assert_eq!((count(engine, "tagged").await, count(engine, "after").await), (1, 1));
+    assert_eq!(count(engine, "before").await, 1, "nothing is taken in twice");
+    let why = service.why("tagged").await.unwrap();
+    assert!(why.iter().all(|decision| !decision.reason.contains("no metric")), "{why:#?}");
+    service.shutdown().await;
+}
+
+fn file_below(folder: &std::path::Path, part: &str, name: &str) -> std::path::PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.ends_with(name) && path.display().to_string().contains(part) {
+                return path;
+            }
+        }
+    }
+    panic!("there is no {name} of {part}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_dag_starts_one_run_when_it_goes_on() {
     for home in Home::each().await {
         write_dag(home.dir.path(), "user", "on: {datasets: {any: [a]}}");
