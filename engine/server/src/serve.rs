@@ -1,7 +1,7 @@
 //! The server: binding, layers, graceful end.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -53,11 +53,12 @@ const GRACE: Duration = Duration::from_secs(3);
 pub struct ServerConfig {
     /// Where to listen; port 0 takes any.
     pub address: SocketAddr,
-    /// Names under which it may be asked for, beside those of loopback.
+    /// Names under which it may be asked for, beside those of loopback and the address itself.
     pub host_names: Vec<String>,
     /// Requests a second that one address may make, ten times that in a burst.
     pub requests_per_second: u32,
-    /// How people reach the web UI, for links in notifications; where it listens unless given.
+    /// How people reach the web UI, for links in notifications: `https://twin.example`. Unless given, `http://`, the first
+    /// of its names or else its address, and its port.
     pub page: Option<String>,
     /// The OpenTelemetry collector that is told of runs, as `http://127.0.0.1:4318`.
     pub otlp: Option<String>,
@@ -120,7 +121,7 @@ impl Server {
         let (routes, document) = openapi::routes();
         let text =
             serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
-        let page = config.page.clone().unwrap_or_else(|| format!("http://{address}"));
+        let page = page(&config, address);
         let owner = ulid::Ulid::generate().to_string();
         let notify = notify::start(meta.clone(), Arc::clone(&secrets), owner, page);
         let queues = tokio::spawn(queue::listen(service.clone()));
@@ -137,7 +138,7 @@ impl Server {
             rates: rate::Rates::new(config.requests_per_second.max(1)),
             noted: rate::Rates::new(1),
             document: text.into(),
-            host_names: config.host_names,
+            host_names: names(config.host_names, address),
             engine,
             meta,
             live,
@@ -181,6 +182,29 @@ impl Server {
             teller.shutdown().await;
         }
     }
+}
+
+/// How people reach the web UI, without a slash at its end.
+fn page(config: &ServerConfig, address: SocketAddr) -> String {
+    if let Some(page) = &config.page {
+        return page.trim_end_matches('/').to_owned();
+    }
+    let port = address.port();
+    match config.host_names.first() {
+        Some(name) if name.parse::<Ipv6Addr>().is_ok() => format!("http://[{name}]:{port}"),
+        Some(name) => format!("http://{name}:{port}"),
+        // Every address of the machine, and so none to write down.
+        None if address.ip().is_unspecified() => format!("http://localhost:{port}"),
+        None => format!("http://{address}"),
+    }
+}
+
+/// The names under which it may be asked for: the address that it listens on is one, where it is one address.
+fn names(mut names: Vec<String>, address: SocketAddr) -> Vec<String> {
+    if !address.ip().is_unspecified() {
+        names.push(address.ip().to_string());
+    }
+    names
 }
 
 /// Whether only this machine can reach an address.
@@ -270,4 +294,39 @@ async fn timed(State(app): State<Shared>, request: Request, next: Next) -> Respo
         .time("twinloom_http_request_seconds", &labels[..1], took.as_secs_f64());
     tracing::debug!(%method, path, status = status.as_u16(), ms = took.as_millis(), "request");
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn links_lead_to_where_it_is_reached() {
+        let of = |page: Option<&str>, names: &[&str], address: &str| {
+            let config = ServerConfig {
+                page: page.map(str::to_owned),
+                host_names: names.iter().map(|&name| name.to_owned()).collect(),
+                ..ServerConfig::default()
+            };
+            super::page(&config, address.parse().unwrap())
+        };
+        assert_eq!(of(None, &[], "127.0.0.1:7878"), "http://127.0.0.1:7878");
+        assert_eq!(of(None, &[], "192.168.1.5:80"), "http://192.168.1.5:80");
+        assert_eq!(of(None, &[], "[fd00::5]:7878"), "http://[fd00::5]:7878");
+        assert_eq!(of(None, &[], "0.0.0.0:7878"), "http://localhost:7878");
+        let two = ["twin.example", "other.example"];
+        assert_eq!(of(None, &two, "0.0.0.0:7878"), "http://twin.example:7878");
+        assert_eq!(of(None, &["fd00::5"], "[::]:7878"), "http://[fd00::5]:7878");
+        let given = Some("https://twin.example/");
+        assert_eq!(of(given, &two, "0.0.0.0:7878"), "https://twin.example");
+    }
+
+    #[test]
+    fn an_address_is_a_name_of_its_own_server() {
+        let names = |address: &str| super::names(vec!["twin.example".to_owned()], address.parse().unwrap());
+        assert_eq!(names("192.168.1.5:80"), ["twin.example", "192.168.1.5"]);
+        assert_eq!(names("0.0.0.0:80"), ["twin.example"]);
+        assert_eq!(names("[::]:80"), ["twin.example"]);
+    }
 }

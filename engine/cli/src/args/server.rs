@@ -21,9 +21,12 @@ pub struct UpArgs {
     /// Folder of pipelines, if not `pipelines` beside it.
     #[arg(long, value_name = "DIR")]
     pub pipelines: Option<PathBuf>,
-    /// A name under which browsers reach it, beside those of loopback. May be repeated.
+    /// A name under which browsers reach it, beside those of loopback and the address it listens on. May be repeated.
     #[arg(long, value_name = "NAME")]
     pub host_name: Vec<String>,
+    /// How browsers reach it, for links in notifications, if not http://NAME:PORT: behind a proxy as https://twin.example.
+    #[arg(long, value_name = "URL", value_parser = page_url)]
+    pub page_url: Option<String>,
     /// Tasks at a time, if not one a core.
     #[arg(short = 'j', long, value_name = "N")]
     pub jobs: Option<usize>,
@@ -164,4 +167,13 @@ pub enum SecretCommand {
         /// The name.
         name: String,
     },
+}
+
+/// The address of a page, as it was given.
+fn page_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("write it as https://twin.example".to_owned());
+    }
+    Ok(text.to_owned())
 }

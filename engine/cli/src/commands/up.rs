@@ -42,7 +42,7 @@ pub async fn run(app: &App, args: &UpArgs) -> Result<(), CliError> {
         host_names: args.host_name.clone(),
         requests_per_second: args.requests_per_second,
         otlp: args.otlp.clone(),
-        page: args.host_name.first().map(|name| format!("https://{name}")),
+        page: args.page_url.clone(),
     };
     let server = match Server::start(service.clone(), vault, config).await {
         Ok(server) => server,

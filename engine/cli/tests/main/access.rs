@@ -165,3 +165,14 @@ fn secrets_of_a_server() {
         "removed there",
     );
 }
+
+#[test]
+fn a_page_that_is_none_is_refused_before_anything_starts() {
+    let project = Project::new();
+    for wrong in ["twin.example", "ftp://twin.example", "https://"] {
+        let ran = project.run(&["up", "--page-url", wrong]);
+        assert_eq!(ran.code, 2, "{wrong}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--page-url"), "{}", ran.stderr);
+    }
+    assert!(!project.path(".twinloom").exists());
+}

@@ -1,5 +1,7 @@
 //! Against other web pages: which host a request is for, which origin it comes from, and what pages may load.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, uri::Authority},
@@ -103,11 +105,13 @@ fn is_known(known: &[String], host: &str) -> bool {
         return false;
     };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let loopback = name.parse::<std::net::IpAddr>().map_or_else(
-        |_| name.eq_ignore_ascii_case("localhost"),
-        |address| address.is_loopback(),
-    );
-    loopback || known.iter().any(|known| known.eq_ignore_ascii_case(name))
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || known.iter().any(|known| known.parse::<IpAddr>() == Ok(address)),
+        Err(_) => {
+            name.eq_ignore_ascii_case("localhost")
+                || known.iter().any(|known| known.eq_ignore_ascii_case(name))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,15 +128,23 @@ mod tests {
 
     #[test]
     fn other_hosts_are_refused() {
-        let known = ["twinloom.example".to_owned()];
+        let known = ["twinloom.example", "192.168.1.5", "fd00::5"].map(str::to_owned);
         let try_host =
             |host| check(&known, &Method::GET, &headers(&[("host", host)]), None).map_err(|e| e.code);
-        for fine in ["127.0.0.1:7878", "localhost", "[::1]:7878", "Twinloom.Example:80"] {
+        for fine in [
+            "127.0.0.1:7878",
+            "localhost",
+            "[::1]:7878",
+            "Twinloom.Example:80",
+            "192.168.1.5:7878",
+            "[fd00:0::5]:7878",
+        ] {
             try_host(fine).unwrap();
         }
         for wrong in [
             "evil.example",
             "127.0.0.1.evil.example",
+            "192.168.1.6:7878",
             "",
             "localhost.evil.example:7878",
         ] {

@@ -229,3 +229,27 @@ async fn nobody_comes_in_from_outside_when_the_last_user_is_gone() {
     open.shutdown().await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_answers_at_the_address_that_it_listens_on() {
+    // The machine's own address, as it would be seen from elsewhere; nothing is sent.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let own = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr())
+        .map(|address| address.ip());
+    let own = match own {
+        Ok(own) if !own.is_loopback() && !own.is_unspecified() => own,
+        _ => return eprintln!("SKIP: this machine has no address but loopback"),
+    };
+    let mut server = Running::start(&[]).await;
+    let body = json!({ "name": "ada", "roles": ["admin"], "password": "correct horse battery" });
+    assert_eq!(server.post("/users", body).await.0, StatusCode::CREATED);
+    let open = listen(&server.service, &format!("{own}:0")).await.ok().unwrap();
+    server.base = format!("http://{}", open.address());
+    assert_eq!(server.get("/me").await["login_required"], true);
+    let other = server.request(Method::GET, "/api/v1/me").header("host", "192.0.2.7");
+    assert_eq!(server.answer(other).await.1["code"], "request.host");
+    open.shutdown().await;
+    server.stop().await;
+}
