@@ -79,6 +79,13 @@ pub async fn put(
             "Set it with `twinloom secret set NAME` and write `secret:NAME` here.",
         ));
     }
+    if let Some(reason) = body.in_the_clear() {
+        return Err(Problem::invalid(
+            "destination.plain_mail",
+            reason,
+            "Leave `tls` out; `none` is for a relay within your own network that asks for no password.",
+        ));
+    }
     let row = DestinationRow {
         name,
         config: serde_json::to_value(&body).map_err(Problem::internal)?,

@@ -46,12 +46,15 @@ pub enum Address {
         /// The URL, as a rule `secret:NAME`, since whoever knows it may post.
         url: String,
     },
-    /// E-mail by SMTP with TLS.
+    /// E-mail by SMTP, with TLS unless said otherwise.
     Email {
         /// The server.
         host: String,
-        /// Its port; 587 (STARTTLS) unless given; 465 is TLS from the start.
+        /// Its port; 587 (STARTTLS) unless given; 465 is TLS from the start. Without TLS it is 25 unless given.
         port: Option<u16>,
+        /// Whether the server must speak TLS.
+        #[serde(default)]
+        tls: MailTls,
         /// The user to log in as.
         user: Option<String>,
         /// The password, as `secret:NAME`.
@@ -61,6 +64,34 @@ pub enum Address {
         /// The receivers.
         to: Vec<String>,
     },
+}
+
+/// Whether mail goes by TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// Always; a server without it gets nothing.
+    #[default]
+    Required,
+    /// Never: for a relay within one's own network. Only with `allow_private`, and without a password.
+    None,
+}
+
+impl Destination {
+    /// What would be sent in the clear and must not be.
+    pub fn in_the_clear(&self) -> Option<&'static str> {
+        match &self.address {
+            Address::Email {
+                tls: MailTls::None, ..
+            } if !self.allow_private => Some("mail goes without TLS only where `allow_private` is set"),
+            Address::Email {
+                tls: MailTls::None,
+                password: Some(_),
+                ..
+            } => Some("a password is not sent without TLS"),
+            _ => None,
+        }
+    }
 }
 
 impl Address {

@@ -43,21 +43,17 @@ pub fn of(row: &EventRow, wanted: &[Wanted], page: &str) -> Option<Message> {
                 "run.failed",
                 title,
                 more.join("\n"),
-                format!("/runs/{}", row.subject),
+                path(&["runs", &row.subject]),
             )
         }
         event::APPROVAL_OPENED => {
-            let run = row.subject.split('/').next().unwrap_or_default();
-            let title = format!(
-                "An approval is wanted: {}",
-                row.subject.split_once('/').map_or("", |(_, task)| task)
-            );
+            let (run, task) = row.subject.split_once('/')?;
             (
                 Wanted::ApprovalWanted,
                 "approval.wanted",
-                title,
+                format!("An approval is wanted: {task}"),
                 text("question").to_owned(),
-                format!("/runs/{run}"),
+                path(&["approvals", run, task]),
             )
         }
         event::FRESHNESS_MISSED => {
@@ -68,7 +64,7 @@ pub fn of(row: &EventRow, wanted: &[Wanted], page: &str) -> Option<Message> {
                 "freshness.missed",
                 title,
                 more,
-                format!("/datasets/{}", row.subject),
+                path(&["datasets", &row.subject]),
             )
         }
         _ => return None,
@@ -82,6 +78,23 @@ pub fn of(row: &EventRow, wanted: &[Wanted], page: &str) -> Option<Message> {
         at: row.at,
         payload: row.payload.clone(),
     })
+}
+
+/// The path of a page; each part is percent-encoded, as the web UI does it.
+fn path(parts: &[&str]) -> String {
+    let mut path = String::new();
+    for part in parts {
+        path.push('/');
+        for byte in part.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    path.push(char::from(byte));
+                }
+                _ => path.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    path
 }
 
 #[cfg(test)]
@@ -110,6 +123,23 @@ mod tests {
         assert_eq!(
             of(&row(event::RUN_ENDED, "failed"), &[Wanted::FreshnessMissed], ""),
             None
+        );
+    }
+
+    #[test]
+    fn an_approval_leads_to_its_page() {
+        let row = EventRow {
+            id: 7,
+            kind: event::APPROVAL_OPENED.to_owned(),
+            subject: "01RUN/release/approve it".to_owned(),
+            payload: json!({ "question": "Release?" }),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let told = of(&row, &[Wanted::ApprovalWanted], "http://x").unwrap();
+        assert_eq!(told.url, "http://x/approvals/01RUN/release%2Fapprove%20it");
+        assert_eq!(
+            (told.title.as_str(), told.text.as_str()),
+            ("An approval is wanted: release/approve it", "Release?")
         );
     }
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 use twinloom_meta::{DestinationAdvance, DestinationRow, Meta, MetaError};
 
-pub use config::{Address, Destination, Wanted};
+pub use config::{Address, Destination, MailTls, Wanted};
 
 use crate::secrets::Vault;
 

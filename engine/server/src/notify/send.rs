@@ -9,13 +9,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
-    transport::smtp::authentication::Credentials,
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+    },
 };
 use serde_json::json;
 use sha2::Sha256;
 use url::Url;
 
-use super::{Address, Destination, message::Message};
+use super::{Address, Destination, MailTls, message::Message};
 use crate::secrets::Vault;
 
 /// A destination that takes longer has failed.
@@ -40,7 +43,10 @@ pub async fn send(destination: &Destination, message: &Message, secrets: &Vault)
             let body = json!({ "text": text }).to_string().into_bytes();
             post(&url, body, None, private).await
         }
-        Address::Email { .. } => mail(&destination.address, message, secrets, private).await,
+        Address::Email { .. } => match destination.in_the_clear() {
+            Some(reason) => Err(reason.to_owned()),
+            None => mail(&destination.address, message, secrets, private).await,
+        },
     }
 }
 
@@ -142,6 +148,7 @@ async fn mail(address: &Address, message: &Message, secrets: &Vault, private: bo
     let Address::Email {
         host,
         port,
+        tls,
         user,
         password,
         from,
@@ -150,8 +157,17 @@ async fn mail(address: &Address, message: &Message, secrets: &Vault, private: bo
     else {
         return Err("it is no e-mail address".to_owned());
     };
-    let port = port.unwrap_or(587);
-    addresses(host, port, private).await?;
+    let usual = match tls {
+        MailTls::Required => 587,
+        MailTls::None => 25,
+    };
+    let port = port.unwrap_or(usual);
+    let found = addresses(host, port, private).await?;
+    // Where private addresses are refused, the one that was looked at is asked: the name cannot change its mind.
+    let server = match found.first() {
+        Some(address) if !private => address.ip().to_string(),
+        _ => host.clone(),
+    };
     let wrong = |what: &str| format!("`{what}` is no e-mail address");
     let mut mail = Mail::builder()
         .from(from.parse().map_err(|_| wrong(from))?)
@@ -162,14 +178,15 @@ async fn mail(address: &Address, message: &Message, secrets: &Vault, private: bo
     let mail = mail
         .body(format!("{}\n\n{}\n", message.text, message.url))
         .map_err(|error| error.to_string())?;
-    let transport = if port == 465 {
-        AsyncSmtpTransport::<Tokio1Executor>::relay(host)
-    } else {
-        AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host)
+    let named = || TlsParameters::new(host.clone()).map_err(|error| error.to_string());
+    let tls = match (tls, port) {
+        (MailTls::None, _) => Tls::None,
+        (MailTls::Required, 465) => Tls::Wrapper(named()?),
+        (MailTls::Required, _) => Tls::Required(named()?),
     };
-    let mut transport = transport
-        .map_err(|error| error.to_string())?
+    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server)
         .port(port)
+        .tls(tls)
         .timeout(Some(PATIENCE));
     if let Some(user) = user {
         let password = resolve(secrets, password.as_deref().unwrap_or_default()).await?;

@@ -17,3 +17,4 @@ mod resources;
 mod roles;
 mod safety;
 mod support;
+mod told;
