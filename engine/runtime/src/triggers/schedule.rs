@@ -55,6 +55,27 @@ pub fn times(spec: &Schedule, after: Timestamp, until: Option<Timestamp>, most: 
     found
 }
 
+/// The last time after `after`, up to and with `until`. The times between are leapt over.
+fn last_between(spec: &Schedule, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    let until = spec.end.map_or(until, |end| end.min(until));
+    let steps = Steps::new(spec)?;
+    let next = |at: Timestamp| steps.next(at).filter(|next| *next <= until);
+    let (mut found, mut none_after) = (next(after)?, until);
+    loop {
+        // The rest is halved with each round, so that a step that finds nothing is soon the last one.
+        match next(found) {
+            Some(further) => found = further,
+            None => return Some(found),
+        }
+        let half = none_after.duration_since(found) / 2;
+        let middle = found.checked_add(half).unwrap_or(found);
+        match next(middle) {
+            Some(further) => found = further,
+            None => none_after = middle,
+        }
+    }
+}
+
 /// When the run of a schedule time starts: put off by the jitter, always by the same for the same time.
 #[must_use]
 pub fn delayed(spec: &Schedule, dag: &str, at: Timestamp) -> Timestamp {
@@ -82,7 +103,7 @@ pub fn due(spec: &Schedule, dag: &str, after: Timestamp, now: Timestamp) -> Due 
             .and_then(|jitter| SignedDuration::try_from(jitter.0).ok());
         let lower = fresh.checked_sub(jitter.unwrap_or_default()).unwrap_or(fresh);
         if lower > after {
-            skipped = times(spec, after, Some(lower), 1).first().copied();
+            skipped = last_between(spec, after, lower);
             from = lower;
         }
     }
