@@ -45,6 +45,8 @@ use crate::{
 pub const MOST_BODY: usize = 2 << 20;
 /// A request that takes longer than this is given up; streams are not affected.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Whoever does not answer within this is not ready.
+const READY: Duration = Duration::from_secs(2);
 /// Open answers get this long when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -259,9 +261,22 @@ async fn not_allowed() -> Problem {
 
 /// Whether the database and the scheduler answer.
 async fn ready(State(app): State<Shared>) -> Response {
-    match app.meta.last_event().await {
-        Ok(_) => "ready".into_response(),
-        Err(error) => Problem::from(error).into_response(),
+    let asked = async {
+        app.meta.last_event().await?;
+        app.service.ping().await?;
+        Ok::<_, Problem>(())
+    };
+    let late = || {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "server.not_ready",
+            format!("the scheduler does not answer within {} s", READY.as_secs()),
+            "Ask again; if it stays so, look at the server's log.",
+        )
+    };
+    match tokio::time::timeout(READY, asked).await.unwrap_or_else(|_| Err(late())) {
+        Ok(()) => "ready".into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 

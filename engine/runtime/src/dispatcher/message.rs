@@ -98,6 +98,8 @@ pub enum Input {
         run: String,
         reply: oneshot::Sender<bool>,
     },
+    /// Say that it is there.
+    Ping { reply: oneshot::Sender<()> },
     /// Stop.
     Shutdown { reply: oneshot::Sender<()> },
 }

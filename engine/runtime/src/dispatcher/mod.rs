@@ -172,6 +172,7 @@ impl Dispatcher {
             } => self.cancel(&run, &by, &reason, reply),
             Input::Wait { run, until, reply } => self.wait(&run, until, reply),
             Input::Holds { run, reply } => drop(reply.send(self.runs.contains_key(run.as_str()))),
+            Input::Ping { reply } => drop(reply.send(())),
             Input::Shutdown { reply } => self.stop(reply),
         }
     }

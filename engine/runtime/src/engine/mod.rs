@@ -81,6 +81,14 @@ impl Engine {
         self.shared.now()
     }
 
+    /// Waits for the dispatcher to say that it is there.
+    ///
+    /// # Errors
+    /// `run.stopped` after [`Engine::shutdown`].
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.ask(|reply| Input::Ping { reply }).await
+    }
+
     /// Stops a run: running tasks are cancelled, the others never start. Returns once that is stored; the run's end
     /// follows. A run of another live process is asked to stop.
     ///

@@ -182,6 +182,16 @@ impl Service {
         self.inner.events.subscribe()
     }
 
+    /// Waits for the dispatcher and the triggers to say that they are there. The triggers do so between two looks at the
+    /// log: it takes as long as they are at one.
+    ///
+    /// # Errors
+    /// `run.stopped` after [`Service::shutdown`].
+    pub async fn ping(&self) -> Result<(), ServiceError> {
+        self.inner.engine.ping().await?;
+        self.ask(Command::Ping).await
+    }
+
     /// Waits until the triggers have taken in every event that was written before, and fired what follows from them.
     ///
     /// # Errors

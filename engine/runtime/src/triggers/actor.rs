@@ -34,6 +34,8 @@ pub type Key = (String, String);
 
 /// What others ask.
 pub enum Command {
+    /// Say that it is there.
+    Ping(oneshot::Sender<()>),
     /// Say when all that was written before is dealt with.
     Settle(oneshot::Sender<()>),
     /// The same, and write what was decided.
@@ -124,10 +126,13 @@ impl Triggers {
     }
 
     async fn command(&mut self, command: Command) {
+        if let Command::Ping(reply) = command {
+            return drop(reply.send(()));
+        }
         self.round().await;
         // Whoever asked may be gone.
         match command {
-            Command::Settle(reply) => drop(reply.send(())),
+            Command::Ping(reply) | Command::Settle(reply) => drop(reply.send(())),
             Command::Flush(reply) => {
                 self.checkpoint(true).await;
                 let _ = reply.send(());

@@ -182,6 +182,24 @@ async fn health_and_figures_are_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_its_scheduler_is_not_ready() {
+    let server = Running::start(&[]).await;
+    let ready = async || server.answer(server.request(Method::GET, "/readyz")).await;
+    assert_eq!(ready().await.0, StatusCode::OK);
+    server.service.shutdown().await;
+    let (status, problem) = ready().await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("run.stopped"))
+    );
+    assert_eq!(
+        server.answer(server.request(Method::GET, "/healthz")).await.0,
+        StatusCode::OK
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn others_cannot_reach_it_without_a_login() {
     let server = Running::start(&[]).await;
     let error = listen(&server.service, "0.0.0.0:0").await.err().unwrap();
