@@ -62,6 +62,8 @@ pub struct ServerConfig {
     /// How people reach the web UI, for links in notifications: `https://twin.example`. Unless given, `http://`, the first
     /// of its names or else its address, and its port.
     pub page: Option<String>,
+    /// How often the readers of live streams are looked up again: whoever has logged out is cut off after this.
+    pub look_again: Duration,
     /// The OpenTelemetry collector that is told of runs, as `http://127.0.0.1:4318`.
     pub otlp: Option<String>,
 }
@@ -73,6 +75,7 @@ impl Default for ServerConfig {
             host_names: Vec::new(),
             requests_per_second: 500,
             page: None,
+            look_again: Duration::from_secs(30),
             otlp: None,
         }
     }
@@ -143,6 +146,7 @@ impl Server {
             host_names: names(config.host_names, address),
             engine,
             meta,
+            look_again: config.look_again,
             live,
             failures: Failures::default(),
             metrics,

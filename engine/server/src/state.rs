@@ -1,6 +1,6 @@
 //! What every handler sees.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
@@ -40,6 +40,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Which permission each route needs.
     pub policy: Policy,
+    /// How often the readers of streams are looked up again.
+    pub look_again: Duration,
     /// Live events.
     pub live: Hub,
     /// Triggers that could not start runs.

@@ -43,6 +43,7 @@ pub async fn run(app: &App, args: &UpArgs) -> Result<(), CliError> {
         requests_per_second: args.requests_per_second,
         otlp: args.otlp.clone(),
         page: args.page_url.clone(),
+        ..ServerConfig::default()
     };
     let server = match Server::start(service.clone(), vault, config).await {
         Ok(server) => server,

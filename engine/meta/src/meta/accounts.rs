@@ -122,6 +122,15 @@ impl Meta {
         found.map(token_row).transpose()
     }
 
+    /// The token of this id.
+    ///
+    /// # Errors
+    /// As for every method.
+    pub async fn token_by_id(&self, id: &str) -> Result<Option<TokenRow>, MetaError> {
+        let found = token::Entity::find_by_id(id).one(&self.pools.reader).await?;
+        found.map(token_row).transpose()
+    }
+
     /// Makes a token, or notes its use.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::words::Level;
 use crate::{
+    auth::principal::Principal,
     http::{
         extract::{Json, Path, Query},
         page,
@@ -79,6 +80,7 @@ pub struct LogQuery {
     extensions(("x-permission" = json!("read"))))]
 pub async fn show(
     State(app): State<Shared>,
+    who: Principal,
     Path((run, task)): Path<(String, String)>,
     Query(query): Query<LogQuery>,
     headers: HeaderMap,
@@ -90,14 +92,14 @@ pub async fn show(
     if accepts.is_some_and(|accepts| accepts.contains("text/event-stream")) {
         let after = live::last_event_id(&headers).or(query.after).unwrap_or(0);
         let reader = Reader {
-            app,
+            app: app.clone(),
             run: id,
             task,
             query,
             after,
             limit,
         };
-        return Ok(live::sse(follow(reader)));
+        return Ok(live::sse(app, who, follow(reader)));
     }
     let reader = Reader {
         after: query.after.unwrap_or(0),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
+    auth::principal::Principal,
     http::{extract::Query, problem::Answer},
     live,
     state::Shared,
@@ -26,11 +27,12 @@ pub struct StreamQuery {
     extensions(("x-permission" = json!("read"))))]
 pub async fn stream(
     State(app): State<Shared>,
+    who: Principal,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let after = live::last_event_id(&headers).or(query.after);
     let after = after.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
     let events = app.live.follow(after).await?;
-    Ok(live::sse(events))
+    Ok(live::sse(app, who, events))
 }

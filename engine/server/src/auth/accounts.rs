@@ -116,26 +116,10 @@ impl Accounts {
                 "Make a new one: `twinloom token create NAME`.",
             )
         };
-        let mut row = self
-            .meta
-            .token(&token::digest(secret))
-            .await?
-            .ok_or_else(refused)?;
+        let found = self.meta.token(&token::digest(secret)).await?;
+        let mut row = found.ok_or_else(refused)?;
+        let principal = self.of_token(&row).await?.ok_or_else(refused)?;
         let now = Timestamp::now();
-        if row.expires_at <= now {
-            return Err(refused());
-        }
-        let scopes: Vec<Permission> = row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-        let means = Means::Token(row.id.clone());
-        let principal = if row.user == Principal::local().name && !self.login_required().await? {
-            Principal::of(&row.user, &[Role::Admin], Some(&scopes), means)
-        } else {
-            let user = self.meta.user(&row.user).await.map_err(|_| refused())?;
-            if user.disabled {
-                return Err(refused());
-            }
-            Principal::of(&user.name, &roles_of(&user), Some(&scopes), means)
-        };
         if row
             .last_used_at
             .is_none_or(|last| now.duration_since(last) > NOTE_EVERY)
@@ -151,7 +135,41 @@ impl Accounts {
     /// # Errors
     /// What the database says.
     pub async fn by_session(&self, value: &str) -> Answer<Option<Principal>> {
-        let hash = token::digest(value);
+        self.of_session(token::digest(value)).await
+    }
+
+    /// Who somebody is by now; none where the session or token has ended or the user is gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn again(&self, who: &Principal) -> Answer<Option<Principal>> {
+        match &who.means {
+            Means::Loopback if self.login_required().await? => Ok(None),
+            Means::Loopback => Ok(Some(Principal::local())),
+            Means::Session { hash, .. } => self.of_session(hash.clone()).await,
+            Means::Token(id) => match self.meta.token_by_id(id).await? {
+                Some(row) => self.of_token(&row).await,
+                None => Ok(None),
+            },
+            Means::Nobody => Ok(None),
+        }
+    }
+
+    async fn of_token(&self, row: &TokenRow) -> Answer<Option<Principal>> {
+        if row.expires_at <= Timestamp::now() {
+            return Ok(None);
+        }
+        let scopes: Vec<Permission> = row.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
+        let means = Means::Token(row.id.clone());
+        let roles = if row.user == Principal::local().name && !self.login_required().await? {
+            Some(vec![Role::Admin])
+        } else {
+            self.roles(&row.user).await?
+        };
+        Ok(roles.map(|roles| Principal::of(&row.user, &roles, Some(&scopes), means)))
+    }
+
+    async fn of_session(&self, hash: String) -> Answer<Option<Principal>> {
         let Some(session) = self.meta.session(&hash).await? else {
             return Ok(None);
         };
@@ -162,8 +180,14 @@ impl Accounts {
             hash,
             csrf: session.csrf,
         };
-        match self.meta.user(&session.user).await {
-            Ok(user) if !user.disabled => Ok(Some(Principal::of(&user.name, &roles_of(&user), None, means))),
+        let roles = self.roles(&session.user).await?;
+        Ok(roles.map(|roles| Principal::of(&session.user, &roles, None, means)))
+    }
+
+    /// The roles of a user who may come in; none for one who is not there or may not.
+    async fn roles(&self, user: &str) -> Answer<Option<Vec<Role>>> {
+        match self.meta.user(user).await {
+            Ok(user) if !user.disabled => Ok(Some(roles_of(&user))),
             Ok(_) => Ok(None),
             Err(error) if error.code() == "meta.not_found" => Ok(None),
             Err(error) => Err(error.into()),

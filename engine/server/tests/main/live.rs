@@ -4,7 +4,10 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{GREET, Running};
+use crate::{
+    roles::{log_in, token, user},
+    support::{GREET, Running, listen_with},
+};
 
 /// Reads a stream until `enough`; the events as (type, id, data).
 async fn read(
@@ -131,5 +134,50 @@ async fn a_log_is_followed_to_its_end_and_resumed_at_any_line() {
         .map(|(_, id, _)| id.clone())
         .collect();
     assert_eq!(resumed, after.collect::<Vec<_>>());
+    server.stop().await;
+}
+
+/// Reads a stream to its end, which must come.
+async fn to_its_end(response: reqwest::Response) {
+    assert_eq!(response.status(), reqwest::StatusCode::OK);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(60), response.bytes()).await;
+    end.expect("the stream goes on").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_login_of_its_reader() {
+    let mut server = Running::start(&[("greet", GREET)]).await;
+    let config = twinloom_server::ServerConfig {
+        look_again: std::time::Duration::from_millis(100),
+        ..Default::default()
+    };
+    let quick = listen_with(&server.service, config).await.ok().unwrap();
+    server.base = format!("http://{}", quick.address());
+    let stream = || server.request(Method::GET, "/api/v1/stream");
+    let local = stream().send().await.unwrap();
+    user(&server, None, "root", &["admin"]).await;
+    // Nobody is logged in who was there before there was a login.
+    to_its_end(local).await;
+
+    let root = token(&server, "root", &["read", "admin"]).await;
+    user(&server, Some(&root), "bob", &["viewer"]).await;
+    let (cookie, csrf) = log_in(&server, "bob").await;
+    let bobs = token(&server, "bob", &["read"]).await;
+    let by_session = stream().header("cookie", &cookie).send().await.unwrap();
+    let by_token = stream().bearer_auth(&bobs).send().await.unwrap();
+    let stays = stream().bearer_auth(&root).send().await.unwrap();
+    let out = server
+        .request(Method::DELETE, "/api/v1/session")
+        .header("cookie", &cookie)
+        .header("x-csrf-token", &csrf);
+    server.answer(out).await;
+    to_its_end(by_session).await;
+    let delete = server.request(Method::DELETE, "/api/v1/users/bob").bearer_auth(&root);
+    server.answer(delete).await;
+    to_its_end(by_token).await;
+    let mut stays = stays.bytes_stream();
+    assert!(stays.next().await.unwrap().is_ok(), "the others read on");
+    drop(stays);
+    quick.shutdown().await;
     server.stop().await;
 }

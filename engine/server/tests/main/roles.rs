@@ -31,7 +31,7 @@ pub async fn token(server: &Running, name: &str, scopes: &[&str]) -> String {
     body["token"].as_str().unwrap().to_owned()
 }
 
-async fn log_in(server: &Running, name: &str) -> (String, String) {
+pub async fn log_in(server: &Running, name: &str) -> (String, String) {
     let body = json!({ "name": name, "password": PASSWORD });
     let answer = server
         .request(Method::POST, "/api/v1/session")
