@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -21,18 +21,30 @@ pub(super) const KEYS: usize = 500;
 const FAILED: u64 = 500;
 
 impl Meta {
-    /// Questions, answered ones too, newest first; `before` is the microsecond of the last one of the page before.
+    /// Questions, answered ones too, newest first; `before` is the microsecond, run and task of the last one of the page
+    /// before.
     ///
     /// # Errors
     /// As for every method.
-    pub async fn approvals(&self, before: Option<i64>, limit: u64) -> Result<Vec<ApprovalRow>, MetaError> {
+    pub async fn approvals(
+        &self,
+        before: Option<(i64, &str, &str)>,
+        limit: u64,
+    ) -> Result<Vec<ApprovalRow>, MetaError> {
         use approval::{Column, Entity};
         let mut query = Entity::find();
-        if let Some(before) = before {
-            query = query.filter(Column::OpenedAt.lt(before));
+        if let Some((at, run, task)) = before {
+            let same = Column::OpenedAt.eq(at);
+            let earlier = Condition::any()
+                .add(Column::OpenedAt.lt(at))
+                .add(same.clone().and(Column::Run.lt(run)))
+                .add(same.and(Column::Run.eq(run)).and(Column::Task.lt(task)));
+            query = query.filter(earlier);
         }
         let found = query
             .order_by_desc(Column::OpenedAt)
+            .order_by_desc(Column::Run)
+            .order_by_desc(Column::Task)
             .limit(limit)
             .all(&self.pools.reader)
             .await?;

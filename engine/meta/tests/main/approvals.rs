@@ -79,3 +79,37 @@ async fn a_question_is_asked_answered_and_asked_again() {
         );
     }
 }
+
+#[tokio::test]
+async fn questions_of_the_same_moment_are_on_one_page_each() {
+    for backend in backends::all().await {
+        let question = |run: &str, task: &str, opened: i64| ApprovalRow {
+            run: run.into(),
+            task: task.into(),
+            request: json!({}),
+            opened_at: at(opened),
+            expires_at: None,
+            closed_at: None,
+            outcome: None,
+            given: 0,
+        };
+        let rows = [("r2", "a", 1), ("r2", "c/d", 0), ("r2", "b", 0), ("r1", "e", 0), ("r1", "a", 0)];
+        let changes = rows.iter().rev().map(|(run, task, at)| question(run, task, *at).into());
+        backend.meta.apply(changes.collect(), &[]).await.unwrap();
+        let mut found: Vec<ApprovalRow> = Vec::new();
+        loop {
+            let last = found.last();
+            let before = last.map(|row| (row.opened_at.as_microsecond(), row.run.as_str(), row.task.as_str()));
+            let page = backend.meta.approvals(before, 2).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| (row.run.as_str(), row.task.as_str(), row.opened_at))
+            .collect();
+        assert_eq!(found, rows.map(|(run, task, opened)| (run, task, at(opened))), "{}", backend.name);
+    }
+}

@@ -132,18 +132,19 @@ pub async fn list(
     let limit = page::usual(query.limit)?;
     let rows = match query.state.as_deref() {
         None | Some("open") => {
-            let offset = page::number(query.cursor.as_deref())?.unwrap_or(0);
-            let open = app.meta.open_approvals(None).await?;
+            let after = query.cursor.as_deref().map(place).transpose()?;
+            let mut open = app.meta.open_approvals(None).await?;
+            open.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
             let items: Vec<ApprovalItem> = open
                 .iter()
-                .filter(|row| row.opened_at.as_microsecond() > offset)
+                .filter(|row| after.is_none_or(|after| place_of(row) > after))
                 .take(usize::try_from(limit + 1).unwrap_or(usize::MAX))
                 .map(ApprovalItem::from)
                 .collect();
             return Ok(Json(Page::cut(items, limit, opened)));
         }
         Some("all") => {
-            let before = page::number(query.cursor.as_deref())?;
+            let before = query.cursor.as_deref().map(place).transpose()?;
             app.meta.approvals(before, limit + 1).await?
         }
         Some(other) => {
@@ -158,9 +159,23 @@ pub async fn list(
     Ok(Json(Page::of(&rows, limit, opened)))
 }
 
-/// The cursor of a question: when it was asked.
+/// The cursor of a question: when it was asked, and where, since many may be asked at the same time.
 fn opened(item: &ApprovalItem) -> String {
-    item.opened_at.as_microsecond().to_string()
+    let at = item.opened_at.as_microsecond();
+    format!("{at}/{}/{}", item.run, item.task)
+}
+
+/// A cursor's microsecond, run and task.
+fn place(cursor: &str) -> Answer<(i64, &str, &str)> {
+    let mut parts = cursor.splitn(3, '/');
+    let at = parts.next().and_then(|at| at.parse().ok());
+    let found = at.zip(parts.next()).zip(parts.next());
+    let ((at, run), task) = found.ok_or_else(page::bad_cursor)?;
+    Ok((at, run, task))
+}
+
+fn place_of(row: &ApprovalRow) -> (i64, &str, &str) {
+    (row.opened_at.as_microsecond(), &row.run, &row.task)
 }
 
 /// A question with the evidence to look at before answering.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -17,14 +17,24 @@ use axum::{
 use super::problem::Problem;
 use crate::{auth::gate::Client, state::Shared};
 
-/// Addresses that are remembered.
+/// Clients that are remembered.
 const MOST_CLIENTS: usize = 10_000;
+/// How often it is looked for clients that need not be remembered any more.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Counts requests by address.
+/// Counts requests by client.
 pub struct Rates {
     per_second: f64,
     burst: f64,
-    buckets: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    known: HashMap<IpAddr, (f64, Instant)>,
+    /// Shared by those for whom there is no room.
+    others: Option<(f64, Instant)>,
+    swept: Option<Instant>,
 }
 
 impl Rates {
@@ -39,12 +49,23 @@ impl Rates {
 
     /// Whether one more is allowed at this time.
     pub fn take(&self, client: IpAddr, now: Instant) -> bool {
+        let client = network(client);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MOST_CLIENTS {
+        let buckets = &mut *buckets;
+        let due = |swept: Instant| now.duration_since(swept) >= SWEEP_EVERY;
+        if buckets.known.len() >= MOST_CLIENTS && buckets.swept.is_none_or(due) {
+            buckets.swept = Some(now);
             let refill = self.burst / self.per_second;
-            buckets.retain(|_, (_, last)| now.duration_since(*last).as_secs_f64() < refill);
+            buckets
+                .known
+                .retain(|_, (_, last)| now.duration_since(*last).as_secs_f64() < refill);
         }
-        let (tokens, last) = buckets.entry(client).or_insert((self.burst, now));
+        let full = (self.burst, now);
+        let (tokens, last) = if buckets.known.len() < MOST_CLIENTS || buckets.known.contains_key(&client) {
+            buckets.known.entry(client).or_insert(full)
+        } else {
+            buckets.others.get_or_insert(full)
+        };
         *tokens = (*tokens + now.duration_since(*last).as_secs_f64() * self.per_second).min(self.burst);
         *last = now;
         if *tokens < 1.0 {
@@ -79,8 +100,6 @@ pub async fn limit(State(app): State<Shared>, client: Client, request: Request, 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -91,5 +110,35 @@ mod tests {
         let later = start + Duration::from_secs(1);
         assert_eq!((0..200).filter(|_| rates.take(client, later)).count(), 10);
         assert!(rates.take(IpAddr::from([127, 0, 0, 2]), later));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let (rates, now) = (Rates::new(10), Instant::now());
+        let address = |network: u16, host: u16| {
+            IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 1, 2, 3, host))
+        };
+        let taken = (0..200).filter(|host| rates.take(address(1, *host), now)).count();
+        assert_eq!(taken, 100);
+        assert!(rates.take(address(2, 0), now));
+        // An IPv4 address that a socket of both kinds shows.
+        let mapped: IpAddr = Ipv6Addr::from_bits(0xffff_c000_0201).into();
+        assert_eq!(network(mapped), IpAddr::from([192, 0, 2, 1]));
+    }
+
+    #[test]
+    fn those_who_come_when_it_is_full_share_what_one_may() {
+        let (rates, start) = (Rates::new(10), Instant::now());
+        let client = |n: usize| IpAddr::from(u32::try_from(n).unwrap_or_default().to_be_bytes());
+        for n in 0..MOST_CLIENTS {
+            assert!(rates.take(client(n), start));
+        }
+        let taken = (0..200).filter(|n| rates.take(client(MOST_CLIENTS + n), start)).count();
+        assert_eq!(taken, 100);
+        assert!(rates.take(client(0), start), "who is known has a bucket of their own");
+        assert_eq!(rates.buckets.lock().unwrap_or_else(PoisonError::into_inner).known.len(), MOST_CLIENTS);
+        // Once the others' buckets are full again there is room.
+        let later = start + Duration::from_secs(20);
+        assert!((0..50).all(|_| rates.take(client(MOST_CLIENTS), later)));
     }
 }

@@ -376,3 +376,43 @@ async fn what_is_wrong_beside_runs_is_in_the_overview() {
     assert_eq!(overview["trigger_failures"], json!([]), "{overview}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_the_same_moment_are_all_listed() {
+    let server = Running::start(&[]).await;
+    let question = |run: &str, task: &str| twinloom_meta::ApprovalRow {
+        run: run.to_owned(),
+        task: task.to_owned(),
+        request: json!({ "question": "Fine?" }),
+        opened_at: jiff::Timestamp::UNIX_EPOCH,
+        expires_at: None,
+        closed_at: None,
+        outcome: None,
+        given: 0,
+    };
+    let asked = [("01A", "x"), ("01A", "y/z"), ("01B", "x")];
+    let rows = asked.iter().map(|(run, task)| question(run, task).into());
+    server.meta().apply(rows.collect(), &[]).await.unwrap();
+    for state in ["open", "all"] {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = server.get(&format!("/approvals?state={state}&limit=1{cursor}")).await;
+            let item = &page["items"][0];
+            let text = |key: &str| item[key].as_str().unwrap().to_owned();
+            found.push((text("run"), text("task")));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        if state == "all" {
+            found.reverse();
+        }
+        let wanted = asked.map(|(run, task)| (run.to_owned(), task.to_owned()));
+        assert_eq!(found, wanted, "{state}");
+    }
+    let wrong = server.request(Method::GET, "/api/v1/approvals?cursor=17");
+    assert_eq!(server.answer(wrong).await.1["code"], "request.cursor");
+    server.stop().await;
+}
