@@ -143,9 +143,23 @@ pub enum ModelCommand {
         reference: String,
         /// The alias: `production`, `accepted`, `candidate`.
         alias: String,
-        /// Who.
+        /// Who; a server knows by the token.
         #[arg(long = "as", value_name = "NAME")]
-        by: String,
+        by: Option<String>,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Point an alias back at the version that it pointed at before.
+    #[command(after_help = "Example:\n  twinloom model rollback twin production --as ada --reason 'answers in riddles'")]
+    Rollback {
+        /// The model's name.
+        name: String,
+        /// The alias.
+        alias: String,
+        /// Who; a server knows by the token.
+        #[arg(long = "as", value_name = "NAME")]
+        by: Option<String>,
         /// Why.
         #[arg(long)]
         reason: String,

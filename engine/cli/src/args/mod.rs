@@ -64,7 +64,8 @@ pub struct Global {
     )]
     pub database: Option<String>,
     /// Run the command on a server, as `http://127.0.0.1:7878`: run, runs, show, logs, approve, reject, cancel, retry,
-    /// why, approvals, dags, backfill, user, token, secret, dataset list, model list.
+    /// why, approvals, dags, backfill, user, token, secret, validate, plan, dataset list|show|diff, model
+    /// list|show|alias|rollback, experiments list|curves.
     #[arg(long, global = true, env = "TWINLOOM_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// The API token for it: `twinloom token create NAME` makes one.

@@ -161,7 +161,8 @@ async fn find(app: &App, name: &str) -> Result<Vec<Experiment>, CliError> {
     Ok(found)
 }
 
-fn cell(value: &Value) -> String {
+/// A figure in a table.
+pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => output::cut(text, 40),
@@ -180,7 +181,7 @@ fn cell(value: &Value) -> String {
     clippy::cast_sign_loss,
     reason = "places in a line of 40 characters"
 )]
-fn drawn(points: &[(i64, f64)]) -> String {
+pub fn drawn(points: &[(i64, f64)]) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = points
         .iter()

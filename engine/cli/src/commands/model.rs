@@ -5,6 +5,7 @@ mod export;
 use std::{path::Path, sync::Arc};
 
 use serde_json::json;
+use twinloom_meta::AliasIndexRow;
 use twinloom_runtime::reports;
 use twinloom_store::{FeatureStore, Label, ModelManifest, Name, Reference, Selector};
 
@@ -37,7 +38,13 @@ pub async fn run(app: &App, command: &ModelCommand) -> Result<(), CliError> {
             alias,
             by,
             reason,
-        } => move_alias(app, &store, reference, alias, by, reason).await,
+        } => move_alias(app, &store, reference, alias, by.as_deref(), reason).await,
+        ModelCommand::Rollback {
+            name,
+            alias,
+            by,
+            reason,
+        } => roll_back(app, name, alias, by.as_deref(), reason).await,
     }
 }
 
@@ -203,30 +210,49 @@ async fn move_alias(
     store: &FeatureStore,
     reference: &str,
     alias: &str,
-    by: &str,
+    by: Option<&str>,
     reason: &str,
 ) -> Result<(), CliError> {
+    let by = named(by)?;
     let manifest = store.model(&reference.parse()?).await?;
-    let name = &manifest.data.name;
+    let name = manifest.data.name.as_str();
     let engine = app.engine(None).await?;
-    let moved = engine
-        .move_alias(name.as_str(), alias, manifest.version, by, reason)
-        .await;
+    let moved = engine.move_alias(name, alias, manifest.version, by, reason).await;
     engine.shutdown().await;
-    let row = moved?;
-    let previous = row.previous;
-    let detail = json!({
-        "model": name, "alias": alias, "version": row.version, "previous": previous, "by": row.by, "reason": row.reason,
-    });
+    moved_to(app, &moved?)
+}
+
+async fn roll_back(
+    app: &App,
+    name: &str,
+    alias: &str,
+    by: Option<&str>,
+    reason: &str,
+) -> Result<(), CliError> {
+    let by = named(by)?;
+    let engine = app.engine(None).await?;
+    let moved = engine.rollback_alias(name, alias, by, reason).await;
+    engine.shutdown().await;
+    moved_to(app, &moved?)
+}
+
+/// Whoever moves an alias stands in the record.
+fn named(by: Option<&str>) -> Result<&str, CliError> {
+    by.ok_or_else(|| CliError::usage("model.as", "nobody is named who does this", "Add --as NAME."))
+}
+
+fn moved_to(app: &App, row: &AliasIndexRow) -> Result<(), CliError> {
+    let (name, alias, version) = (&row.name, &row.alias, row.version);
     if app.global.json {
-        return output::json(&detail);
+        return output::json(&json!({
+            "model": name, "alias": alias, "version": version, "previous": row.previous, "by": row.by,
+            "reason": row.reason,
+        }));
     }
-    let from = previous
+    let from = row
+        .previous
         .map(|version| format!(" (was {version})"))
         .unwrap_or_default();
-    output::line(&format!(
-        "{name}@{alias} is version {} now{from}",
-        manifest.version
-    ));
+    output::line(&format!("{name}@{alias} is version {version} now{from}"));
     Ok(())
 }

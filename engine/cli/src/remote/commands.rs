@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use twinloom_runtime::{LogLine, RunSummary};
 
-use super::Remote;
+use super::{Remote, data, spec};
 use crate::{
-    args::{Command, DatasetCommand, DecideArgs, ModelCommand, RunArgs},
+    args::{Command, DecideArgs, RunArgs},
     commands::{files, follow, runs},
     error::CliError,
     output,
@@ -53,20 +53,11 @@ pub async fn dispatch(remote: &Remote, json: bool, command: Command) -> Result<(
             let why = remote.get(&["runs", &id, "why"], &[("task", task)]).await?;
             done(json, &why, why["text"].as_str().unwrap_or_default())
         }
-        Command::Dataset(DatasetCommand::List) => {
-            let columns = [
-                "name",
-                "latest.version",
-                "latest.rows",
-                "latest.bytes",
-                "latest.created_at",
-            ];
-            table(remote, json, &["datasets"], &columns).await
-        }
-        Command::Model(ModelCommand::List) => {
-            let columns = ["name", "latest.version", "latest.base", "latest.created_at"];
-            table(remote, json, &["models"], &columns).await
-        }
+        Command::Dataset(command) => data::dataset(remote, json, command).await,
+        Command::Model(command) => data::model(remote, json, command).await,
+        Command::Experiments(command) => data::experiments(remote, json, command).await,
+        Command::Validate { files } => spec::validate(remote, json, &files).await,
+        Command::Plan { file, params } => spec::plan(remote, json, &file, &params).await,
         Command::Dags { command } => {
             crate::commands::dags::run(remote, json, command.unwrap_or_default()).await
         }
@@ -74,16 +65,24 @@ pub async fn dispatch(remote: &Remote, json: bool, command: Command) -> Result<(
         Command::User(command) => crate::commands::access::remote_user(remote, json, command).await,
         Command::Token(command) => crate::commands::access::remote_token(remote, json, command).await,
         Command::Secret(command) => crate::commands::access::remote_secret(remote, json, command).await,
-        _ => Err(CliError::usage(
-            "server.not_remote",
-            "this command works on the home folder, not on a server",
-            "Leave --server (and TWINLOOM_SERVER) out.",
-        )),
+        _ => Err(not_remote()),
     }
 }
 
+/// The error for a command that no server takes.
+pub fn not_remote() -> CliError {
+    CliError::usage(
+        "server.not_remote",
+        "this command works on the home folder, not on a server",
+        "Leave --server (and TWINLOOM_SERVER) out.",
+    )
+}
+
 /// The id of a run; `latest` is the newest.
-async fn find(remote: &Remote, run: &str) -> Result<String, CliError> {
+///
+/// # Errors
+/// `run.not_found`; what the server says.
+pub async fn find(remote: &Remote, run: &str) -> Result<String, CliError> {
     if run != "latest" {
         return Ok(run.to_owned());
     }

@@ -2,6 +2,8 @@
 
 mod client;
 mod commands;
+mod data;
+mod spec;
 
 pub use client::Remote;
 pub use commands::{dispatch, done, table};

@@ -1,6 +1,11 @@
 //! Commands with `--server`: a real server, asked as a user asks it.
 
-use super::support::{Project, Up, state};
+use twinloom_store::{FeatureStore, StoreLocation};
+
+use super::{
+    models::register,
+    support::{Project, Up, state},
+};
 
 const DAG: &str = r#"apiVersion: twinloom/v1
 kind: Dag
@@ -213,4 +218,84 @@ fn a_question_is_answered_over_the_server() {
     assert_eq!(done["status"], "succeeded", "{done}");
     let again = on(&up, &["approve", "latest", "--as", "ada"]);
     project.fails(&again, 1, "run.not_waiting", "twinloom approvals");
+}
+
+const KEYED: &str = r#"apiVersion: twinloom/v1
+kind: Dag
+name: keyed
+params: {word: {type: string, default: hello}}
+steps:
+  rows:
+    uses: command
+    with: {argv: [sh, -c, 'printf "id,text\na,same\nb,$WORD\n" > "$TWINLOOM_OUTPUT_DIR/rows.csv"'], env: {WORD: "${{ params.word }}"}, keys: {rows: [id]}}
+    out: {rows: pairs}
+"#;
+
+#[test]
+fn files_are_checked_and_datasets_compared_by_the_server() {
+    let project = Project::new();
+    project.write("dags/keyed.yaml", KEYED);
+    let up = project.up(&[]);
+    assert!(project.ok(&on(&up, &["validate", "dags/keyed.yaml"])).stdout.contains("keyed.yaml: valid"));
+    project.write("wrong.yaml", &KEYED.replace("uses: command", "uses: comand"));
+    let wrong = project.run(&on(&up, &["validate", "dags/keyed.yaml", "wrong.yaml"]));
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("wrong.yaml:") && wrong.stderr.contains("comand"), "{}", wrong.stderr);
+    let listed = project.run(&on(&up, &["validate", "wrong.yaml", "--json"])).stdout;
+    assert!(listed.contains("\"valid\":false"), "{listed}");
+    let plan = ["plan", "dags/keyed.yaml", "--param", "word=moin"];
+    assert_eq!(project.json(&on(&up, &plan))[0]["would"], "run");
+    assert!(project.ok(&on(&up, &plan)).stdout.contains("rows"));
+    let refused = project.run(&on(&up, &["plan", "wrong.yaml"]));
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    for word in ["moin", "servus"] {
+        let run = ["run", "keyed", "--param", &format!("word={word}")].map(str::to_owned);
+        let run: Vec<&str> = run.iter().map(String::as_str).collect();
+        assert_eq!(project.json(&on(&up, &run))["status"], "succeeded");
+    }
+    assert_eq!(project.json(&on(&up, &plan))[0]["would"], "cached");
+    assert_eq!(project.json(&on(&up, &["dataset", "show", "pairs"]))["version"], 2);
+    let shown = project.ok(&on(&up, &["dataset", "show", "pairs@1"])).stdout;
+    assert!(shown.starts_with("pairs@1  ") && shown.contains("2 rows"), "{shown}");
+    let diff = project.json(&on(&up, &["dataset", "diff", "pairs@1", "pairs@2"]));
+    assert_eq!((diff["changed"].as_u64(), diff["added"].as_u64()), (Some(1), Some(0)));
+    assert_eq!(project.ok(&on(&up, &["dataset", "diff", "pairs@1", "pairs"])).stdout, "~ b\n");
+    let two = on(&up, &["dataset", "diff", "pairs@1", "other@2"]);
+    project.fails(&two, 2, "dataset.diff", "two versions of one");
+    let head = on(&up, &["dataset", "head", "pairs"]);
+    project.fails(&head, 2, "server.not_remote", "Leave --server");
+    let experiments = project.json(&on(&up, &["experiments", "list", "--dag", "keyed"]));
+    assert_eq!(experiments[0]["artifacts"][0], "pairs@2", "{experiments}");
+    assert!(project.ok(&on(&up, &["experiments", "list"])).stdout.contains("pairs@1"));
+    assert!(project.json(&on(&up, &["experiments", "curves", "latest"])).as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_moved_and_rolled_back() {
+    let project = Project::new();
+    let location = format!("file://{}", project.path(".twinloom/store").display());
+    let store = FeatureStore::open(&StoreLocation::new(location)).await.unwrap();
+    for text in ["one", "two", "three"] {
+        let file = project.write("weights/weights.bin", text);
+        register(&store, "twin", None, &[&file]).await;
+    }
+    let to = |reference: &'static str| ["model", "alias", reference, "production", "--reason", "better"];
+    let back = ["model", "rollback", "twin", "production", "--reason", "worse"];
+    let by = |command: &[&'static str]| [command, &["--as", "ada"]].concat();
+    assert_eq!(project.json(&by(&to("twin@1")))["version"], 1);
+    project.fails(&to("twin@2"), 2, "model.as", "--as NAME");
+    assert_eq!(project.json(&by(&to("twin@2")))["previous"], 1);
+    let rolled = project.ok(&by(&back)).stdout;
+    assert_eq!(rolled, "twin@production is version 1 now (was 2)\n");
+
+    let up = project.up(&[]);
+    assert_eq!(project.json(&on(&up, &to("twin@3")))["version"], 3);
+    let shown = project.ok(&on(&up, &["model", "show", "twin@production"])).stdout;
+    assert!(shown.starts_with("twin@3  ") && shown.contains("is production"), "{shown}");
+    let rolled = project.json(&on(&up, &back));
+    assert_eq!((rolled["version"].as_u64(), rolled["by"].as_str()), (Some(1), Some("local")));
+    assert_eq!(project.json(&on(&up, &["model", "show", "twin@production"]))["version"], 1);
+    let never = ["model", "rollback", "twin", "candidate", "--reason", "worse"];
+    project.fails(&on(&up, &never), 1, "alias.no_previous", "");
+    project.fails(&on(&up, &["model", "show", "nobody"]), 3, "store.not_found", "");
 }

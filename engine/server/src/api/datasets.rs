@@ -406,17 +406,9 @@ pub async fn labels_of(
     kind: twinloom_meta::ArtifactKind,
     names: &[&str],
 ) -> Answer<BTreeMap<String, Vec<LabelItem>>> {
-    let item = |row: twinloom_meta::AliasIndexRow| LabelItem {
-        label: row.alias,
-        version: row.version,
-        previous: row.previous,
-        by: row.by,
-        reason: row.reason,
-        moved_at: row.moved_at,
-    };
     let found = app.meta.labels_of(kind, names).await?;
     let items = found
         .into_iter()
-        .map(|(name, rows)| (name, rows.into_iter().map(item).collect()));
+        .map(|(name, rows)| (name, rows.into_iter().map(LabelItem::from).collect()));
     Ok(items.collect())
 }

@@ -107,6 +107,7 @@ fn artifact_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(models::show))
         .routes(routes!(models::version))
         .routes(routes!(models::move_alias))
+        .routes(routes!(models::roll_back))
         .routes(routes!(models::compare))
         .routes(routes!(lineage::model))
 }

@@ -281,6 +281,31 @@ pub async fn move_alias(
     Ok(Json(Done::DONE))
 }
 
+/// A move of an alias back.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RollBack {
+    /// Why, for the record; required.
+    pub reason: String,
+}
+
+/// Points an alias back at the version that it pointed at before.
+#[utoipa::path(post, path = "/models/{model}/aliases/{alias}/rollback", tag = "models", operation_id = "roll_back_alias",
+    params(("model" = String, Path), ("alias" = String, Path)), request_body = RollBack,
+    responses((status = 200, body = LabelItem)),
+    extensions(("x-permission" = json!("approve"))))]
+pub async fn roll_back(
+    State(app): State<Shared>,
+    who: Principal,
+    Path((model, alias)): Path<(String, String)>,
+    Json(body): Json<RollBack>,
+) -> Answer<Json<LabelItem>> {
+    let row = app
+        .engine
+        .rollback_alias(&model, &alias, &who.name, &body.reason)
+        .await?;
+    Ok(Json(row.into()))
+}
+
 /// A figure of two versions.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FigurePair {

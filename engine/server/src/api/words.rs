@@ -236,6 +236,19 @@ pub struct LabelItem {
     pub moved_at: Timestamp,
 }
 
+impl From<twinloom_meta::AliasIndexRow> for LabelItem {
+    fn from(row: twinloom_meta::AliasIndexRow) -> Self {
+        Self {
+            label: row.alias,
+            version: row.version,
+            previous: row.previous,
+            by: row.by,
+            reason: row.reason,
+            moved_at: row.moved_at,
+        }
+    }
+}
+
 /// Entities that differ from the version before.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
