@@ -278,7 +278,10 @@ async fn ready(State(app): State<Shared>) -> Response {
             "Ask again; if it stays so, look at the server's log.",
         )
     };
-    match tokio::time::timeout(READY, asked).await.unwrap_or_else(|_| Err(late())) {
+    match tokio::time::timeout(READY, asked)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+    {
         Ok(()) => "ready".into_response(),
         Err(problem) => problem.into_response(),
     }
@@ -343,7 +346,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_name_of_its_own_server() {
-        let names = |address: &str| super::names(vec!["twin.example".to_owned()], address.parse().unwrap());
+        let names = |address: &str| names(vec!["twin.example".to_owned()], address.parse().unwrap());
         assert_eq!(names("192.168.1.5:80"), ["twin.example", "192.168.1.5"]);
         assert_eq!(names("0.0.0.0:80"), ["twin.example"]);
         assert_eq!(names("[::]:80"), ["twin.example"]);

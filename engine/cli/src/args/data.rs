@@ -151,7 +151,9 @@ pub enum ModelCommand {
         reason: String,
     },
     /// Point an alias back at the version that it pointed at before.
-    #[command(after_help = "Example:\n  twinloom model rollback twin production --as ada --reason 'answers in riddles'")]
+    #[command(
+        after_help = "Example:\n  twinloom model rollback twin production --as ada --reason 'answers in riddles'"
+    )]
     Rollback {
         /// The model's name.
         name: String,

@@ -31,9 +31,7 @@ pub async fn dataset(remote: &Remote, json: bool, command: DatasetCommand) -> Re
         }
         DatasetCommand::Show { reference } => {
             let (name, version) = parts(&reference);
-            let found = remote
-                .get(&["datasets", name, "versions", version], &[])
-                .await?;
+            let found = remote.get(&["datasets", name, "versions", version], &[]).await?;
             if json {
                 return output::json(&found);
             }
@@ -121,7 +119,10 @@ pub async fn model(remote: &Remote, json: bool, command: ModelCommand) -> Result
             }
             output::line("");
             rows(&found["files"], &["path", "bytes"]);
-            output::line(&format!("\n{}", found["card"].as_str().unwrap_or_default().trim_end()));
+            output::line(&format!(
+                "\n{}",
+                found["card"].as_str().unwrap_or_default().trim_end()
+            ));
             Ok(())
         }
         ModelCommand::Alias {
@@ -139,10 +140,7 @@ pub async fn model(remote: &Remote, json: bool, command: ModelCommand) -> Result
             done(json, &moved, &format!("{name}@{alias} is version {number} now"))
         }
         ModelCommand::Rollback {
-            name,
-            alias,
-            reason,
-            ..
+            name, alias, reason, ..
         } => {
             let path = ["models", &name, "aliases", &alias, "rollback"];
             let moved = remote.post(&path, &json!({ "reason": reason })).await?;
@@ -197,7 +195,9 @@ pub async fn experiments(remote: &Remote, json: bool, command: ExperimentsComman
             output::table(&["run", "dag", "state", &metric, "made"], &rows);
             Ok(())
         }
-        ExperimentsCommand::Curves { experiments, metric } => curves(remote, json, &experiments, metric).await,
+        ExperimentsCommand::Curves { experiments, metric } => {
+            curves(remote, json, &experiments, metric).await
+        }
         _ => Err(not_remote()),
     }
 }
@@ -237,7 +237,10 @@ async fn curves(
             value(points.first()).unwrap_or_default(),
             drawn(&points),
             value(points.last()).unwrap_or_default(),
-            points.last().map(|(step, _)| step.to_string()).unwrap_or_default(),
+            points
+                .last()
+                .map(|(step, _)| step.to_string())
+                .unwrap_or_default(),
         ]
     };
     let heads = ["experiment", "metric", "first", "", "last", "step"];

@@ -8,7 +8,12 @@ use twinloom_store::{Commit, FeatureStore, Name, Producer, StageModel, StoreLoca
 
 use super::support::{Project, root, torch};
 
-pub async fn register(store: &FeatureStore, name: &str, base: Option<VersionId>, files: &[&Path]) -> VersionId {
+pub async fn register(
+    store: &FeatureStore,
+    name: &str,
+    base: Option<VersionId>,
+    files: &[&Path],
+) -> VersionId {
     let mut writer = store.model_writer(StageModel {
         name: Name::new(name).unwrap(),
         base,

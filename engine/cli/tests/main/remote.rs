@@ -236,12 +236,23 @@ fn files_are_checked_and_datasets_compared_by_the_server() {
     let project = Project::new();
     project.write("dags/keyed.yaml", KEYED);
     let up = project.up(&[]);
-    assert!(project.ok(&on(&up, &["validate", "dags/keyed.yaml"])).stdout.contains("keyed.yaml: valid"));
+    assert!(
+        project
+            .ok(&on(&up, &["validate", "dags/keyed.yaml"]))
+            .stdout
+            .contains("keyed.yaml: valid")
+    );
     project.write("wrong.yaml", &KEYED.replace("uses: command", "uses: comand"));
     let wrong = project.run(&on(&up, &["validate", "dags/keyed.yaml", "wrong.yaml"]));
     assert_eq!(wrong.code, 2, "{}", wrong.stderr);
-    assert!(wrong.stderr.contains("wrong.yaml:") && wrong.stderr.contains("comand"), "{}", wrong.stderr);
-    let listed = project.run(&on(&up, &["validate", "wrong.yaml", "--json"])).stdout;
+    assert!(
+        wrong.stderr.contains("wrong.yaml:") && wrong.stderr.contains("comand"),
+        "{}",
+        wrong.stderr
+    );
+    let listed = project
+        .run(&on(&up, &["validate", "wrong.yaml", "--json"]))
+        .stdout;
     assert!(listed.contains("\"valid\":false"), "{listed}");
     let plan = ["plan", "dags/keyed.yaml", "--param", "word=moin"];
     assert_eq!(project.json(&on(&up, &plan))[0]["would"], "run");
@@ -254,20 +265,45 @@ fn files_are_checked_and_datasets_compared_by_the_server() {
         assert_eq!(project.json(&on(&up, &run))["status"], "succeeded");
     }
     assert_eq!(project.json(&on(&up, &plan))[0]["would"], "cached");
-    assert_eq!(project.json(&on(&up, &["dataset", "show", "pairs"]))["version"], 2);
+    assert_eq!(
+        project.json(&on(&up, &["dataset", "show", "pairs"]))["version"],
+        2
+    );
     let shown = project.ok(&on(&up, &["dataset", "show", "pairs@1"])).stdout;
-    assert!(shown.starts_with("pairs@1  ") && shown.contains("2 rows"), "{shown}");
+    assert!(
+        shown.starts_with("pairs@1  ") && shown.contains("2 rows"),
+        "{shown}"
+    );
     let diff = project.json(&on(&up, &["dataset", "diff", "pairs@1", "pairs@2"]));
-    assert_eq!((diff["changed"].as_u64(), diff["added"].as_u64()), (Some(1), Some(0)));
-    assert_eq!(project.ok(&on(&up, &["dataset", "diff", "pairs@1", "pairs"])).stdout, "~ b\n");
+    assert_eq!(
+        (diff["changed"].as_u64(), diff["added"].as_u64()),
+        (Some(1), Some(0))
+    );
+    assert_eq!(
+        project
+            .ok(&on(&up, &["dataset", "diff", "pairs@1", "pairs"]))
+            .stdout,
+        "~ b\n"
+    );
     let two = on(&up, &["dataset", "diff", "pairs@1", "other@2"]);
     project.fails(&two, 2, "dataset.diff", "two versions of one");
     let head = on(&up, &["dataset", "head", "pairs"]);
     project.fails(&head, 2, "server.not_remote", "Leave --server");
     let experiments = project.json(&on(&up, &["experiments", "list", "--dag", "keyed"]));
     assert_eq!(experiments[0]["artifacts"][0], "pairs@2", "{experiments}");
-    assert!(project.ok(&on(&up, &["experiments", "list"])).stdout.contains("pairs@1"));
-    assert!(project.json(&on(&up, &["experiments", "curves", "latest"])).as_array().unwrap().is_empty());
+    assert!(
+        project
+            .ok(&on(&up, &["experiments", "list"]))
+            .stdout
+            .contains("pairs@1")
+    );
+    assert!(
+        project
+            .json(&on(&up, &["experiments", "curves", "latest"]))
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,10 +327,19 @@ async fn an_alias_is_moved_and_rolled_back() {
     let up = project.up(&[]);
     assert_eq!(project.json(&on(&up, &to("twin@3")))["version"], 3);
     let shown = project.ok(&on(&up, &["model", "show", "twin@production"])).stdout;
-    assert!(shown.starts_with("twin@3  ") && shown.contains("is production"), "{shown}");
+    assert!(
+        shown.starts_with("twin@3  ") && shown.contains("is production"),
+        "{shown}"
+    );
     let rolled = project.json(&on(&up, &back));
-    assert_eq!((rolled["version"].as_u64(), rolled["by"].as_str()), (Some(1), Some("local")));
-    assert_eq!(project.json(&on(&up, &["model", "show", "twin@production"]))["version"], 1);
+    assert_eq!(
+        (rolled["version"].as_u64(), rolled["by"].as_str()),
+        (Some(1), Some("local"))
+    );
+    assert_eq!(
+        project.json(&on(&up, &["model", "show", "twin@production"]))["version"],
+        1
+    );
     let never = ["model", "rollback", "twin", "candidate", "--reason", "worse"];
     project.fails(&on(&up, &never), 1, "alias.no_previous", "");
     project.fails(&on(&up, &["model", "show", "nobody"]), 3, "store.not_found", "");

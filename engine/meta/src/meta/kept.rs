@@ -1,10 +1,7 @@
 //! Answers kept for repeated requests, and the keys that requests under way have taken.
 
 use jiff::Timestamp;
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    sea_query::ExprTrait,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, sea_query::ExprTrait};
 
 use super::Meta;
 use crate::{

@@ -123,10 +123,7 @@ async fn secrets_and_destinations_are_set_changed_and_removed() {
             ..chat(0)
         };
         meta.put_destination(&edited).await.unwrap();
-        let stands = DestinationRow {
-            cursor: 7,
-            ..edited
-        };
+        let stands = DestinationRow { cursor: 7, ..edited };
         assert_eq!(meta.destinations().await.unwrap(), [stands], "{}", backend.name);
         assert!(meta.delete_destination("chat").await.unwrap());
     }
@@ -185,16 +182,27 @@ async fn a_destination_is_one_servers_at_a_time_and_its_progress_changes_nothing
             unless_changed_since: Some(NOW),
             ..to(8, "one", later(1))
         };
-        assert!(!meta.advance_destination(&failed).await.unwrap(), "of the old address");
+        assert!(
+            !meta.advance_destination(&failed).await.unwrap(),
+            "of the old address"
+        );
         assert!(meta.advance_destination(&to(8, "one", later(1))).await.unwrap());
         let stands = DestinationRow { cursor: 8, ..edited };
-        assert_eq!(meta.destinations().await.unwrap(), [stands.clone()], "{}", backend.name);
+        assert_eq!(
+            meta.destinations().await.unwrap(),
+            [stands.clone()],
+            "{}",
+            backend.name
+        );
         // It was let go; a lease that has run out is nobody's.
         assert_eq!(lease(8, "two", 1).await, Some(stands.clone()));
         assert_eq!(lease(8, "one", 4).await, Some(stands));
         meta.delete_destination("chat").await.unwrap();
         assert!(!meta.advance_destination(&to(9, "one", later(4))).await.unwrap());
-        assert!(meta.destinations().await.unwrap().is_empty(), "what is removed stays so");
+        assert!(
+            meta.destinations().await.unwrap().is_empty(),
+            "what is removed stays so"
+        );
     }
 }
 

@@ -93,13 +93,28 @@ async fn questions_of_the_same_moment_are_on_one_page_each() {
             outcome: None,
             given: 0,
         };
-        let rows = [("r2", "a", 1), ("r2", "c/d", 0), ("r2", "b", 0), ("r1", "e", 0), ("r1", "a", 0)];
-        let changes = rows.iter().rev().map(|(run, task, at)| question(run, task, *at).into());
+        let rows = [
+            ("r2", "a", 1),
+            ("r2", "c/d", 0),
+            ("r2", "b", 0),
+            ("r1", "e", 0),
+            ("r1", "a", 0),
+        ];
+        let changes = rows
+            .iter()
+            .rev()
+            .map(|(run, task, at)| question(run, task, *at).into());
         backend.meta.apply(changes.collect(), &[]).await.unwrap();
         let mut found: Vec<ApprovalRow> = Vec::new();
         loop {
             let last = found.last();
-            let before = last.map(|row| (row.opened_at.as_microsecond(), row.run.as_str(), row.task.as_str()));
+            let before = last.map(|row| {
+                (
+                    row.opened_at.as_microsecond(),
+                    row.run.as_str(),
+                    row.task.as_str(),
+                )
+            });
             let page = backend.meta.approvals(before, 2).await.unwrap();
             if page.is_empty() {
                 break;
@@ -110,6 +125,11 @@ async fn questions_of_the_same_moment_are_on_one_page_each() {
             .iter()
             .map(|row| (row.run.as_str(), row.task.as_str(), row.opened_at))
             .collect();
-        assert_eq!(found, rows.map(|(run, task, opened)| (run, task, at(opened))), "{}", backend.name);
+        assert_eq!(
+            found,
+            rows.map(|(run, task, opened)| (run, task, at(opened))),
+            "{}",
+            backend.name
+        );
     }
 }

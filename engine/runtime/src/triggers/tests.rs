@@ -142,19 +142,31 @@ fn the_last_of_the_dropped_times_is_told() {
     let now = at("2026-03-31T05:30:00Z");
     let dropped = |spec: &Schedule, after: &str| due(spec, "dag", at(after), now).dropped;
     let daily = cron("0 6 * * *", "Europe/Berlin");
-    assert_eq!(dropped(&daily, "2026-03-28T05:00:00Z"), Some(at("2026-03-31T04:00:00Z")));
+    assert_eq!(
+        dropped(&daily, "2026-03-28T05:00:00Z"),
+        Some(at("2026-03-31T04:00:00Z"))
+    );
     assert_eq!(dropped(&daily, "2026-03-31T04:00:00Z"), None);
     let yearly = cron("0 0 1 1 *", "UTC");
-    assert_eq!(dropped(&yearly, "1990-01-01T00:00:00Z"), Some(at("2026-01-01T00:00:00Z")));
+    assert_eq!(
+        dropped(&yearly, "1990-01-01T00:00:00Z"),
+        Some(at("2026-01-01T00:00:00Z"))
+    );
     let mut often = every(1);
-    assert_eq!(dropped(&often, "1990-01-01T00:00:00Z"), Some(at("2026-03-31T05:29:00Z")));
+    assert_eq!(
+        dropped(&often, "1990-01-01T00:00:00Z"),
+        Some(at("2026-03-31T05:29:00Z"))
+    );
     often.end = Some(at("2026-01-01T00:00:00Z"));
     assert_eq!(dropped(&often, "1990-01-01T00:00:00Z"), often.end);
     // With jitter a time is missed only once its delay may be over.
     let mut late = cron("0 * * * *", "UTC");
     late.jitter = Some(Seconds(Duration::from_secs(3600)));
     let told = dropped(&late, "2026-03-30T00:00:00Z").unwrap();
-    assert!(told >= at("2026-03-31T04:00:00Z") && told <= at("2026-03-31T05:00:00Z"), "{told}");
+    assert!(
+        told >= at("2026-03-31T04:00:00Z") && told <= at("2026-03-31T05:00:00Z"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -123,7 +123,9 @@ async fn known(
         "log_in" => {
             let given: Value = serde_json::from_slice(body).ok()?;
             let user = app.meta.user(given.get("name")?.as_str()?).await.ok()?;
-            detail.as_object_mut()?.insert("user".to_owned(), user.name.into());
+            detail
+                .as_object_mut()?
+                .insert("user".to_owned(), user.name.into());
         }
         "receive_hook" => drop(app.service.dags().entry(subject.rsplit('/').next()?)?),
         _ => return None,

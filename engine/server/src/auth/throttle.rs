@@ -123,7 +123,10 @@ mod tests {
         for user in 0..MOST_OF_ADDRESS {
             throttle.start(&user.to_string(), from).unwrap();
         }
-        assert!(throttle.start("ada", from).is_err(), "the address has had its tries");
+        assert!(
+            throttle.start("ada", from).is_err(),
+            "the address has had its tries"
+        );
     }
 
     #[test]

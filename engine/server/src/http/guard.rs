@@ -106,7 +106,9 @@ fn is_known(known: &[String], host: &str) -> bool {
     };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     match name.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback() || known.iter().any(|known| known.parse::<IpAddr>() == Ok(address)),
+        Ok(address) => {
+            address.is_loopback() || known.iter().any(|known| known.parse::<IpAddr>() == Ok(address))
+        }
         Err(_) => {
             name.eq_ignore_ascii_case("localhost")
                 || known.iter().any(|known| known.eq_ignore_ascii_case(name))

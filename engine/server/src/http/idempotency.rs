@@ -18,7 +18,11 @@ use twinloom_meta::{KeptAnswer, Meta, MetaError};
 use twinloom_runtime::is_running;
 
 use super::problem::{Answer, Problem, caught, too_large};
-use crate::{auth::principal::{Means, Principal}, serve::MOST_BODY, state::Shared};
+use crate::{
+    auth::principal::{Means, Principal},
+    serve::MOST_BODY,
+    state::Shared,
+};
 
 /// How long an answer is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);

@@ -115,9 +115,8 @@ mod tests {
     #[test]
     fn a_network_of_ipv6_is_one_client() {
         let (rates, now) = (Rates::new(10), Instant::now());
-        let address = |network: u16, host: u16| {
-            IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 1, 2, 3, host))
-        };
+        let address =
+            |network: u16, host: u16| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 1, 2, 3, host));
         let taken = (0..200).filter(|host| rates.take(address(1, *host), now)).count();
         assert_eq!(taken, 100);
         assert!(rates.take(address(2, 0), now));
@@ -133,10 +132,23 @@ mod tests {
         for n in 0..MOST_CLIENTS {
             assert!(rates.take(client(n), start));
         }
-        let taken = (0..200).filter(|n| rates.take(client(MOST_CLIENTS + n), start)).count();
+        let taken = (0..200)
+            .filter(|n| rates.take(client(MOST_CLIENTS + n), start))
+            .count();
         assert_eq!(taken, 100);
-        assert!(rates.take(client(0), start), "who is known has a bucket of their own");
-        assert_eq!(rates.buckets.lock().unwrap_or_else(PoisonError::into_inner).known.len(), MOST_CLIENTS);
+        assert!(
+            rates.take(client(0), start),
+            "who is known has a bucket of their own"
+        );
+        assert_eq!(
+            rates
+                .buckets
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .known
+                .len(),
+            MOST_CLIENTS
+        );
         // Once the others' buckets are full again there is room.
         let later = start + Duration::from_secs(20);
         assert!((0..50).all(|_| rates.take(client(MOST_CLIENTS), later)));

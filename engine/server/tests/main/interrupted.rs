@@ -83,20 +83,47 @@ async fn a_write_goes_to_its_end_when_its_caller_hangs_up() {
 async fn keys_of_servers_that_are_gone_are_free_at_the_next_start() {
     let server = Running::start(&[("greet", GREET)]).await;
     let meta = server.meta();
-    let (gone, here) = ("a-host/a-boot/1/1/gone".to_owned(), server.service.engine().owner());
+    let (gone, here) = (
+        "a-host/a-boot/1/1/gone".to_owned(),
+        server.service.engine().owner(),
+    );
     for (key, owner) in [("local\ngone", gone), ("local\nhere", here)] {
         let old = Timestamp::UNIX_EPOCH;
-        assert_eq!(meta.claim_answer(&claim(key, &owner), old, old).await.unwrap(), None);
+        assert_eq!(
+            meta.claim_answer(&claim(key, &owner), old, old).await.unwrap(),
+            None
+        );
     }
     // Elsewhere it might still run, as far as one can tell: it said so a moment ago.
-    listen(&server.service, "127.0.0.1:0").await.ok().unwrap().shutdown().await;
+    listen(&server.service, "127.0.0.1:0")
+        .await
+        .ok()
+        .unwrap()
+        .shutdown()
+        .await;
     assert_eq!(meta.open_claims().await.unwrap().len(), 2);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let owner = format!("{}/a-boot/1/1/gone", host.trim().replace('/', "-"));
     let old = Timestamp::UNIX_EPOCH;
-    assert_eq!(meta.claim_answer(&claim("local\nours", &owner), old, old).await.unwrap(), None);
-    listen(&server.service, "127.0.0.1:0").await.ok().unwrap().shutdown().await;
-    let mut open: Vec<String> = meta.open_claims().await.unwrap().into_iter().map(|claim| claim.key).collect();
+    assert_eq!(
+        meta.claim_answer(&claim("local\nours", &owner), old, old)
+            .await
+            .unwrap(),
+        None
+    );
+    listen(&server.service, "127.0.0.1:0")
+        .await
+        .ok()
+        .unwrap()
+        .shutdown()
+        .await;
+    let mut open: Vec<String> = meta
+        .open_claims()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|claim| claim.key)
+        .collect();
     open.sort();
     assert_eq!(open, ["local\ngone", "local\nhere"]);
     let write = |key: &str| {
@@ -106,6 +133,9 @@ async fn keys_of_servers_that_are_gone_are_free_at_the_next_start() {
             .json(&json!({}))
     };
     assert_eq!(server.answer(write("ours")).await.0, StatusCode::CREATED);
-    assert_eq!(server.answer(write("here")).await.1["code"], "request.idempotency_key");
+    assert_eq!(
+        server.answer(write("here")).await.1["code"],
+        "request.idempotency_key"
+    );
     server.stop().await;
 }

@@ -172,7 +172,9 @@ async fn a_stream_ends_with_the_login_of_its_reader() {
         .header("x-csrf-token", &csrf);
     server.answer(out).await;
     to_its_end(by_session).await;
-    let delete = server.request(Method::DELETE, "/api/v1/users/bob").bearer_auth(&root);
+    let delete = server
+        .request(Method::DELETE, "/api/v1/users/bob")
+        .bearer_auth(&root);
     server.answer(delete).await;
     to_its_end(by_token).await;
     let mut stays = stays.bytes_stream();

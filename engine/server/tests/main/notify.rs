@@ -112,7 +112,12 @@ async fn of_several_servers_one_sends() {
     let ear = Ear::held().await;
     let server = Running::start(&[("fails", FAIL)]).await;
     let second = listen(&server.service, "127.0.0.1:0").await.ok().unwrap();
-    put(&server, "/destinations/ops", hook(&ear.url(), json!(["run_failed"]))).await;
+    put(
+        &server,
+        "/destinations/ops",
+        hook(&ear.url(), json!(["run_failed"])),
+    )
+    .await;
     let mut runs = vec![server.run("fails", json!({})).await];
     until("the first", async || !ear.messages().is_empty()).await;
     // While one waits for its answer, the other has looked too.
@@ -121,11 +126,20 @@ async fn of_several_servers_one_sends() {
     assert_eq!(ear.messages().len(), 1);
     ear.let_go(9);
     let last = server.meta().last_event().await.unwrap();
-    until("the rest", async || destination(&server, "ops").await.unwrap().cursor >= last).await;
+    until("the rest", async || {
+        destination(&server, "ops").await.unwrap().cursor >= last
+    })
+    .await;
     let told: Vec<Value> = ear.messages();
-    let urls: Vec<&str> = told.iter().map(|message| message["url"].as_str().unwrap()).collect();
+    let urls: Vec<&str> = told
+        .iter()
+        .map(|message| message["url"].as_str().unwrap())
+        .collect();
     assert_eq!(urls.len(), 2, "{urls:?}");
-    assert!(urls.iter().zip(&runs).all(|(url, run)| url.ends_with(run)), "{urls:?}");
+    assert!(
+        urls.iter().zip(&runs).all(|(url, run)| url.ends_with(run)),
+        "{urls:?}"
+    );
     second.shutdown().await;
     server.stop().await;
 }
@@ -134,7 +148,12 @@ async fn of_several_servers_one_sends() {
 async fn an_edit_stands_and_what_is_removed_stays_so_while_it_is_sent_to() {
     let ear = Ear::held().await;
     let server = Running::start(&[("fails", FAIL)]).await;
-    put(&server, "/destinations/edited", hook(&ear.url(), json!(["run_failed"]))).await;
+    put(
+        &server,
+        "/destinations/edited",
+        hook(&ear.url(), json!(["run_failed"])),
+    )
+    .await;
     server.run("fails", json!({})).await;
     until("the first", async || ear.messages().len() == 1).await;
     let before = destination(&server, "edited").await.unwrap().cursor;
@@ -153,7 +172,12 @@ async fn an_edit_stands_and_what_is_removed_stays_so_while_it_is_sent_to() {
     assert_eq!(server.answer(delete).await.0, StatusCode::OK);
     ear.let_go(9);
     // Another one is told once the first is dealt with.
-    put(&server, "/destinations/other", hook(&ear.url(), json!(["run_failed"]))).await;
+    put(
+        &server,
+        "/destinations/other",
+        hook(&ear.url(), json!(["run_failed"])),
+    )
+    .await;
     server.run("fails", json!({})).await;
     until("the third", async || ear.messages().len() == 3).await;
     assert!(destination(&server, "edited").await.is_none());

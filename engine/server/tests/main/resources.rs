@@ -397,7 +397,9 @@ async fn questions_of_the_same_moment_are_all_listed() {
         let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = server.get(&format!("/approvals?state={state}&limit=1{cursor}")).await;
+            let page = server
+                .get(&format!("/approvals?state={state}&limit=1{cursor}"))
+                .await;
             let item = &page["items"][0];
             let text = |key: &str| item[key].as_str().unwrap().to_owned();
             found.push((text("run"), text("task")));

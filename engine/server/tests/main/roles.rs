@@ -183,17 +183,19 @@ async fn wrong_passwords_at_the_same_time_are_no_way_past_the_throttle() {
     user(&server, None, "ada", &["admin"]).await;
     let wrong = |n: u32| {
         let body = json!({ "name": "ada", "password": format!("wrong horse battery {n}") });
-        server
-            .request(Method::POST, "/api/v1/session")
-            .json(&body)
-            .send()
+        server.request(Method::POST, "/api/v1/session").json(&body).send()
     };
     let answers = futures::future::join_all((0..20).map(wrong)).await;
     let of = |status: StatusCode| {
-        let with = answers.iter().filter(|answer| answer.as_ref().unwrap().status() == status);
+        let with = answers
+            .iter()
+            .filter(|answer| answer.as_ref().unwrap().status() == status);
         with.count()
     };
-    assert_eq!((of(StatusCode::UNAUTHORIZED), of(StatusCode::TOO_MANY_REQUESTS)), (5, 15));
+    assert_eq!(
+        (of(StatusCode::UNAUTHORIZED), of(StatusCode::TOO_MANY_REQUESTS)),
+        (5, 15)
+    );
     let right = json!({ "name": "ada", "password": PASSWORD });
     assert_eq!(server.post("/session", right).await.1["code"], "auth.throttled");
     server.stop().await;
@@ -277,12 +279,17 @@ async fn strangers_leave_rows_only_for_what_there_is() {
     }
     let rows = loop {
         let rows = server.meta().audit(1_000).await.unwrap();
-        if rows.iter().any(|row| row.detail["user"] == "ada") && rows.iter().any(|row| row.action == "api.receive_hook") {
+        if rows.iter().any(|row| row.detail["user"] == "ada")
+            && rows.iter().any(|row| row.action == "api.receive_hook")
+        {
             break rows;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
-    assert!(rows.iter().all(|row| !row.subject.contains("absent")), "{rows:#?}");
+    assert!(
+        rows.iter().all(|row| !row.subject.contains("absent")),
+        "{rows:#?}"
+    );
     // A burst of ten, and one a second after it.
     assert!(rows.len() - before < 100, "{}", rows.len());
     server.stop().await;

@@ -147,9 +147,14 @@ async fn what_is_kept_of_a_request_tells_nothing_of_its_body() {
         body: None,
     };
     let kept = server.meta().claim_answer(&row, old, old).await.unwrap().unwrap();
-    let guess = blake3::hash(format!("PUT {path}\n{body}").as_bytes()).to_hex().to_string();
+    let guess = blake3::hash(format!("PUT {path}\n{body}").as_bytes())
+        .to_hex()
+        .to_string();
     assert_eq!(kept.fingerprint.len(), guess.len());
-    assert_ne!(kept.fingerprint, guess, "whoever has the database could try values");
+    assert_ne!(
+        kept.fingerprint, guess,
+        "whoever has the database could try values"
+    );
     server.stop().await;
 }
 
@@ -234,7 +239,11 @@ async fn nobody_comes_in_from_outside_when_the_last_user_is_gone() {
     assert_eq!(server.answer(delete).await.1["code"], "user.last_admin");
     // Whoever holds the database can still do it.
     server.meta().delete_user("ada").await.unwrap();
-    for (method, path) in [(Method::GET, "/overview"), (Method::GET, "/users"), (Method::POST, "/users")] {
+    for (method, path) in [
+        (Method::GET, "/overview"),
+        (Method::GET, "/users"),
+        (Method::POST, "/users"),
+    ] {
         let request = server.request(method, &format!("/api/v1{path}")).json(&body);
         let (status, problem) = server.answer(request).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: {problem}");
@@ -266,7 +275,9 @@ async fn a_server_answers_at_the_address_that_it_listens_on() {
     let open = listen(&server.service, &format!("{own}:0")).await.ok().unwrap();
     server.base = format!("http://{}", open.address());
     assert_eq!(server.get("/me").await["login_required"], true);
-    let other = server.request(Method::GET, "/api/v1/me").header("host", "192.0.2.7");
+    let other = server
+        .request(Method::GET, "/api/v1/me")
+        .header("host", "192.0.2.7");
     assert_eq!(server.answer(other).await.1["code"], "request.host");
     open.shutdown().await;
     server.stop().await;

@@ -113,8 +113,14 @@ async fn every_event_is_told_at_every_kind_of_address() {
     let all = json!(["run_failed", "approval_wanted", "freshness_missed"]);
     put(&server, "/secrets/SLACK", json!({ "value": slack.url() })).await;
     let addresses = [
-        ("hook", json!({ "kind": "webhook", "url": hook.url(), "events": all, "allow_private": true })),
-        ("slack", json!({ "kind": "slack", "url": "secret:SLACK", "events": all, "allow_private": true })),
+        (
+            "hook",
+            json!({ "kind": "webhook", "url": hook.url(), "events": all, "allow_private": true }),
+        ),
+        (
+            "slack",
+            json!({ "kind": "slack", "url": "secret:SLACK", "events": all, "allow_private": true }),
+        ),
         ("mail", post.destination(json!({ "tls": "none" }))),
     ];
     for (name, address) in addresses {
@@ -129,17 +135,39 @@ async fn every_event_is_told_at_every_kind_of_address() {
     .await;
     let base = &server.base;
     let told = [
-        ("run.failed", "Run of fails failed", format!("{base}/runs/{failed}")),
-        ("approval.wanted", "An approval is wanted: approve", format!("{base}/approvals/{asked}/approve")),
-        ("freshness.missed", "absent is older than it may be", format!("{base}/datasets/absent")),
+        (
+            "run.failed",
+            "Run of fails failed",
+            format!("{base}/runs/{failed}"),
+        ),
+        (
+            "approval.wanted",
+            "An approval is wanted: approve",
+            format!("{base}/approvals/{asked}/approve"),
+        ),
+        (
+            "freshness.missed",
+            "absent is older than it may be",
+            format!("{base}/datasets/absent"),
+        ),
     ];
     let of = |message: &Value, key: &str| message[key].as_str().unwrap().to_owned();
-    let mails: Vec<String> = post.mails().iter().map(|mail| mail.replace("=\n", "").replace("=3D", "=")).collect();
+    let mails: Vec<String> = post
+        .mails()
+        .iter()
+        .map(|mail| mail.replace("=\n", "").replace("=3D", "="))
+        .collect();
     for (index, (kind, title, page)) in told.into_iter().enumerate() {
         let message = &hook.messages()[index];
-        assert_eq!((of(message, "kind"), of(message, "title"), of(message, "url")), (kind.into(), title.into(), page.clone()));
+        assert_eq!(
+            (of(message, "kind"), of(message, "title"), of(message, "url")),
+            (kind.into(), title.into(), page.clone())
+        );
         let text = of(&slack.messages()[index], "text");
-        assert!(text.starts_with(&format!("*{title}*\n")) && text.ends_with(&page), "{text}");
+        assert!(
+            text.starts_with(&format!("*{title}*\n")) && text.ends_with(&page),
+            "{text}"
+        );
         let mail = &mails[index];
         for part in [
             "MAIL FROM:<twin@example.org>",
@@ -161,7 +189,9 @@ async fn mail_goes_in_the_clear_only_where_that_is_said() {
     let outside = post.destination(json!({ "tls": "none", "allow_private": false }));
     let password = post.destination(json!({ "tls": "none", "user": "ada", "password": "secret:MAIL" }));
     for wrong in [outside, password] {
-        let request = server.request(Method::PUT, "/api/v1/destinations/mail").json(&wrong);
+        let request = server
+            .request(Method::PUT, "/api/v1/destinations/mail")
+            .json(&wrong);
         let (status, problem) = server.answer(request).await;
         assert_eq!(
             (status, problem["code"].as_str()),

@@ -262,14 +262,23 @@ async fn a_tag_is_judged_once_the_store_answers() {
         service.settle().await.unwrap();
     }
     assert_eq!(count(engine, "before").await, 1);
-    assert_eq!((count(engine, "tagged").await, count(engine, "after").await), (0, 0));
+    assert_eq!(
+        (count(engine, "tagged").await, count(engine, "after").await),
+        (0, 0)
+    );
     std::fs::remove_file(&manifest).unwrap();
     std::fs::rename(&aside, &manifest).unwrap();
     service.settle().await.unwrap();
-    assert_eq!((count(engine, "tagged").await, count(engine, "after").await), (1, 1));
+    assert_eq!(
+        (count(engine, "tagged").await, count(engine, "after").await),
+        (1, 1)
+    );
     assert_eq!(count(engine, "before").await, 1, "nothing is taken in twice");
     let why = service.why("tagged").await.unwrap();
-    assert!(why.iter().all(|decision| !decision.reason.contains("no metric")), "{why:#?}");
+    assert!(
+        why.iter().all(|decision| !decision.reason.contains("no metric")),
+        "{why:#?}"
+    );
     service.shutdown().await;
 }
 
