@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::{ChatTemplate, Message, Rendered, Rendering};
+use super::{ChatTemplate, Message, Rendered, Rendering, chat::controls};
 use crate::{ModelError, checkpoint::read_json};
 
 /// Longer texts are encoded in pieces, so that memory stays bounded.
@@ -56,9 +56,13 @@ impl TextTokenizer {
             marked.token_to_id(token.as_str().or_else(|| token.get("content")?.as_str())?)
         };
         let (bos, eos) = (id("bos_token"), id("eos_token"));
+        let mut template = ChatTemplate::load(dir)?;
+        let added = marked.get_added_tokens_decoder().into_values();
+        let added = added.filter(|token| controls(&token.content, token.special));
+        template.add_special(added.map(|token| token.content));
         Ok(Self {
             dir: dir.to_owned(),
-            template: ChatTemplate::load(dir)?,
+            template,
             marked,
             plain,
             bos,

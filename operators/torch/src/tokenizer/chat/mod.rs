@@ -112,8 +112,14 @@ impl ChatTemplate {
                 .iter()
                 .filter_map(|name| Some((*name, token(&config, name)?)))
                 .collect(),
-            special: special(&config),
+            special: longest_first(special(&config)),
         })
+    }
+
+    /// Adds texts of special tokens that the tokenizer itself lists: transformers 5 writes them into tokenizer.json alone.
+    pub fn add_special(&mut self, texts: impl IntoIterator<Item = String>) {
+        let own = std::mem::take(&mut self.special);
+        self.special = longest_first(own.into_iter().chain(texts));
     }
 
     /// The conversation as text; with `open`, the start of the model's next turn follows.
@@ -219,20 +225,46 @@ fn templates(config: &Value) -> BTreeMap<String, String> {
 
 /// A special token is a text, or an object that holds it.
 fn token(config: &Value, name: &str) -> Option<String> {
-    let token = config.get(name)?;
+    text_of(config.get(name)?)
+}
+
+fn text_of(token: &Value) -> Option<String> {
     let text = token.as_str().or_else(|| token.get("content")?.as_str())?;
     Some(text.to_owned())
 }
 
-/// Texts of all special tokens of more than a character.
+/// Whether a token that a tokenizer was given by name controls the model: it is marked as special, or written as such
+/// tokens are. Others are words of the language (runs of spaces, `<think>`), which a text may hold.
+pub fn controls(text: &str, special: bool) -> bool {
+    special || (text.starts_with("<|") && text.ends_with("|>"))
+}
+
+/// Texts of the special tokens that tokenizer_config.json names.
 fn special(config: &Value) -> Vec<String> {
     let added = config.get("added_tokens_decoder").and_then(Value::as_object);
-    let texts = added
+    let added = added.into_iter().flat_map(Map::values).filter_map(|token| {
+        let special = token.get("special").and_then(Value::as_bool).unwrap_or(true);
+        let text = token.get("content")?.as_str()?;
+        controls(text, special).then(|| text.to_owned())
+    });
+    let named = TOKENS.iter().filter_map(|name| token(config, name));
+    // Lists of transformers 4 and 5; the latter may be a map by name.
+    let more = ["additional_special_tokens", "extra_special_tokens"];
+    let more = more.into_iter().flat_map(|name| match config.get(name) {
+        Some(Value::Array(list)) => list.iter().filter_map(text_of).collect(),
+        Some(Value::Object(map)) => map.values().filter_map(text_of).collect(),
+        _ => Vec::new(),
+    });
+    added.chain(named).chain(more).collect()
+}
+
+/// Texts of more than a character, a longer one before one that it holds.
+fn longest_first(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts
         .into_iter()
-        .flat_map(|tokens| tokens.values())
-        .filter_map(|token| token.get("content")?.as_str());
-    texts
         .filter(|text| text.chars().count() > 1)
-        .map(str::to_owned)
-        .collect()
+        .collect();
+    texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    texts.dedup();
+    texts
 }
