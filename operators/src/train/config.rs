@@ -3,7 +3,7 @@
 mod choices;
 
 pub use choices::{
-    LossOn, Method, MicroBatch, Optimizer, Precision, Projection, Quantization, Schedule, Size,
+    LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets,
 };
 
 use schemars::JsonSchema;
@@ -101,9 +101,9 @@ pub struct Config {
     /// lora: the adapters' output is scaled by alpha / rank (default twice the rank).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
-    /// lora: layers that get an adapter.
-    #[serde(default = "all_projections")]
-    pub targets: Vec<Projection>,
+    /// lora: layers that get an adapter, by the last parts of their names; `all-linear` is every one of the blocks.
+    #[serde(default = "all_linear")]
+    pub targets: Targets,
     /// What is predicted: the answer only, or all of a row.
     #[serde(default = "answer")]
     pub loss: LossOn,
@@ -172,7 +172,7 @@ impl Config {
             eval_share: eval_share(),
             rank: rank(),
             alpha: None,
-            targets: all_projections(),
+            targets: all_linear(),
             loss: answer(),
             packing: false,
             micro_batch: whole(),
@@ -296,8 +296,10 @@ impl Config {
             ),
             (
                 "targets",
-                !self.targets.is_empty(),
-                "at least one layer, such as `[q_proj, v_proj]`",
+                self.targets.names().is_none_or(|names| {
+                    !names.is_empty() && names.iter().all(|name| !name.trim().is_empty())
+                }),
+                "`all-linear`, or at least one layer, such as `[q_proj, v_proj]`",
             ),
         ];
         match bounds.into_iter().find(|(_, holds, _)| !holds) {
@@ -363,8 +365,8 @@ fn rank() -> i64 {
     16
 }
 
-fn all_projections() -> Vec<Projection> {
-    Projection::ALL.to_vec()
+fn all_linear() -> Targets {
+    Targets::AllLinear
 }
 
 fn answer() -> LossOn {

@@ -5,7 +5,7 @@ mod config;
 mod tests;
 
 pub use config::{
-    Config, LossOn, Method, MicroBatch, Optimizer, Precision, Projection, Quantization, Schedule, Size,
+    Config, LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets,
 };
 
 use std::path::Path;

@@ -24,9 +24,24 @@ fn the_method_alone_is_enough() {
 }
 
 #[test]
-fn a_misspelt_key_or_layer_is_an_error() {
+fn a_misspelt_key_or_target_is_an_error() {
     assert!(from_value::<Config>(json!({"method": "lora", "lr": 1})).is_err());
-    assert!(from_value::<Config>(json!({"method": "lora", "targets": ["q"]})).is_err());
+    assert!(from_value::<Config>(json!({"method": "lora", "targets": "all"})).is_err());
+}
+
+#[test]
+fn targets_are_all_linear_layers_or_those_of_any_names() {
+    let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
+    assert_eq!(Config::of(Method::Lora).targets, Targets::AllLinear);
+    let all = config(json!({"method": "lora", "targets": "all-linear"}));
+    assert_eq!(all, Config::of(Method::Lora));
+    let named = config(json!({"method": "lora", "targets": ["c_attn", "mlp.c_proj"]}));
+    assert_eq!(named.targets.names().unwrap(), ["c_attn", "mlp.c_proj"]);
+    assert!(named.check().is_ok());
+    assert_eq!(
+        serde_json::to_value(&named).unwrap()["targets"],
+        json!(["c_attn", "mlp.c_proj"])
+    );
 }
 
 #[test]
@@ -41,6 +56,7 @@ fn bounds_are_held_and_named() {
         ("clip_norm", json!(-1.0)),
         ("rank", json!(0)),
         ("targets", json!([])),
+        ("targets", json!([" "])),
     ] {
         let config: Config = from_value(json!({"method": "lora", key: value})).unwrap();
         let error = config.check().unwrap_err();

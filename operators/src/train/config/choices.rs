@@ -131,43 +131,24 @@ pub enum MicroBatch {
     Fixed(usize),
 }
 
-/// A linear layer of a decoder block that LoRA can sit on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names that checkpoints use")]
-pub enum Projection {
-    QProj,
-    KProj,
-    VProj,
-    OProj,
-    GateProj,
-    UpProj,
-    DownProj,
+/// The linear layers of the blocks that get an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Targets {
+    /// All of them, whatever the base's family calls them.
+    #[serde(rename = "all-linear")]
+    AllLinear,
+    /// Those whose names end with one of these, as PEFT has it: `q_proj`, `mlp.c_proj`.
+    #[serde(untagged)]
+    Named(Vec<String>),
 }
 
-impl Projection {
-    /// All seven.
-    pub const ALL: [Self; 7] = [
-        Self::QProj,
-        Self::KProj,
-        Self::VProj,
-        Self::OProj,
-        Self::GateProj,
-        Self::UpProj,
-        Self::DownProj,
-    ];
-
-    /// As it is called in a checkpoint.
+impl Targets {
+    /// The names; `None` is all.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn names(&self) -> Option<&[String]> {
         match self {
-            Self::QProj => "q_proj",
-            Self::KProj => "k_proj",
-            Self::VProj => "v_proj",
-            Self::OProj => "o_proj",
-            Self::GateProj => "gate_proj",
-            Self::UpProj => "up_proj",
-            Self::DownProj => "down_proj",
+            Self::AllLinear => None,
+            Self::Named(names) => Some(names),
         }
     }
 }

@@ -30,8 +30,11 @@ pub struct AdapterConfig {
     pub r: i64,
     /// The product of the factors counts `lora_alpha / r` (`/ sqrt(r)` with rsLoRA).
     pub lora_alpha: f64,
-    /// Last parts of the names of the layers: `q_proj`, `v_proj`.
+    /// Last parts of the names of the layers: `q_proj`, `mlp.c_proj`.
     pub target_modules: BTreeSet<String>,
+    /// Whether the base's family stores matrices as `[in, out]`, as PEFT has to know.
+    #[serde(default)]
+    pub fan_in_fan_out: bool,
     /// Whether the scale goes by the square root of the rank.
     #[serde(default)]
     pub use_rslora: bool,
@@ -73,11 +76,11 @@ struct Part {
 
 impl Adapter {
     /// A new adapter for a model: A uniform as PEFT starts it, B zero, both fp32 and trainable. It changes nothing
-    /// until it is trained.
+    /// until it is trained. Without targets it is on every linear layer of the blocks, which are its targets then.
     ///
     /// # Errors
     /// `model.input` when a target is no layer of the model, or the rank is not positive.
-    pub fn new(model: &Decoder, config: AdapterConfig, seed: u64) -> Result<Self, ModelError> {
+    pub fn new(model: &Decoder, mut config: AdapterConfig, seed: u64) -> Result<Self, ModelError> {
         if !(1..=4096).contains(&config.r) {
             return Err(ModelError::input(
                 format!("a rank of {} is not possible", config.r),
@@ -85,10 +88,14 @@ impl Adapter {
             ));
         }
         let known: BTreeSet<&str> = model.linears().map(|linear| last_part(&linear.name)).collect();
+        if config.target_modules.is_empty() {
+            config.target_modules = known.iter().map(|name| (*name).to_owned()).collect();
+        }
+        config.fan_in_fan_out = model.architecture().names.transposed;
         if let Some(target) = config
             .target_modules
             .iter()
-            .find(|target| !known.contains(target.as_str()))
+            .find(|target| !model.linears().any(|linear| is_target(&linear.name, target)))
         {
             let known: Vec<_> = known.into_iter().collect();
             return Err(ModelError::input(
@@ -98,7 +105,10 @@ impl Adapter {
         }
         let targets: Vec<_> = model
             .linears()
-            .filter(|linear| config.target_modules.contains(last_part(&linear.name)))
+            .filter(|linear| {
+                let mut targets = config.target_modules.iter();
+                targets.any(|target| is_target(&linear.name, target))
+            })
             .collect();
         // Kaiming uniform with a = sqrt(5) comes down to this bound.
         let start = |inputs: i64| {
@@ -240,13 +250,14 @@ impl Adapter {
             r,
             lora_alpha,
             target_modules,
+            fan_in_fan_out,
             use_rslora,
             use_dora,
             base_model_name_or_path,
         } = &self.config;
         json!({
             "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": base_model_name_or_path,
-            "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+            "bias": "none", "fan_in_fan_out": fan_in_fan_out, "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": lora_alpha, "lora_dropout": 0.0, "modules_to_save": null, "peft_type": "LORA", "r": r,
             "rank_pattern": {}, "revision": null, "target_modules": target_modules, "task_type": "CAUSAL_LM",
             "use_dora": use_dora, "use_rslora": use_rslora,
@@ -290,6 +301,12 @@ fn row_norms(weight: &Tensor) -> Result<Tensor, ModelError> {
     Ok(square
         .f_sum_dim_intlist([1_i64].as_slice(), false, None)?
         .f_sqrt()?)
+}
+
+/// As PEFT compares them: the whole name or its last parts.
+fn is_target(name: &str, target: &str) -> bool {
+    let before = name.strip_suffix(target);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 fn last_part(name: &str) -> &str {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use twinloom_operators::train::{Config, LossOn, Method, Projection, Quantization};
+use twinloom_operators::train::{Config, LossOn, Method, Quantization};
 use twinloom_sdk::{Context, OperatorError, Outcome};
 
 use super::{
@@ -161,7 +161,7 @@ fn fit(
     let about = match &adapter {
         Some(adapter) => {
             adapter.save(out)?;
-            about(config, base)
+            about(adapter.config())
         }
         None => save_whole(&model, base, out)?,
     };
@@ -179,9 +179,12 @@ fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<A
         lora_alpha: config.alpha(),
         target_modules: config
             .targets
+            .names()
+            .unwrap_or_default()
             .iter()
-            .map(|target| target.as_str().to_owned())
+            .cloned()
             .collect(),
+        fan_in_fan_out: false,
         use_rslora: config.method == Method::Rslora,
         use_dora: config.method == Method::Dora,
         base_model_name_or_path: Some(base.plain_name()),
@@ -222,15 +225,14 @@ fn copy(base: &Base, names: &[&'static str], out: &Path) -> Result<(), ModelErro
     Ok(())
 }
 
-fn about(config: &Config, base: &Base) -> Value {
-    let targets: Vec<&str> = config.targets.iter().copied().map(Projection::as_str).collect();
+fn about(adapter: &AdapterConfig) -> Value {
     json!({
         "peft_type": "LORA",
-        "r": config.rank,
-        "lora_alpha": config.alpha(),
-        "use_rslora": config.method == Method::Rslora,
-        "use_dora": config.method == Method::Dora,
-        "target_modules": targets,
-        "base_model_name_or_path": base.plain_name(),
+        "r": adapter.r,
+        "lora_alpha": adapter.lora_alpha,
+        "use_rslora": adapter.use_rslora,
+        "use_dora": adapter.use_dora,
+        "target_modules": adapter.target_modules,
+        "base_model_name_or_path": adapter.base_model_name_or_path,
     })
 }

@@ -201,9 +201,8 @@ fn an_adapter_survives_being_written_and_read() {
         r: 4,
         lora_alpha: 8.0,
         target_modules: ["q_proj", "up_proj"].map(str::to_owned).into(),
-        use_rslora: false,
-        use_dora: false,
         base_model_name_or_path: Some("tiny".to_owned()),
+        ..AdapterConfig::default()
     };
     let adapter = Adapter::new(&model, config, 3).unwrap();
     assert_eq!(adapter.names().len(), 4);
@@ -229,9 +228,7 @@ fn adapters_that_do_not_suit_are_refused() {
         r,
         lora_alpha: 8.0,
         target_modules: [target.to_owned()].into(),
-        use_rslora: false,
-        use_dora: false,
-        base_model_name_or_path: None,
+        ..AdapterConfig::default()
     };
     assert_eq!(
         Adapter::new(&model, config(0, "q_proj"), 1).unwrap_err().code(),
