@@ -59,7 +59,8 @@ pub fn spawn(argv: &[OsString], task: &TaskDocument, limits: Limits) -> io::Resu
 fn limit(pid: i32, limits: Limits) -> io::Result<()> {
     set(pid, libc::RLIMIT_CORE, 0, 0)?;
     if let Some(bytes) = limits.memory {
-        set(pid, libc::RLIMIT_AS, bytes, bytes)?;
+        // Memory that it may write to: files that it maps to read, or addresses that a GPU's driver reserves, take none.
+        set(pid, libc::RLIMIT_DATA, bytes, bytes)?;
     }
     if let Some(time) = limits.cpu_time {
         let seconds = time.as_secs() + u64::from(time > Duration::from_secs(time.as_secs()));

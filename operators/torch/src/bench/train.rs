@@ -21,17 +21,6 @@ use crate::{
     },
 };
 
-/// The layers that get factors.
-const TARGETS: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
-
 /// What is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrainBench {
@@ -119,29 +108,16 @@ impl Tuned {
         rank: i64,
         bits: Option<Bits>,
     ) -> Result<Self, ModelError> {
-        let mut model = Decoder::load(&Checkpoint::open(checkpoint)?, device, kind)?;
-        let weights = model
-            .named_weights()
-            .iter()
-            .map(|(_, weight)| weight.numel())
-            .sum();
-        if let Some(bits) = bits {
-            model.pack(bits, true)?;
-        }
-        let known: Vec<String> = model
-            .linears()
-            .filter_map(|linear| linear.name.rsplit('.').next().map(str::to_owned))
-            .collect();
-        let named = TARGETS.map(str::to_owned).into_iter();
-        let mut targets: Vec<String> = named.filter(|name| known.contains(name)).collect();
-        if targets.is_empty() {
-            // A family with names of its own.
-            targets = known;
-        }
+        let checkpoint = Checkpoint::open(checkpoint)?;
+        let weights = checkpoint.parameters();
+        let mut model = match bits {
+            Some(bits) => Decoder::load_packed(&checkpoint, device, kind, bits, true)?,
+            None => Decoder::load(&checkpoint, device, kind)?,
+        };
+        drop(checkpoint);
         let config = AdapterConfig {
             r: rank,
             lora_alpha: rank as f64,
-            target_modules: targets.into_iter().collect(),
             ..AdapterConfig::default()
         };
         let adapter = Adapter::new(&model, config, 0)?;

@@ -14,7 +14,7 @@ use super::{
     order::Order,
     preference::Preference,
     random::Random,
-    resume::{Keeper, Progress},
+    resume::{Keeper, Progress, SIZE},
     tokens::{Sequence, TokenFile},
 };
 use crate::{ModelError, nn::Decoder};
@@ -115,7 +115,8 @@ impl Fit<'_> {
         } else {
             self.measure(0, steps, &mut progress)?;
         }
-        let mut memory = Memory::new(config.micro_batch);
+        let (mut memory, words) = Memory::kept(config.micro_batch, &keeper.beside(SIZE));
+        words.into_iter().for_each(|words| self.context.warn(words));
         let every = steps.div_ceil(POINTS);
         let seconds = |started: Instant| before + started.elapsed().as_secs_f64();
         let mut computed = 0;
@@ -223,8 +224,11 @@ impl Fit<'_> {
                 waiting.extend(numbers.chunks(most).rev().map(<[usize]>::to_vec));
                 continue;
             }
+            let tokens = self.tokens(&numbers);
+            memory.begin(numbers.len(), tokens);
             match self.backward(&numbers) {
                 Ok((loss, of_batch, size)) => {
+                    memory.ended(tokens);
                     targets += of_batch;
                     computed += size;
                     sum = Some(match sum {
@@ -241,7 +245,10 @@ impl Fit<'_> {
                     (sum, targets, computed) = (None, 0, 0);
                     waiting = batches.iter().rev().cloned().collect();
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    memory.ended(0);
+                    return Err(error.into());
+                }
             }
         }
         let divisor = if self.preference.is_some() {
@@ -256,6 +263,17 @@ impl Fit<'_> {
             targets,
             computed,
         })
+    }
+
+    /// Tokens of some units.
+    fn tokens(&self, numbers: &[usize]) -> usize {
+        let each = if self.preference.is_some() { 2 } else { 1 };
+        let of_unit = |number: &usize| {
+            let sequences = self.train.sequences().get(number * each..(number + 1) * each);
+            let lengths = sequences.unwrap_or_default().iter();
+            lengths.map(|sequence| sequence.length as usize).sum::<usize>()
+        };
+        numbers.iter().map(of_unit).sum()
     }
 
     /// Adds a batch's gradients; gives the summed loss, the targets and the tokens computed.

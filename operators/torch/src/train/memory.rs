@@ -1,5 +1,8 @@
 //! Memory: what is used, and how many sequences fit at a time.
 
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 use tch::Device;
 use twinloom_operators::train::MicroBatch;
 use twinloom_sdk::OperatorError;
@@ -11,6 +14,19 @@ use crate::ModelError;
 pub struct Memory {
     wanted: MicroBatch,
     most: Option<usize>,
+    /// Tokens of the largest part that went through.
+    proven: usize,
+    /// Where it is kept for a later attempt, and what was kept last.
+    note: Option<(PathBuf, Note)>,
+}
+
+/// What a later attempt has to know, should this one be killed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    /// What memory running out has made of `micro_batch: auto`.
+    most: Option<usize>,
+    /// Sequences that are computed right now, more tokens than ever went through.
+    trying: Option<usize>,
 }
 
 impl Memory {
@@ -21,7 +37,72 @@ impl Memory {
             MicroBatch::Fixed(most) => Some(most.max(1)),
             MicroBatch::Whole | MicroBatch::Auto => None,
         };
-        Self { wanted, most }
+        Self {
+            wanted,
+            most,
+            proven: 0,
+            note: None,
+        }
+    }
+
+    /// The same with a file that outlives a kill. An attempt that was killed while it computed more than ever went
+    /// through most likely ran out of memory: `auto` goes on with half of that. Gives what happened to the attempt
+    /// before, in words.
+    #[must_use]
+    pub fn kept(wanted: MicroBatch, path: &Path) -> (Self, Option<String>) {
+        let mut memory = Self::new(wanted);
+        let read = std::fs::read(path).ok();
+        let note: Note = read
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let auto = wanted == MicroBatch::Auto;
+        if auto {
+            memory.most = note.most;
+        }
+        let words = note.trying.map(|count| {
+            let killed = format!("the last attempt was killed while it computed {count} sequences at a time");
+            if auto {
+                let half = (count / 2).max(1);
+                memory.most = Some(memory.most.map_or(half, |most| most.min(half)));
+                format!("{killed}: going on with micro_batch {half}")
+            } else {
+                format!("{killed}: should memory have run out, set `micro_batch: auto`")
+            }
+        });
+        memory.note = Some((path.to_owned(), note));
+        memory.keep(None);
+        (memory, words)
+    }
+
+    /// So many sequences of so many tokens are to be computed.
+    pub fn begin(&mut self, sequences: usize, tokens: usize) {
+        if tokens > self.proven {
+            self.keep(Some(sequences));
+        }
+    }
+
+    /// That went through, or failed with an error that was told (`tokens` 0).
+    pub fn ended(&mut self, tokens: usize) {
+        self.proven = self.proven.max(tokens);
+        self.keep(None);
+    }
+
+    fn keep(&mut self, trying: Option<usize>) {
+        let most = self.most.filter(|_| self.wanted == MicroBatch::Auto);
+        let note = Note { most, trying };
+        let Some((path, last)) = &mut self.note else {
+            return;
+        };
+        if *last == note {
+            return;
+        }
+        *last = note;
+        // It only helps after a kill: without it training goes on as well.
+        let folder = path.parent().map(std::fs::create_dir_all);
+        let written = serde_json::to_vec(&note).map(|text| std::fs::write(path, text));
+        if !matches!((folder, written), (Some(Ok(())), Ok(Ok(())))) {
+            tracing::debug!("the size of a batch cannot be kept");
+        }
     }
 
     /// At most so many of a batch at a time.
@@ -38,8 +119,10 @@ impl Memory {
         let half = count / 2;
         if self.wanted == MicroBatch::Auto && half >= 1 {
             self.most = Some(half);
+            self.ended(0);
             return Ok(half);
         }
+        self.ended(0);
         let (what, hint) = if half >= 1 {
             let hint = format!(
                 "Set `micro_batch: {half}` or `micro_batch: auto`; `gradient_checkpointing: true` saves more."
@@ -110,5 +193,38 @@ mod tests {
         assert!(whole.hint.contains("micro_batch: 6"), "{whole}");
         let fixed = Memory::new(MicroBatch::Fixed(4));
         assert_eq!(fixed.most(12), 4);
+    }
+
+    #[test]
+    fn an_attempt_after_a_kill_starts_at_half_of_what_was_tried() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoints/key.size");
+        let kept = |wanted| Memory::kept(wanted, &path);
+        // 12 went through; 12 longer ones were being computed when the process was killed.
+        let (mut first, words) = kept(MicroBatch::Auto);
+        assert_eq!((first.most(12), words), (12, None));
+        first.begin(12, 100);
+        first.ended(100);
+        first.begin(12, 90);
+        drop(first);
+        let (mut second, words) = kept(MicroBatch::Auto);
+        assert_eq!((second.most(12), words), (12, None), "what was proven is not doubted");
+        second.begin(12, 300);
+        drop(second);
+        let (whole, words) = kept(MicroBatch::Whole);
+        assert_eq!(whole.most(12), 12);
+        assert!(words.unwrap().contains("micro_batch: auto"));
+        let (mut third, _) = kept(MicroBatch::Auto);
+        third.begin(12, 300);
+        drop(third);
+        let (mut fourth, words) = kept(MicroBatch::Auto);
+        assert_eq!(fourth.most(12), 6);
+        assert!(words.unwrap().contains("12 sequences"));
+        // What was found out by an error lasts too.
+        let full = ModelError::input("out of memory", "");
+        fourth.begin(6, 150);
+        assert_eq!(fourth.shrink(6, &full).unwrap(), 3);
+        let (fifth, words) = kept(MicroBatch::Auto);
+        assert_eq!((fifth.most(12), words), (3, None));
     }
 }

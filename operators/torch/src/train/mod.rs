@@ -1,7 +1,7 @@
 //! The operator `train`: pre-training of a small base model, and fine-tuning of any.
 //!
 //! `documents`, `rows` and `pairs` read datasets as streams, `tokens` keeps their tokens in a file, `order` and `batch`
-//! make batches of them, `fit` is the loop over steps (`adamw`, `schedule`, `preference`, `memory`), `resume` keeps its
+//! make batches of them, `fit` is the loop over steps (`adamw`, `schedule`, `preference`, `memory`, `limit`), `resume` keeps its
 //! checkpoints, `pretrain` and `tune` are the ways in, `output` stages the model.
 
 mod adamw;
@@ -11,6 +11,7 @@ mod card;
 pub mod documents;
 mod eight_bit;
 mod fit;
+mod limit;
 mod measure;
 mod memory;
 mod order;

@@ -4,13 +4,14 @@ use std::{collections::HashSet, fs, path::Path};
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use tch::Kind;
+use tch::{Device, Kind};
 use twinloom_operators::train::{Config, Size};
 use twinloom_sdk::{Context, OperatorError, Outcome};
 
 use super::{
     Curve, Fit,
     documents::{Side, documents, held_out},
+    limit::Bound,
     output::{Trained, stage},
     run::{kind, set_deterministic, set_threads, type_name},
     tokens::{TokenFile, TokenWriter},
@@ -102,6 +103,8 @@ fn fit(
     set_threads(config.threads);
     set_deterministic(config.deterministic)?;
     let device = device::parse(&config.device)?;
+    // A GPU's own memory is another's; the driver maps more than there is.
+    let _bound = (device == Device::Cpu).then(Bound::by_machine);
     let architecture = architecture(config, tokenizer);
     let kind = kind(config.precision, device);
     let model = Decoder::random_in(architecture.clone(), config.seed, device, kind)?;

@@ -24,6 +24,9 @@ use crate::{
 /// What nobody came back for is removed after this.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Ends the name of the file that says how much was tried at a time.
+pub const SIZE: &str = "size";
+
 const TENSORS: &str = "state.safetensors";
 const PROGRESS: &str = "progress.json";
 
@@ -122,6 +125,12 @@ impl Keeper {
         }
     }
 
+    /// A file beside them, by what it ends with.
+    #[must_use]
+    pub fn beside(&self, end: &str) -> PathBuf {
+        self.dir.with_extension(end)
+    }
+
     /// Whether it is time for one.
     #[must_use]
     pub fn due(&self, step: u64) -> bool {
@@ -186,14 +195,11 @@ impl Keeper {
 
     /// Removes them: the training is finished.
     pub fn finish(&self) {
-        for dir in [
-            self.dir.clone(),
-            self.dir.with_extension("old"),
-            self.dir.with_extension("new"),
-        ] {
+        for dir in [self.dir.clone(), self.beside("old"), self.beside("new")] {
             // What stays behind is removed a week later.
             let _ = fs::remove_dir_all(dir);
         }
+        let _ = fs::remove_file(self.beside(SIZE));
     }
 }
 
@@ -215,7 +221,12 @@ fn remove_old(all: &Path) {
         let age = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = age.and_then(|time| SystemTime::now().duration_since(time).ok());
         if age.is_some_and(|age| age > RETENTION) {
-            let _ = fs::remove_dir_all(entry.path());
+            let path = entry.path();
+            let _ = if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
         }
     }
 }

@@ -4,12 +4,14 @@ use std::{fs, path::Path};
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
+use tch::Device;
 use twinloom_operators::train::{Config, LossOn, Method, Quantization};
 use twinloom_sdk::{Context, OperatorError, Outcome};
 
 use super::{
     Curve, Fit,
     base::{Base, present},
+    limit::Bound,
     output::{Trained, stage},
     pairs::pairs,
     preference::Preference,
@@ -133,6 +135,8 @@ fn fit(
     set_threads(config.threads);
     set_deterministic(config.deterministic)?;
     let device = device::parse(&config.device)?;
+    // A GPU's own memory is another's; the driver maps more than there is.
+    let _bound = (device == Device::Cpu).then(Bound::by_machine);
     let mut model = base.load(device, kind(config.precision, device))?;
     let preference = match config.method {
         Method::Dpo => Some(Preference::new(&model, train, held, config.beta)?),

@@ -327,6 +327,12 @@ async fn memory_is_limited() {
     );
     let (end, _) = run(&python(script), Limits::default()).await;
     assert!(matches!(end, AttemptEnd::Finished(Ok(_))), "{end:?}");
+    // A checkpoint that is mapped, and addresses that are only reserved, are no memory.
+    let script = "import mmap, tempfile; f = tempfile.TemporaryFile(); f.truncate(2 << 30); \
+        m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ); n = mmap.mmap(-1, 8 << 30, flags=mmap.MAP_PRIVATE, prot=0); \
+        print('{\"type\":\"result\",\"metrics\":{}}')";
+    let (end, _) = run(&python(script), limits).await;
+    assert!(matches!(end, AttemptEnd::Finished(Ok(_))), "{end:?}");
 }
 
 #[tokio::test]
