@@ -123,11 +123,7 @@ impl Batch {
     /// # Errors
     /// What libtorch says.
     pub fn loss(&self, model: &Decoder) -> Result<Tensor, ModelError> {
-        let (mut x, pass) = self.begin(model)?;
-        for layer in model.layers() {
-            x = layer.forward(&x, &pass, None)?;
-        }
-        Ok(self.finish(model, &x)?.0)
+        Ok(self.finish(model, &self.through(model)?)?.0)
     }
 
     /// Negative log likelihood in nats of each target, `[targets]`, fp32; may be differentiated where the output layer
@@ -136,7 +132,15 @@ impl Batch {
     /// # Errors
     /// What libtorch says.
     pub fn losses(&self, model: &Decoder) -> Result<Tensor, ModelError> {
-        let wanted = self.wanted(&model.hidden(&self.tokens, self.step())?)?;
+        self.each(model, &self.through(model)?)
+    }
+
+    /// The same from what the last layer gave.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn each(&self, model: &Decoder, x: &Tensor) -> Result<Tensor, ModelError> {
+        let wanted = self.wanted(&model.finish(x)?)?;
         let softcap = model.architecture().logit_softcap.unwrap_or(0.0);
         Ok(twinloom_shim::loss_each(
             &wanted,
@@ -144,6 +148,15 @@ impl Batch {
             &self.targets,
             softcap,
         )?)
+    }
+
+    /// Start and layers of a pass.
+    fn through(&self, model: &Decoder) -> Result<Tensor, ModelError> {
+        let (mut x, pass) = self.begin(model)?;
+        for layer in model.layers() {
+            x = layer.forward(&x, &pass, None)?;
+        }
+        Ok(x)
     }
 
     fn step(&self) -> Step<'_> {
@@ -168,14 +181,27 @@ impl Batch {
     }
 }
 
-/// Adds the gradients of the summed loss to the weights', and gives it. With `recompute`, only the layers' inputs are
-/// kept on the way forward, and each layer is computed again on the way back.
+/// Adds the gradients of the summed loss to the weights', and gives it; with `recompute` as [`differentiate`] does.
 ///
 /// # Errors
 /// What libtorch says.
 pub fn backward(model: &Decoder, batch: &Batch, recompute: bool) -> Result<Tensor, ModelError> {
+    differentiate(model, batch, recompute, |x| Ok(batch.finish(model, x)?.0))
+}
+
+/// Adds the gradients of a loss to the weights', and gives it; `head` makes the loss of what the last layer gives. With
+/// `recompute`, only the layers' inputs are kept on the way forward, and each layer is computed again on the way back.
+///
+/// # Errors
+/// What libtorch says.
+pub fn differentiate(
+    model: &Decoder,
+    batch: &Batch,
+    recompute: bool,
+    head: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,
+) -> Result<Tensor, ModelError> {
     if !recompute {
-        let loss = batch.loss(model)?;
+        let loss = head(&batch.through(model)?)?;
         loss.f_backward()?;
         return Ok(loss.f_detach()?);
     }
@@ -191,7 +217,7 @@ pub fn backward(model: &Decoder, batch: &Batch, recompute: bool) -> Result<Tenso
     })?;
     let leaf = |x: Tensor| x.f_detach()?.f_set_requires_grad(true);
     let last = leaf(x)?;
-    let loss = batch.finish(model, &last)?.0;
+    let loss = head(&last)?;
     loss.f_backward()?;
     let mut gradient = last.f_grad()?;
     for (layer, input) in model.layers().iter().zip(inputs).rev() {

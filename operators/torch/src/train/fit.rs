@@ -10,7 +10,7 @@ use super::{
     AdamW, AdamWConfig, LearningRate, Loss,
     batch::{Batch, backward},
     losses,
-    memory::{self, Memory},
+    memory::{self, Memory, Pass},
     order::Order,
     preference::Preference,
     random::Random,
@@ -106,6 +106,8 @@ impl Fit<'_> {
         let mut keeper = Keeper::new(self.context, config);
         let mut progress = keeper.restore(&mut optimizer)?.unwrap_or_default();
         let (resumed_from, before) = (progress.step, progress.seconds);
+        let (mut memory, words) = Memory::kept(config.micro_batch, &keeper.beside(SIZE));
+        words.into_iter().for_each(|words| self.context.warn(words));
         let mut order = self.order();
         let batches = config.accumulate as u64;
         (0..progress.step * batches).for_each(|_| drop(order.next_batch()));
@@ -113,10 +115,8 @@ impl Fit<'_> {
             self.context
                 .info(format!("going on from step {} of {steps}", progress.step));
         } else {
-            self.measure(0, steps, &mut progress)?;
+            self.measure(0, steps, &mut progress, &mut memory)?;
         }
-        let (mut memory, words) = Memory::kept(config.micro_batch, &keeper.beside(SIZE));
-        words.into_iter().for_each(|words| self.context.warn(words));
         let every = steps.div_ceil(POINTS);
         let seconds = |started: Instant| before + started.elapsed().as_secs_f64();
         let mut computed = 0;
@@ -154,14 +154,14 @@ impl Fit<'_> {
             self.context.progress(progress.step, Some(steps), "steps");
             let step = progress.step;
             if config.eval_every > 0 && step.is_multiple_of(config.eval_every) && step < steps {
-                self.measure(step, steps, &mut progress)?;
+                self.measure(step, steps, &mut progress, &mut memory)?;
             }
             if step < steps && keeper.due(step) {
                 progress.seconds = seconds(started);
                 keeper.save(&progress, &optimizer)?;
             }
         }
-        self.measure(steps, steps, &mut progress)?;
+        self.measure(steps, steps, &mut progress, &mut memory)?;
         keeper.finish();
         let held = progress.held();
         let Progress { tokens, losses, .. } = progress;
@@ -192,15 +192,16 @@ impl Fit<'_> {
     fn order(&self) -> Order {
         let sequences = self.train.sequences();
         let config = self.config;
-        if self.preference.is_some() {
+        let (order, each) = if self.preference.is_some() {
             let lengths = sequences
                 .chunks_exact(2)
                 .map(|pair| pair.iter().map(|s| s.length).sum());
-            return Order::of_lengths(lengths.collect(), config.batch(), self.seed);
-        }
-        let order = Order::new(sequences, config.batch(), self.seed);
+            (Order::of_lengths(lengths.collect(), config.batch(), self.seed), 2)
+        } else {
+            (Order::new(sequences, config.batch(), self.seed), 1)
+        };
         if config.packing {
-            order.packed(config.batch() * config.context())
+            order.packed(each * config.batch() * config.context())
         } else {
             order
         }
@@ -225,10 +226,10 @@ impl Fit<'_> {
                 continue;
             }
             let tokens = self.tokens(&numbers);
-            memory.begin(numbers.len(), tokens);
+            memory.begin(Pass::Trained, numbers.len(), tokens);
             match self.backward(&numbers) {
                 Ok((loss, of_batch, size)) => {
-                    memory.ended(tokens);
+                    memory.passed(Pass::Trained, tokens);
                     targets += of_batch;
                     computed += size;
                     sum = Some(match sum {
@@ -246,13 +247,13 @@ impl Fit<'_> {
                     waiting = batches.iter().rev().cloned().collect();
                 }
                 Err(error) => {
-                    memory.ended(0);
+                    memory.failed();
                     return Err(error.into());
                 }
             }
         }
         let divisor = if self.preference.is_some() {
-            count((self.config.batch() * self.config.accumulate) as u64)
+            count(batches.iter().map(Vec::len).sum::<usize>().max(1) as u64)
         } else {
             count(targets.max(1))
         };
@@ -291,7 +292,8 @@ impl Fit<'_> {
         let both: Vec<usize> = numbers.iter().flat_map(|pair| [2 * pair, 2 * pair + 1]).collect();
         let picked = pick(&mut both.iter().copied());
         let batch = Batch::read(self.train, &picked, self.model.device())?;
-        let loss = preference.backward(self.model, &batch, &both)?;
+        let recompute = self.config.gradient_checkpointing;
+        let loss = preference.backward(self.model, &batch, &both, recompute)?;
         Ok((loss, batch.targets() as u64, batch.size() as u64))
     }
 
@@ -309,13 +311,20 @@ impl Fit<'_> {
         }
     }
 
-    fn measure(&self, step: u64, steps: u64, progress: &mut Progress) -> Result<(), OperatorError> {
+    fn measure(
+        &self,
+        step: u64,
+        steps: u64,
+        progress: &mut Progress,
+        memory: &mut Memory,
+    ) -> Result<(), OperatorError> {
         let Some(held) = self.held.filter(|held| !held.sequences().is_empty()) else {
             return Ok(());
         };
         let all = held.sequences();
         let loss = if let Some(preference) = &self.preference {
-            preference.held_out(self.model, held, self.config.eval_rows)?
+            let pause = || self.context.check_cancelled();
+            preference.held_out(self.model, held, self.config.eval_rows, memory, pause)?
         } else {
             let picked = Random::new(0, 0).sample(all.len(), self.config.eval_rows);
             let picked: Vec<Sequence> = picked

@@ -14,10 +14,19 @@ use crate::ModelError;
 pub struct Memory {
     wanted: MicroBatch,
     most: Option<usize>,
-    /// Tokens of the largest part that went through.
-    proven: usize,
+    /// Tokens of the largest part that went through, by [`Pass`].
+    proven: [usize; 2],
     /// Where it is kept for a later attempt, and what was kept last.
     note: Option<(PathBuf, Note)>,
+}
+
+/// What sequences are computed for: what fits the one says nothing of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// A loss alone.
+    Measured,
+    /// Its gradients too.
+    Trained,
 }
 
 /// What a later attempt has to know, should this one be killed.
@@ -40,7 +49,7 @@ impl Memory {
         Self {
             wanted,
             most,
-            proven: 0,
+            proven: [0; 2],
             note: None,
         }
     }
@@ -75,15 +84,21 @@ impl Memory {
     }
 
     /// So many sequences of so many tokens are to be computed.
-    pub fn begin(&mut self, sequences: usize, tokens: usize) {
-        if tokens > self.proven {
+    pub fn begin(&mut self, pass: Pass, sequences: usize, tokens: usize) {
+        if tokens > self.proven[pass as usize] {
             self.keep(Some(sequences));
         }
     }
 
-    /// That went through, or failed with an error that was told (`tokens` 0).
-    pub fn ended(&mut self, tokens: usize) {
-        self.proven = self.proven.max(tokens);
+    /// They went through.
+    pub fn passed(&mut self, pass: Pass, tokens: usize) {
+        let proven = &mut self.proven[pass as usize];
+        *proven = tokens.max(*proven);
+        self.keep(None);
+    }
+
+    /// They failed with an error that was told: nobody was killed.
+    pub fn failed(&mut self) {
         self.keep(None);
     }
 
@@ -119,10 +134,10 @@ impl Memory {
         let half = count / 2;
         if self.wanted == MicroBatch::Auto && half >= 1 {
             self.most = Some(half);
-            self.ended(0);
+            self.failed();
             return Ok(half);
         }
-        self.ended(0);
+        self.failed();
         let (what, hint) = if half >= 1 {
             let hint = format!(
                 "Set `micro_batch: {half}` or `micro_batch: auto`; `gradient_checkpointing: true` saves more."
@@ -203,26 +218,26 @@ mod tests {
         // 12 went through; 12 longer ones were being computed when the process was killed.
         let (mut first, words) = kept(MicroBatch::Auto);
         assert_eq!((first.most(12), words), (12, None));
-        first.begin(12, 100);
-        first.ended(100);
-        first.begin(12, 90);
+        first.begin(Pass::Trained, 12, 100);
+        first.passed(Pass::Trained, 100);
+        first.begin(Pass::Trained, 12, 90);
         drop(first);
         let (mut second, words) = kept(MicroBatch::Auto);
         assert_eq!((second.most(12), words), (12, None), "what was proven is not doubted");
-        second.begin(12, 300);
+        second.begin(Pass::Trained, 12, 300);
         drop(second);
         let (whole, words) = kept(MicroBatch::Whole);
         assert_eq!(whole.most(12), 12);
         assert!(words.unwrap().contains("micro_batch: auto"));
         let (mut third, _) = kept(MicroBatch::Auto);
-        third.begin(12, 300);
+        third.begin(Pass::Trained, 12, 300);
         drop(third);
         let (mut fourth, words) = kept(MicroBatch::Auto);
         assert_eq!(fourth.most(12), 6);
         assert!(words.unwrap().contains("12 sequences"));
         // What was found out by an error lasts too.
         let full = ModelError::input("out of memory", "");
-        fourth.begin(6, 150);
+        fourth.begin(Pass::Trained, 6, 150);
         assert_eq!(fourth.shrink(6, &full).unwrap(), 3);
         let (fifth, words) = kept(MicroBatch::Auto);
         assert_eq!((fifth.most(12), words), (3, None));

@@ -27,6 +27,9 @@ const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Ends the name of the file that says how much was tried at a time.
 pub const SIZE: &str = "size";
 
+/// Ends the name of the file that has what a base said of pairs of answers.
+pub const REFERENCE: &str = "reference";
+
 const TENSORS: &str = "state.safetensors";
 const PROGRESS: &str = "progress.json";
 
@@ -199,7 +202,9 @@ impl Keeper {
             // What stays behind is removed a week later.
             let _ = fs::remove_dir_all(dir);
         }
-        let _ = fs::remove_file(self.beside(SIZE));
+        for end in [SIZE, REFERENCE] {
+            let _ = fs::remove_file(self.beside(end));
+        }
     }
 }
 

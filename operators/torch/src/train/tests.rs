@@ -5,4 +5,5 @@ mod loops;
 mod methods;
 mod operator;
 mod parts;
+mod preferences;
 mod resume;

@@ -15,6 +15,7 @@ use super::{
     output::{Trained, stage},
     pairs::pairs,
     preference::Preference,
+    resume::Keeper,
     rows::{Row, encode, rows},
     run::{kind, set_deterministic, set_threads, type_name},
     tokens::{TokenFile, TokenWriter},
@@ -139,7 +140,10 @@ fn fit(
     let _bound = (device == Device::Cpu).then(Bound::by_machine);
     let mut model = base.load(device, kind(config.precision, device))?;
     let preference = match config.method {
-        Method::Dpo => Some(Preference::new(&model, train, held, config.beta)?),
+        Method::Dpo => {
+            let keeper = Keeper::new(context, config);
+            Some(Preference::of_base(context, config, &keeper, &model, train, held)?)
+        }
         _ => None,
     };
     let adapter = prepare(&mut model, config, base)?;

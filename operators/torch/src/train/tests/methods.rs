@@ -12,8 +12,6 @@ use crate::{
     train::{
         AdamW, AdamWConfig,
         batch::{Batch, backward},
-        preference::Preference,
-        tokens::TokenWriter,
     },
 };
 
@@ -210,33 +208,4 @@ fn states_of_eight_bits_train_nearly_as_well() {
     let ((full, wide), (eight, narrow)) = (last(false), last(true));
     assert!((full - eight).abs() < 0.1 * full, "{full} {eight}");
     assert!(narrow * 3 < wide, "{narrow} {wide}");
-}
-
-#[test]
-fn preferences_start_at_even_odds_and_better_answers_become_likelier() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| {
-        let mut writer = TokenWriter::create(&dir.path().join(name)).unwrap();
-        for pair in 0..4_u32 {
-            writer.push(&[1, 2 + pair, 10, 11, 12], 2).unwrap();
-            writer.push(&[1, 2 + pair, 20, 21], 2).unwrap();
-        }
-        writer.finish().unwrap()
-    };
-    let (train, held) = (file("train"), file("held"));
-    let mut model = model(6);
-    let preference = Preference::new(&model, &train, &held, 0.5).unwrap();
-    let adapter = adapter(&model);
-    model.attach(&adapter).unwrap();
-    let even = preference.held_out(&model, &held, 4).unwrap();
-    assert!((even - 2_f64.ln()).abs() < 1e-5, "{even}");
-    let mut optimizer = optimizer(adapter.weights());
-    let numbers: Vec<usize> = (0..8).collect();
-    let batch = Batch::read(&train, train.sequences(), Device::Cpu).unwrap();
-    for _ in 0..20 {
-        let _ = preference.backward(&model, &batch, &numbers).unwrap();
-        let _ = optimizer.step(0.02, 0.25).unwrap();
-    }
-    let after = preference.held_out(&model, &held, 4).unwrap();
-    assert!(after < 0.3, "{after}");
 }

@@ -295,9 +295,13 @@ async fn every_kind_of_adapter_is_trained_and_fits_its_base() {
                 "gradient_checkpointing": true, "packing": true}),
         ),
         ("dpo", json!({"method": "dpo", "beta": 0.5})),
+        (
+            "dpo-small",
+            json!({"method": "dpo", "beta": 0.5, "gradient_checkpointing": true, "packing": true, "micro_batch": 1}),
+        ),
     ] {
         let from = match name {
-            "dpo" => ("preferences", &pairs),
+            "dpo" | "dpo-small" => ("preferences", &pairs),
             _ => ("instruct", &instruct_rows),
         };
         let done = bench

@@ -20,15 +20,8 @@ use crate::train::{Curve, Fit, run::set_threads, tokens::TokenWriter};
 const CHILD: &str = "TWINLOOM_TEST_RESUME_CHILD";
 const STEPS: u64 = 60;
 
-/// Trains in a home; every step leaves a checkpoint. `pause` slows the steps down.
-fn train(
-    home: &Path,
-    attempt: u32,
-    cancelled: &CancellationToken,
-    pause: Duration,
-) -> Result<(Curve, Vec<Vec<f32>>), OperatorError> {
-    // Results repeat to the bit with one number of threads; this process may have another than the one that is killed.
-    set_threads(2);
+/// An attempt in a home.
+pub fn context(home: &Path, attempt: u32, cancelled: &CancellationToken, reporter: Reporter) -> Context {
     let work_dir = home.join("work").join(format!("task-{attempt}"));
     std::fs::create_dir_all(&work_dir).unwrap();
     let location = StoreLocation::new(home.join("store").to_string_lossy());
@@ -39,9 +32,21 @@ fn train(
     }))
     .unwrap();
     let store = FeatureStore::open_for_staging(&location).unwrap();
+    Context::new(Arc::new(task), store, reporter, cancelled.clone(), "2")
+}
+
+/// Trains in a home; every step leaves a checkpoint. `pause` slows the steps down.
+fn train(
+    home: &Path,
+    attempt: u32,
+    cancelled: &CancellationToken,
+    pause: Duration,
+) -> Result<(Curve, Vec<Vec<f32>>), OperatorError> {
+    // Results repeat to the bit with one number of threads; this process may have another than the one that is killed.
+    set_threads(2);
     let reporter = Reporter::new(move |_| std::thread::sleep(pause));
-    let context = Context::new(Arc::new(task), store, reporter, cancelled.clone(), "2");
-    let mut writer = TokenWriter::create(&work_dir.join("tokens")).unwrap();
+    let context = context(home, attempt, cancelled, reporter);
+    let mut writer = TokenWriter::create(&context.work_dir().join("tokens")).unwrap();
     for (tokens, given) in sequences() {
         let tokens: Vec<u32> = tokens.iter().map(|token| *token as u32).collect();
         writer.push(&tokens, given).unwrap();
