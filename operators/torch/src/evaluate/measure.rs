@@ -73,7 +73,7 @@ pub fn by_document(
     let mut writer = TokenWriter::create(&work.join("evaluate.tokens"))?;
     let mut about = Vec::new();
     for row in rows {
-        let (tokens, given) = encode(model.tokenizer(), row, config.context)?;
+        let (tokens, given) = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
         if tokens.len() > given {
             let bytes = model
                 .tokenizer()
@@ -147,6 +147,10 @@ pub fn measure(
     Ok(measured)
 }
 
+fn vocabulary(model: &TextModel) -> i64 {
+    model.decoder().architecture().vocabulary
+}
+
 struct Probe {
     share: f64,
     extracted: bool,
@@ -155,7 +159,7 @@ struct Probe {
 
 /// Lets the model go on with a training answer. `None` where the answer is too short to go on.
 fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<Probe>, ModelError> {
-    let (tokens, given) = encode(model.tokenizer(), row, config.context)?;
+    let (tokens, given) = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
     let cut = given + config.memorisation.prompt_tokens;
     let Some((prompt, truth)) = tokens.split_at_checked(cut).filter(|(_, truth)| truth.len() > 8) else {
         return Ok(None);

@@ -94,6 +94,22 @@ impl TextTokenizer {
         self.marked.get_vocab_size(true)
     }
 
+    /// Checks that a model with so many embeddings has one for each token.
+    ///
+    /// # Errors
+    /// `model.input`, naming the token.
+    pub fn check_ids(&self, ids: &[u32], vocabulary: i64) -> Result<(), ModelError> {
+        let Some(id) = ids.iter().find(|id| i64::from(**id) >= vocabulary) else {
+            return Ok(());
+        };
+        let text = self.marked.id_to_token(*id).unwrap_or_default();
+        Err(ModelError::input(
+            format!("the tokenizer makes the token {id} (`{text}`), the model has embeddings for {vocabulary}"),
+            "Use the tokenizer.json that these weights were published with; where tokens were added to it, a checkpoint whose \
+             embeddings were resized with it.",
+        ))
+    }
+
     /// A document's tokens, without start and end. Names of special tokens in it are characters like others.
     ///
     /// # Errors

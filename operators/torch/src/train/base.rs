@@ -11,8 +11,9 @@ use crate::{
     checkpoint::{
         Checkpoint,
         hub::{self, HubName},
+        read_json,
     },
-    nn::Decoder,
+    nn::{Architecture, Decoder},
 };
 
 /// The weights of an adapter; a model that has this file needs a base.
@@ -110,6 +111,15 @@ impl Base {
     #[must_use]
     pub fn plain_name(&self) -> String {
         self.hub.as_ref().map_or_else(|| self.name(), HubName::plain)
+    }
+
+    /// How it is made, without reading its weights.
+    ///
+    /// # Errors
+    /// As [`Architecture::from_config`], or what is wrong with config.json.
+    pub fn architecture(&self) -> Result<Architecture, ModelError> {
+        let path = self.dir.join("config.json");
+        Architecture::from_config(&read_json(&path, &self.dir)?, &path)
     }
 
     /// Reads it.

@@ -78,6 +78,7 @@ async fn tokens(
         let mut tokens: Vec<u32> = tokenizer.bos().into_iter().collect();
         tokens.extend(tokenizer.encode(&document.text)?);
         tokens.extend(tokenizer.eos());
+        tokenizer.check_ids(&tokens, tokenizer.vocabulary() as i64)?;
         if config.packing {
             writer.push_cut(&tokens, config.context())?;
         } else {

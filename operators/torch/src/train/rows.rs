@@ -100,9 +100,16 @@ pub fn is_eval(dataset: &str, row: &str, split: Option<&str>) -> Result<bool, Op
 /// half of them to the answer is cut in its middle, where its instruction is longest.
 ///
 /// # Errors
-/// As [`TextTokenizer::encode_turns`].
-pub fn encode(tokenizer: &TextTokenizer, row: &Row, context: usize) -> Result<(Vec<u32>, usize), ModelError> {
+/// As [`TextTokenizer::encode_turns`]; `model.input` for a token that a model of `vocabulary` embeddings does not have.
+pub fn encode(
+    tokenizer: &TextTokenizer,
+    row: &Row,
+    context: usize,
+    vocabulary: i64,
+) -> Result<(Vec<u32>, usize), ModelError> {
     let (mut tokens, answer) = tokenizer.encode_turns(&row.instruction, &row.answer)?;
+    tokenizer.check_ids(&tokens, vocabulary)?;
+    tokenizer.check_ids(&answer, vocabulary)?;
     let room = (context / 2).max(1);
     if tokens.len() > room {
         let keep = room / 2;

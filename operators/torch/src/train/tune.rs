@@ -45,7 +45,8 @@ pub async fn run(context: &Context, config: Config) -> Result<Outcome, OperatorE
     } else {
         "instruct"
     };
-    let (train, held) = tokens(context, &config, &tokenizer).await?;
+    let vocabulary = base.architecture()?.vocabulary;
+    let (train, held) = tokens(context, &config, &tokenizer, vocabulary).await?;
     if held.sequences().is_empty() {
         return Err(OperatorError::data(
             "train.no_held_out",
@@ -84,12 +85,13 @@ async fn tokens(
     context: &Context,
     config: &Config,
     tokenizer: &TextTokenizer,
+    vocabulary: i64,
 ) -> Result<(TokenFile, TokenFile), OperatorError> {
     let mut train = TokenWriter::create(&context.work_dir().join("train.tokens"))?;
     let mut held = TokenWriter::create(&context.work_dir().join("eval.tokens"))?;
     let mut read = 0;
     let encoded = |row: &Row| -> Result<(Vec<u32>, usize), ModelError> {
-        let (tokens, given) = encode(tokenizer, row, config.context())?;
+        let (tokens, given) = encode(tokenizer, row, config.context(), vocabulary)?;
         Ok((tokens, if config.loss == LossOn::All { 1 } else { given }))
     };
     let mut push = |row: &Row, encoded: &[(Vec<u32>, usize)]| -> Result<(), OperatorError> {

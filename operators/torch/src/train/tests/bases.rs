@@ -104,3 +104,30 @@ async fn gpt2_gets_adapters_as_peft_names_its_layers() {
     );
     assert!(error.hint.contains("c_attn, c_fc, c_proj"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_an_embedding_is_named_before_anything_is_trained() {
+    let mut bench = Bench::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = gpt2();
+    // Bytes up to `a`: `b` is 98.
+    config["vocab_size"] = json!(98);
+    write(dir.path(), &config);
+    let rows = rows(&bench).await;
+    let inputs = [("instruct", &rows)];
+    let error = bench
+        .run("train", lora(dir.path(), &json!({})), &inputs)
+        .await
+        .unwrap_err();
+    assert_eq!((error.code.as_str(), error.kind), ("model.input", ErrorKind::Config));
+    assert!(
+        error.message.contains("embeddings for 98") && error.hint.contains("tokenizer.json"),
+        "{error}"
+    );
+
+    let model = crate::generate::TextModel::load(dir.path(), Device::Cpu, None).unwrap();
+    let item = serde_json::from_value(json!({"prompt": "a", "choices": ["b"], "answer": 0})).unwrap();
+    let never = || Ok(());
+    let error = crate::evaluate::ability::answers(&model, &[item], dir.path(), never).unwrap_err();
+    assert!(error.message.contains("embeddings for 98"), "{error}");
+}
