@@ -39,7 +39,7 @@ pub struct Config {
     /// pretrain: shape of the model (default nano).
     #[serde(default = "nano")]
     pub size: Size,
-    /// Longest sequence in tokens (default 256 for pretrain, 512 for lora); longer rows are cut at the end.
+    /// Longest sequence in tokens (default 256 for pretrain, 512 for lora); longer rows are cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16, max = 131_072))]
     pub context: Option<usize>,

@@ -16,7 +16,7 @@ use crate::{
     tokenizer::Message,
     train::{
         Loss, losses,
-        rows::{Row, encode},
+        rows::{Encoded, Row, encode},
         tokens::TokenWriter,
     },
 };
@@ -73,7 +73,8 @@ pub fn by_document(
     let mut writer = TokenWriter::create(&work.join("evaluate.tokens"))?;
     let mut about = Vec::new();
     for row in rows {
-        let (tokens, given) = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
+        let Encoded { tokens, given, .. } =
+            encode(model.tokenizer(), row, config.context, vocabulary(model))?;
         if tokens.len() > given {
             let bytes = model
                 .tokenizer()
@@ -159,7 +160,7 @@ struct Probe {
 
 /// Lets the model go on with a training answer. `None` where the answer is too short to go on.
 fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<Probe>, ModelError> {
-    let (tokens, given) = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
+    let Encoded { tokens, given, .. } = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
     let cut = given + config.memorisation.prompt_tokens;
     let Some((prompt, truth)) = tokens.split_at_checked(cut).filter(|(_, truth)| truth.len() > 8) else {
         return Ok(None);

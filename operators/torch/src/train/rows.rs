@@ -96,8 +96,21 @@ pub fn is_eval(dataset: &str, row: &str, split: Option<&str>) -> Result<bool, Op
     }
 }
 
-/// A row's tokens, of which the first `given` are the prompt; cut at `context` tokens. A prompt that leaves less than
-/// half of them to the answer is cut in its middle, where its instruction is longest.
+/// A row as tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Prompt and answer.
+    pub tokens: Vec<u32>,
+    /// Tokens of the prompt.
+    pub given: usize,
+    /// Whether tokens in the middle of the prompt were left out.
+    pub prompt_cut: bool,
+    /// Whether the answer lost its end, and with it the end of its turn.
+    pub answer_cut: bool,
+}
+
+/// A row's tokens, at most `context` of them. The prompt gets what the answer leaves, at least half; where it is longer it
+/// is cut in its middle, where its instruction is longest. An answer that is too long for the rest is cut at its end.
 ///
 /// # Errors
 /// As [`TextTokenizer::encode_turns`]; `model.input` for a token that a model of `vocabulary` embeddings does not have.
@@ -106,17 +119,56 @@ pub fn encode(
     row: &Row,
     context: usize,
     vocabulary: i64,
-) -> Result<(Vec<u32>, usize), ModelError> {
+) -> Result<Encoded, ModelError> {
     let (mut tokens, answer) = tokenizer.encode_turns(&row.instruction, &row.answer)?;
     tokenizer.check_ids(&tokens, vocabulary)?;
     tokenizer.check_ids(&answer, vocabulary)?;
-    let room = (context / 2).max(1);
-    if tokens.len() > room {
+    let room = (context / 2).max(context.saturating_sub(answer.len())).max(1);
+    let prompt_cut = tokens.len() > room;
+    if prompt_cut {
         let keep = room / 2;
         tokens.drain(keep..tokens.len() - (room - keep));
     }
     let given = tokens.len();
     tokens.extend(answer);
+    let answer_cut = tokens.len() > context;
     tokens.truncate(context);
-    Ok((tokens, given))
+    Ok(Encoded {
+        tokens,
+        given,
+        prompt_cut,
+        answer_cut,
+    })
+}
+
+/// How many rows did not fit the context.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Rows whose prompt was cut.
+    pub prompts: u64,
+    /// Rows whose answer was cut.
+    pub answers: u64,
+}
+
+impl Cut {
+    /// Counts a row.
+    pub fn count(&mut self, row: &Encoded) {
+        self.prompts += u64::from(row.prompt_cut);
+        self.answers += u64::from(row.answer_cut);
+    }
+
+    /// Reports the counts, and warns where there are any.
+    pub fn report(self, context: &Context, length: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
+        for (name, count) in [("prompts_cut", self.prompts), ("answers_cut", self.answers)] {
+            context.metric(name, count as f64, None);
+        }
+        if self != Self::default() {
+            context.warn(format!(
+                "{} prompts and {} answers are longer than a context of {length} leaves room for and were cut; a cut answer \
+                 does not teach where to end: raise `context`",
+                self.prompts, self.answers
+            ));
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     pairs::pairs,
     preference::Preference,
     resume::Keeper,
-    rows::{Row, encode, rows},
+    rows::{Cut, Encoded, Row, encode, rows},
     run::{kind, set_deterministic, set_threads, type_name},
     tokens::{TokenFile, TokenWriter},
 };
@@ -89,20 +89,21 @@ async fn tokens(
 ) -> Result<(TokenFile, TokenFile), OperatorError> {
     let mut train = TokenWriter::create(&context.work_dir().join("train.tokens"))?;
     let mut held = TokenWriter::create(&context.work_dir().join("eval.tokens"))?;
-    let mut read = 0;
-    let encoded = |row: &Row| -> Result<(Vec<u32>, usize), ModelError> {
-        let (tokens, given) = encode(tokenizer, row, config.context(), vocabulary)?;
-        Ok((tokens, if config.loss == LossOn::All { 1 } else { given }))
+    let (mut read, mut cut) = (0, Cut::default());
+    let encoded = |row: &Row| -> Result<Encoded, ModelError> {
+        let mut encoded = encode(tokenizer, row, config.context(), vocabulary)?;
+        if config.loss == LossOn::All {
+            encoded.given = 1;
+        }
+        Ok(encoded)
     };
-    let mut push = |row: &Row, encoded: &[(Vec<u32>, usize)]| -> Result<(), OperatorError> {
+    let mut push = |row: &Row, encoded: &[Encoded]| -> Result<(), OperatorError> {
         let to = if row.eval { &mut held } else { &mut train };
+        encoded.iter().for_each(|one| cut.count(one));
         // A pair stays together: both have something to predict, or neither is taken.
-        if encoded
-            .iter()
-            .all(|(tokens, given)| tokens.len() > (*given).max(1))
-        {
-            for (tokens, given) in encoded {
-                to.push(tokens, *given)?;
+        if encoded.iter().all(|one| one.tokens.len() > one.given.max(1)) {
+            for one in encoded {
+                to.push(&one.tokens, one.given)?;
             }
         }
         read += 1;
@@ -124,6 +125,7 @@ async fn tokens(
             push(&row, &[encoded(&row)?])?;
         }
     }
+    cut.report(context, config.context());
     Ok((train.finish()?, held.finish()?))
 }
 

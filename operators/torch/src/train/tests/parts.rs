@@ -9,6 +9,7 @@ use crate::train::{
     AdamW, AdamWConfig, LearningRate,
     order::Order,
     random::Random,
+    rows::{Cut, Encoded, Row, encode},
     tokens::{TokenFile, TokenWriter},
 };
 
@@ -172,4 +173,30 @@ fn adamw_follows_the_paper() {
         found.iter().zip(w).all(|(a, b)| (a - b).abs() < 1e-6),
         "{found:?} {w:?}"
     );
+}
+
+#[test]
+fn a_prompt_gets_all_that_its_answer_leaves() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bytes");
+    let tokenizer = crate::tokenizer::TextTokenizer::load(&dir).unwrap();
+    // A byte is a token; the plain template puts two line ends after the instruction.
+    let encoded = |prompt: usize, answer: usize, context: usize| {
+        let row = Row {
+            document: String::new(),
+            instruction: "p".repeat(prompt - 2),
+            answer: "a".repeat(answer),
+            eval: false,
+        };
+        encode(&tokenizer, &row, context, 256).unwrap()
+    };
+    let parts = |row: &Encoded| (row.given, row.tokens.len() - row.given, row.prompt_cut, row.answer_cut);
+    assert_eq!(parts(&encoded(80, 20, 100)), (80, 20, false, false), "there is room for all of it");
+    assert_eq!(parts(&encoded(90, 20, 100)), (80, 20, true, false));
+    assert_eq!(parts(&encoded(90, 70, 100)), (50, 50, true, true));
+    assert_eq!(parts(&encoded(10, 95, 100)), (10, 90, false, true));
+    let mut cut = Cut::default();
+    for row in [encoded(90, 20, 100), encoded(90, 70, 100), encoded(10, 20, 100)] {
+        cut.count(&row);
+    }
+    assert_eq!(cut, Cut { prompts: 2, answers: 1 });
 }
