@@ -121,6 +121,59 @@ fn control_tokens_of_tokenizer_json_cannot_be_forged() {
     assert_eq!((count(&answer, start), count(&answer, end)), (0, 1));
 }
 
+/// The byte tokenizer with what Llama 2's has in front: a mark before the text, and for every space.
+#[test]
+fn an_answer_begins_as_it_does_behind_its_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bytes/tokenizer.json");
+    let mut own: serde_json::Value = serde_json::from_slice(&std::fs::read(bytes).unwrap()).unwrap();
+    own["normalizer"] = json!({"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u{2581}"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}
+    ]});
+    std::fs::write(dir.path().join("tokenizer.json"), own.to_string()).unwrap();
+    let config = json!({"chat_template": "[INST] {{ messages[0].content }} [/INST]{% if not add_generation_prompt %} \
+        {{ messages[1].content }}{% endif %}"});
+    std::fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let tokenizer = TextTokenizer::load(dir.path()).unwrap();
+    let (prompt, answer) = tokenizer.encode_turns("hi", "ab \u{e9}").unwrap();
+    let asked = [Message::user("hi"), Message::assistant("ab \u{e9}")];
+    let whole = tokenizer
+        .encode_marked(&tokenizer.render(&asked, false).unwrap())
+        .unwrap();
+    assert_eq!([prompt.clone(), answer.clone()].concat(), whole);
+    assert_eq!(
+        prompt,
+        tokenizer
+            .encode_marked(&tokenizer.render(&asked[..1], true).unwrap())
+            .unwrap(),
+        "the prompt is what the model is served"
+    );
+    let text: Vec<u8> = answer.iter().map(|id| u8::try_from(*id).unwrap()).collect();
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        "\u{2581}ab\u{2581}\u{e9}",
+        "one mark, not two"
+    );
+}
+
+#[test]
+fn rows_do_not_depend_on_the_day_they_are_trained_on() {
+    let (dir, _) = trained(&TEXTS);
+    let template = "{{ strftime_now('%d %b %Y %H:%M') }} {{ messages[0].content }}: \
+        {% if not add_generation_prompt %}{{ messages[1].content }}{% endif %}";
+    std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+    let tokenizer = TextTokenizer::load(dir.path()).unwrap();
+    let (prompt, answer) = tokenizer.encode_turns("when", "then").unwrap();
+    let row = tokenizer.decode(&[prompt, answer].concat()).unwrap();
+    assert_eq!(row, "01 Jan 2025 00:00 when: then");
+    let served = tokenizer.render(&[Message::user("when")], true).unwrap();
+    assert!(
+        !served.starts_with("01 Jan 2025"),
+        "a conversation has today's date: {served}"
+    );
+}
+
 #[test]
 fn other_templates_are_read_and_broken_ones_named() {
     let (dir, _) = trained(&TEXTS);

@@ -104,7 +104,9 @@ impl TextTokenizer {
         };
         let text = self.marked.id_to_token(*id).unwrap_or_default();
         Err(ModelError::input(
-            format!("the tokenizer makes the token {id} (`{text}`), the model has embeddings for {vocabulary}"),
+            format!(
+                "the tokenizer makes the token {id} (`{text}`), the model has embeddings for {vocabulary}"
+            ),
             "Use the tokenizer.json that these weights were published with; where tokens were added to it, a checkpoint whose \
              embeddings were resized with it.",
         ))
@@ -159,22 +161,31 @@ impl TextTokenizer {
         self.template.render_turns(turns, with)
     }
 
-    /// An instruction up to the start of the answer, and the answer with its end: the two parts of a training row.
+    /// An instruction up to the start of the answer, and the answer with its end: the two parts of a training row. They are
+    /// encoded as one text, as the model reads it: on its own, a tokenizer may begin the answer otherwise. A token that
+    /// reaches from one into the other is the answer's.
     ///
     /// # Errors
     /// `model.input` when the template does not put the answer after the prompt, or the tokenizer fails.
     pub fn encode_turns(&self, instruction: &str, answer: &str) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
         let asked = [Message::user(instruction)];
-        let prompt = self.render(&asked, true)?;
+        let prompt = self.template.render_row(&asked, true)?;
         let [question] = asked;
-        let whole = self.render(&[question, Message::assistant(answer)], false)?;
-        let Some(turn) = whole.strip_prefix(prompt.as_str()) else {
+        let whole = self
+            .template
+            .render_row(&[question, Message::assistant(answer)], false)?;
+        if !whole.starts_with(&prompt) {
             return Err(ModelError::input(
                 "the model's chat template writes a finished turn otherwise than the start of a new one",
                 "Use a base model whose template renders both alike.",
             ));
-        };
-        Ok((self.encode_marked(&prompt)?, self.encode_marked(turn)?))
+        }
+        let encoded = self.marked.encode(whole, false).map_err(not_encoded)?;
+        let ends = encoded.get_offsets().iter();
+        let given = ends.take_while(|(_, end)| *end <= prompt.len()).count();
+        let mut tokens = encoded.get_ids().to_vec();
+        let turn = tokens.split_off(given);
+        Ok((tokens, turn))
     }
 
     /// Text of tokens; special tokens are left out.

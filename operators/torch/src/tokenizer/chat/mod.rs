@@ -8,7 +8,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 use minijinja::value::{Serde, Value as Jinja};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,6 +33,10 @@ const WITH_TOOLS: &str = "tool_use";
 const FILE: &str = "chat_template.jinja";
 const PLAIN: &str = "{{ bos_token }}{% for message in messages %}{{ message['content'] or '' }}\
 {% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\\n\\n' }}{% endif %}{% endfor %}";
+
+/// What a template's clock shows in rows to learn from: 1 January 2025, 00:00 UTC. Not the time of the run: the same data
+/// and configuration give the same model.
+pub const TRAINED_AT: Timestamp = Timestamp::constant(1_735_689_600, 0);
 
 /// A turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +131,27 @@ impl ChatTemplate {
     /// # Errors
     /// `model.input` when the template refuses the conversation or is broken.
     pub fn render(&self, messages: &[Message], open: bool) -> Result<String, ModelError> {
+        let rendering = Rendering {
+            open,
+            ..Rendering::default()
+        };
+        self.render_messages(messages, &rendering)
+    }
+
+    /// The same as a row to learn from: wherever and whenever, the template's clock shows [`TRAINED_AT`].
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_row(&self, messages: &[Message], open: bool) -> Result<String, ModelError> {
+        let rendering = Rendering {
+            open,
+            now: Some(TRAINED_AT.to_zoned(TimeZone::UTC)),
+            ..Rendering::default()
+        };
+        self.render_messages(messages, &rendering)
+    }
+
+    fn render_messages(&self, messages: &[Message], with: &Rendering) -> Result<String, ModelError> {
         let turn = |message: &Message| {
             let fields = [("role", &message.role), ("content", &message.content)];
             Value::Object(
@@ -137,11 +162,7 @@ impl ChatTemplate {
             )
         };
         let turns: Vec<Value> = messages.iter().map(turn).collect();
-        let rendering = Rendering {
-            open,
-            ..Rendering::default()
-        };
-        Ok(self.render_turns(&turns, &rendering)?.text)
+        Ok(self.render_turns(&turns, with)?.text)
     }
 
     /// The same for turns of any fields, such as tool calls, and with what else a template may ask for.
