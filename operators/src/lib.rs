@@ -1,6 +1,7 @@
 //! The operators, and the registry that lists them.
 
 pub mod approve;
+mod base;
 pub mod chunk;
 pub mod clean;
 pub mod command;

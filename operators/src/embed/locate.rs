@@ -47,7 +47,8 @@ pub fn identity(dir: &Path) -> Option<String> {
         .filter(|entry| entry.path().is_file())
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
         .filter(|(name, _)| {
-            name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".safetensors")
+            let kinds = [".json", ".txt", ".safetensors", ".jinja"];
+            kinds.iter().any(|kind| name.ends_with(kind))
         })
         .collect();
     files.sort();

@@ -10,7 +10,7 @@ mod tests;
 pub use config::{Ability, Config, Control, Gate, JudgeConfig, Leakage, Memorisation, Style};
 pub use page::page;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use twinloom_sdk::{OperatorInfo, Runs, records};
@@ -26,10 +26,10 @@ pub fn page_schema() -> SchemaRef {
     ]))
 }
 
-/// What is in the folder `base_path`: it may get other files under the same name.
+/// Which model `base_path` means: a folder may get other files, a name on the hub another commit.
 #[must_use]
 pub fn salt(config: &Config) -> Option<String> {
-    crate::embed::identity(Path::new(config.base_path.as_ref()?))
+    crate::base::base_identity(config.base_path.as_ref()?)
 }
 
 /// Name, ports, where it runs.
@@ -37,7 +37,7 @@ pub fn salt(config: &Config) -> Option<String> {
 pub fn info() -> OperatorInfo {
     OperatorInfo {
         name: "evaluate",
-        version: "2",
+        version: "3",
         summary: "Compares a candidate with its base and with production on held-out text, and passes the gate or not.",
         inputs: vec![
             records::model_port("candidate", "The model to judge"),

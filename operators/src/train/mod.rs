@@ -8,14 +8,12 @@ pub use config::{
     Config, LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets,
 };
 
-use std::path::Path;
-
 use twinloom_sdk::{OperatorInfo, Runs, records};
 
-/// What is in the folder `base_path`: it may get other files under the same name.
+/// Which model `base_path` means: a folder may get other files, a name on the hub another commit.
 #[must_use]
 pub fn salt(config: &Config) -> Option<String> {
-    crate::embed::identity(Path::new(config.base_path.as_ref()?))
+    crate::base::base_identity(config.base_path.as_ref()?)
 }
 
 /// Name, ports, where it runs.

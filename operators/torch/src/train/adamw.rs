@@ -132,18 +132,25 @@ impl AdamW {
     /// Takes a state back, weights included.
     ///
     /// # Errors
-    /// `model.input` when it is another optimizer's.
+    /// `model.input` when it is another optimizer's; nothing has changed then.
     pub fn restore(&mut self, step: i64, read: impl Fn(&str) -> Option<Tensor>) -> Result<(), ModelError> {
         let (_, own) = self.state()?;
+        let suits = |name: &str, tensor: &Tensor| {
+            let kept = read(name).filter(|kept| kept.size() == tensor.size() && kept.kind() == tensor.kind());
+            kept.ok_or_else(|| {
+                ModelError::input(
+                    format!("the checkpoint's state `{name}` does not suit"),
+                    "Start the training anew.",
+                )
+            })
+        };
+        // All of it is looked at before any of it is taken: half a state is none.
+        for (name, tensor) in &own {
+            drop(suits(name, tensor)?);
+        }
         tch::no_grad(|| {
             for (name, tensor) in own {
-                let kept = read(&name).filter(|kept| kept.size() == tensor.size());
-                let kept = kept.ok_or_else(|| {
-                    ModelError::input(
-                        format!("the checkpoint's state `{name}` does not suit"),
-                        "Start the training anew.",
-                    )
-                })?;
+                let kept = suits(&name, &tensor)?;
                 tensor.shallow_clone().f_copy_(&kept)?;
             }
             self.groups.iter().try_for_each(Group::spread)

@@ -189,8 +189,19 @@ fn a_prompt_gets_all_that_its_answer_leaves() {
         };
         encode(&tokenizer, &row, context, 256).unwrap()
     };
-    let parts = |row: &Encoded| (row.given, row.tokens.len() - row.given, row.prompt_cut, row.answer_cut);
-    assert_eq!(parts(&encoded(80, 20, 100)), (80, 20, false, false), "there is room for all of it");
+    let parts = |row: &Encoded| {
+        (
+            row.given,
+            row.tokens.len() - row.given,
+            row.prompt_cut,
+            row.answer_cut,
+        )
+    };
+    assert_eq!(
+        parts(&encoded(80, 20, 100)),
+        (80, 20, false, false),
+        "there is room for all of it"
+    );
     assert_eq!(parts(&encoded(90, 20, 100)), (80, 20, true, false));
     assert_eq!(parts(&encoded(90, 70, 100)), (50, 50, true, true));
     assert_eq!(parts(&encoded(10, 95, 100)), (10, 90, false, true));
@@ -198,5 +209,72 @@ fn a_prompt_gets_all_that_its_answer_leaves() {
     for row in [encoded(90, 20, 100), encoded(90, 70, 100), encoded(10, 20, 100)] {
         cut.count(&row);
     }
-    assert_eq!(cut, Cut { prompts: 2, answers: 1 });
+    assert_eq!(
+        cut,
+        Cut {
+            prompts: 2,
+            answers: 1
+        }
+    );
+}
+
+#[test]
+fn a_state_that_does_not_suit_changes_nothing() {
+    let config = AdamWConfig {
+        betas: (0.9, 0.99),
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        clip_norm: 1.0,
+        eight_bit: false,
+    };
+    let options = (Kind::Float, Device::Cpu);
+    let new = |from: f64| {
+        // A matrix and a vector: two groups.
+        let weights = [
+            Tensor::full([2, 2], from, options),
+            Tensor::full([3], from, options),
+        ];
+        AdamW::new(
+            weights.map(|weight| weight.set_requires_grad(true)).into(),
+            config,
+        )
+        .unwrap()
+    };
+    let state = |optimizer: &AdamW| optimizer.state().unwrap();
+    let (mut own, other) = (new(1.0), new(2.0));
+    let (_, kept) = state(&other);
+    let read = |name: &str| {
+        kept.iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, tensor)| tensor.copy())
+    };
+    for broken in ["1.square", "1.value"] {
+        let missing = |name: &str| read(name).filter(|_| name != broken);
+        let long = |name: &str| {
+            if name == broken {
+                Some(Tensor::zeros([9], options))
+            } else {
+                read(name)
+            }
+        };
+        let other_kind = |name: &str| {
+            read(name).map(|t| {
+                if name == broken {
+                    t.to_kind(Kind::Double)
+                } else {
+                    t
+                }
+            })
+        };
+        assert!(own.restore(7, missing).is_err() && own.restore(7, long).is_err());
+        assert!(own.restore(7, other_kind).is_err());
+        let (step, now) = state(&own);
+        assert_eq!(step, 0);
+        for ((_, a), (_, b)) in now.iter().zip(state(&new(1.0)).1) {
+            assert_eq!(*a, b);
+        }
+    }
+    own.restore(7, read).unwrap();
+    assert_eq!(state(&own).0, 7);
+    assert_eq!(state(&own).1[0].1, kept[0].1);
 }
