@@ -72,6 +72,13 @@ async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
     assert!(
         apart.join("adapter_model.safetensors").is_file() && apart.join("base/model.safetensors").is_file()
     );
+    let named: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(apart.join("adapter_config.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&named["base_model_name_or_path"], &named["peft_type"]),
+        (&json!(apart.join("base").canonicalize().unwrap()), &json!("LORA")),
+        "PEFT finds the base"
+    );
     project.ok(&["model", "export", "twin@1", "whole", "--merged"]);
     let whole = project.path("whole");
     assert!(!whole.join("adapter_config.json").exists() && whole.join("tokenizer.json").is_file());

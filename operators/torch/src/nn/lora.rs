@@ -44,6 +44,9 @@ pub struct AdapterConfig {
     /// The base model, by name or folder.
     #[serde(default)]
     pub base_model_name_or_path: Option<String>,
+    /// The base's commit, where it is a model of the hub.
+    #[serde(default)]
+    pub revision: Option<String>,
 }
 
 impl AdapterConfig {
@@ -254,12 +257,13 @@ impl Adapter {
             use_rslora,
             use_dora,
             base_model_name_or_path,
+            revision,
         } = &self.config;
         json!({
             "alpha_pattern": {}, "auto_mapping": null, "base_model_name_or_path": base_model_name_or_path,
             "bias": "none", "fan_in_fan_out": fan_in_fan_out, "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": lora_alpha, "lora_dropout": 0.0, "modules_to_save": null, "peft_type": "LORA", "r": r,
-            "rank_pattern": {}, "revision": null, "target_modules": target_modules, "task_type": "CAUSAL_LM",
+            "rank_pattern": {}, "revision": revision, "target_modules": target_modules, "task_type": "CAUSAL_LM",
             "use_dora": use_dora, "use_rslora": use_rslora,
         })
     }

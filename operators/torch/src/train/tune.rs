@@ -200,6 +200,7 @@ fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<A
         use_rslora: config.method == Method::Rslora,
         use_dora: config.method == Method::Dora,
         base_model_name_or_path: Some(base.plain_name()),
+        revision: base.hub.as_ref().map(|name| name.revision().to_owned()),
     };
     if config.method == Method::Qlora {
         let bits = match config.quantization {
@@ -246,5 +247,6 @@ fn about(adapter: &AdapterConfig) -> Value {
         "use_dora": adapter.use_dora,
         "target_modules": adapter.target_modules,
         "base_model_name_or_path": adapter.base_model_name_or_path,
+        "revision": adapter.revision,
     })
 }

@@ -1,18 +1,22 @@
 //! `twinloom model export`: a version as folders that other programs read.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
+use serde_json::{Value, json};
 use tokio::process::Command;
 use twinloom_gateway::{GatewayError, locate};
 use twinloom_store::FeatureStore;
 
 use crate::{app::App, error::CliError, output};
 
-/// Writes the version to `dir`. An adapter comes as it is, with its base in `dir/base` where the base is a model of the
-/// store too; merged, the two come as one checkpoint.
+/// PEFT's configuration of an adapter.
+const ADAPTER: &str = "adapter_config.json";
+
+/// Writes the version to `dir`. An adapter comes with its base in `dir/base`, where the base is a model of the store too:
+/// its configuration then names that folder, so that PEFT and vLLM find it. Merged, the two come as one checkpoint.
 ///
 /// # Errors
-/// `model.folder_not_empty`; what the store says; what the libtorch worker says of a merge.
+/// `model.folder_not_empty`; `model.export` where a file cannot be written; what the store says; what the libtorch worker says of a merge.
 pub async fn run(
     app: &App,
     store: &FeatureStore,
@@ -22,7 +26,7 @@ pub async fn run(
 ) -> Result<(), CliError> {
     let reference = reference.parse()?;
     // What is there may be of another version, and links to the store's own files.
-    if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(CliError::usage(
             "model.folder_not_empty",
             format!("the folder `{}` is not empty", dir.display()),
@@ -43,9 +47,36 @@ pub async fn run(
     if let Some(base) = &manifest.data.base {
         let base = store.model_exact(base).await?;
         store.checkout_model(&base, &dir.join("base")).await?;
+        name_base(dir).map_err(|error| {
+            CliError::usage(
+                "model.export",
+                format!("`{}` cannot be changed: {error}", dir.join(ADAPTER).display()),
+                "Check that the folder can be written to.",
+            )
+        })?;
     }
     output::line(&dir.display().to_string());
     Ok(())
+}
+
+/// Writes the path of `dir/base` into the adapter's configuration.
+fn name_base(dir: &Path) -> io::Result<()> {
+    let path = dir.join(ADAPTER);
+    let mut config: Value = match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        // No adapter of PEFT's format.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let base = dir.join("base").canonicalize()?;
+    if let Some(config) = config.as_object_mut() {
+        config.insert("base_model_name_or_path".to_owned(), json!(base));
+        config.insert("revision".to_owned(), Value::Null);
+    }
+    // The file may be a link to the store's own: it is replaced, not written to.
+    let fresh = dir.join("adapter_config.new");
+    fs::write(&fresh, format!("{config:#}\n"))?;
+    fs::rename(&fresh, &path)
 }
 
 async fn merge(app: &App, base: &Path, adapter: &Path, dir: &Path) -> Result<(), CliError> {

@@ -202,6 +202,7 @@ fn an_adapter_survives_being_written_and_read() {
         lora_alpha: 8.0,
         target_modules: ["q_proj", "up_proj"].map(str::to_owned).into(),
         base_model_name_or_path: Some("tiny".to_owned()),
+        revision: Some("0123abcd".to_owned()),
         ..AdapterConfig::default()
     };
     let adapter = Adapter::new(&model, config, 3).unwrap();
