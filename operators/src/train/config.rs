@@ -64,7 +64,7 @@ pub struct Config {
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
     /// Highest learning rate (default 0.003 for pretrain; over the base's width, so that wider ones take smaller steps: 0.7 for
-    /// adapters, 0.0027 for nano and 0.00017 for a base of seven billion; 0.2 for dpo; 0.05 for full).
+    /// adapters, 0.0027 for nano and 0.00017 for a base of seven billion; 0.2 for preferences; 0.05 for full).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub learning_rate: Option<f64>,
@@ -119,13 +119,20 @@ pub struct Config {
     /// `adamw`, or `adamw8bit` for states of 8 bits.
     #[serde(default = "adamw")]
     pub optimizer: Optimizer,
-    /// qlora: the 4 bits, `nf4` or `int4`.
+    /// Whether the frozen base is held in 4 bits under its adapter, whichever it is (default true for qlora, else false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_in_4bit: Option<bool>,
+    /// In 4 bits: which, `nf4` or `int4`.
     #[serde(default = "nf4")]
     pub quantization: Quantization,
-    /// qlora: whether the factors of groups are quantised as well (0.4 bits a weight less).
+    /// In 4 bits: whether the factors of groups are quantised as well (0.4 bits a weight less).
     #[serde(default = "yes")]
     pub double_quantization: bool,
-    /// dpo: the larger, the closer to the base.
+    /// Whether an adapter, whichever it is, learns from `preferences`, pairs of a better and a worse answer, instead of
+    /// `instruct` (default true for dpo, else false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preference: Option<bool>,
+    /// preference: the larger, the closer to the base.
     #[serde(default = "beta")]
     #[schemars(range(min = 0.0, max = 10.0))]
     pub beta: f64,
@@ -178,14 +185,28 @@ impl Config {
             micro_batch: whole(),
             gradient_checkpointing: false,
             optimizer: adamw(),
+            load_in_4bit: None,
             quantization: nf4(),
             double_quantization: yes(),
+            preference: None,
             beta: beta(),
             checkpoint_every: 0,
             checkpoint_seconds: minute(),
             deterministic: false,
             matrix_rate: None,
         }
+    }
+
+    /// Whether the base is held in 4 bits.
+    #[must_use]
+    pub fn packs(&self) -> bool {
+        self.load_in_4bit.unwrap_or(self.method == Method::Qlora)
+    }
+
+    /// Whether it learns from pairs of answers.
+    #[must_use]
+    pub fn prefers(&self) -> bool {
+        self.preference.unwrap_or(self.method == Method::Dpo)
     }
 
     /// Longest sequence in tokens.
@@ -213,7 +234,7 @@ impl Config {
         let of_method = match self.method {
             Method::Pretrain => 3e-3,
             Method::Full => 0.05 / width.clamp(200, 10_000) as f64,
-            Method::Dpo => 0.2 / width.clamp(200, 10_000) as f64,
+            _ if self.prefers() => 0.2 / width.clamp(200, 10_000) as f64,
             _ => 0.7 / width.clamp(200, 10_000) as f64,
         };
         self.learning_rate.unwrap_or(of_method)
@@ -258,7 +279,8 @@ impl Config {
     /// `train.config`, naming the key.
     pub fn check(&self) -> Result<(), OperatorError> {
         let share = 0.0..=1.0;
-        let bounds: [(&str, bool, &str); 16] = [
+        let (adapts, method) = (self.method.adapts(), self.method);
+        let bounds: [(&str, bool, &str); 18] = [
             ("threads", (1..=1024).contains(&self.threads), "1 to 1024"),
             (
                 "context",
@@ -293,6 +315,16 @@ impl Config {
                 "micro_batch",
                 self.micro_batch != MicroBatch::Fixed(0),
                 "`all`, `auto`, or 1 or more",
+            ),
+            (
+                "load_in_4bit",
+                (adapts || !self.packs()) && (method != Method::Qlora || self.packs()),
+                "`true` with an adapter only, and leave it out with `method: qlora`",
+            ),
+            (
+                "preference",
+                (adapts || !self.prefers()) && (method != Method::Dpo || self.prefers()),
+                "`true` with an adapter only, and leave it out with `method: dpo`",
             ),
             (
                 "targets",

@@ -22,7 +22,7 @@ pub fn info() -> OperatorInfo {
     let documents = records::cleaned_documents();
     OperatorInfo {
         name: "train",
-        version: "2",
+        version: "3",
         summary: "Pre-trains a small base model from documents, or fine-tunes a base on instruct rows or preferences.",
         inputs: vec![
             records::optional(records::dataset_in(
@@ -43,7 +43,7 @@ pub fn info() -> OperatorInfo {
             )),
             records::optional(records::dataset_in(
                 "preferences",
-                "dpo: rows with a prompt, a chosen and a rejected answer",
+                "preference: rows with a prompt, a chosen and a rejected answer",
                 &records::preferences(),
                 &["prompt", "chosen", "rejected", "split"],
             )),

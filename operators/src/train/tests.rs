@@ -66,6 +66,37 @@ fn bounds_are_held_and_named() {
 }
 
 #[test]
+fn four_bits_and_preferences_go_with_every_adapter() {
+    let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
+    let facts = |with| {
+        let config = config(with);
+        config.check().map(|()| (config.packs(), config.prefers()))
+    };
+    assert_eq!(facts(json!({"method": "lora"})).unwrap(), (false, false));
+    assert_eq!(facts(json!({"method": "qlora"})).unwrap(), (true, false));
+    assert_eq!(facts(json!({"method": "dpo"})).unwrap(), (false, true));
+    for both in [
+        json!({"method": "qlora", "preference": true}),
+        json!({"method": "dpo", "load_in_4bit": true}),
+        json!({"method": "dora", "load_in_4bit": true, "preference": true}),
+        json!({"method": "rslora", "load_in_4bit": true, "preference": true}),
+    ] {
+        assert_eq!(facts(both).unwrap(), (true, true));
+    }
+    let rate = |with| config(with).learning_rate(1000);
+    assert!((rate(json!({"method": "qlora", "preference": true})) - rate(json!({"method": "dpo"}))).abs() < 1e-12);
+    for (key, with) in [
+        ("load_in_4bit", json!({"method": "full", "load_in_4bit": true})),
+        ("load_in_4bit", json!({"method": "qlora", "load_in_4bit": false})),
+        ("preference", json!({"method": "pretrain", "preference": true})),
+        ("preference", json!({"method": "dpo", "preference": false})),
+    ] {
+        let error = facts(with).unwrap_err();
+        assert!(error.message.contains(key), "{error}");
+    }
+}
+
+#[test]
 fn steps_come_from_epochs_and_their_bound() {
     let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
     assert_eq!(

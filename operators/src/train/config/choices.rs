@@ -17,9 +17,9 @@ pub enum Method {
     Rslora,
     /// LoRA with a trained norm of every row.
     Dora,
-    /// LoRA on a base that is held in 4 bits.
+    /// Short for `lora` with `load_in_4bit: true`: on a base that is held in 4 bits.
     Qlora,
-    /// LoRA on pairs of a better and a worse answer.
+    /// Short for `lora` with `preference: true`: on pairs of a better and a worse answer.
     Dpo,
 }
 

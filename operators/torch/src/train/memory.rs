@@ -144,8 +144,7 @@ impl Memory {
             );
             (format!("{count} sequences at a time do not fit"), hint)
         } else {
-            let hint =
-                "Set a smaller `context`, `gradient_checkpointing: true`, `method: qlora` or a smaller base.";
+            let hint = "Set a smaller `context`, `gradient_checkpointing: true`, `load_in_4bit: true` or a smaller base.";
             ("a single sequence does not fit".to_owned(), hint.to_owned())
         };
         Err(OperatorError::config(
@@ -223,7 +222,11 @@ mod tests {
         first.begin(Pass::Trained, 12, 90);
         drop(first);
         let (mut second, words) = kept(MicroBatch::Auto);
-        assert_eq!((second.most(12), words), (12, None), "what was proven is not doubted");
+        assert_eq!(
+            (second.most(12), words),
+            (12, None),
+            "what was proven is not doubted"
+        );
         second.begin(Pass::Trained, 12, 300);
         drop(second);
         let (whole, words) = kept(MicroBatch::Whole);

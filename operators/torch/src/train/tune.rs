@@ -40,7 +40,7 @@ pub async fn run(context: &Context, config: Config) -> Result<Outcome, OperatorE
             )
         })?;
     let tokenizer = TextTokenizer::load(&base.dir)?;
-    let from = if config.method == Method::Dpo {
+    let from = if config.prefers() {
         "preferences"
     } else {
         "instruct"
@@ -110,7 +110,7 @@ async fn tokens(
         context.progress(read, None, "rows");
         context.check_cancelled()
     };
-    if config.method == Method::Dpo {
+    if config.prefers() {
         let mut pairs = pairs(context).await?;
         while let Some((better, worse)) = pairs.try_next().await? {
             let worse = Row {
@@ -143,12 +143,15 @@ fn fit(
     // A GPU's own memory is another's; the driver maps more than there is.
     let _bound = (device == Device::Cpu).then(Bound::by_machine);
     let mut model = base.load(device, kind(config.precision, device))?;
-    let preference = match config.method {
-        Method::Dpo => {
-            let keeper = Keeper::new(context, config);
-            Some(Preference::of_base(context, config, &keeper, &model, train, held)?)
-        }
-        _ => None,
+    if config.packs() {
+        model.pack(bits(config.quantization), config.double_quantization)?;
+    }
+    // Of the base as it is held: what 4 bits cost is no preference.
+    let preference = if config.prefers() {
+        let keeper = Keeper::new(context, config);
+        Some(Preference::of_base(context, config, &keeper, &model, train, held)?)
+    } else {
+        None
     };
     let adapter = prepare(&mut model, config, base)?;
     let weights = match &adapter {
@@ -181,7 +184,14 @@ fn fit(
     Ok((curve, about))
 }
 
-/// Packs the base where it is wanted, and puts an adapter on; `None` where all weights are trained.
+fn bits(quantization: Quantization) -> Bits {
+    match quantization {
+        Quantization::Nf4 => Bits::Nf4,
+        Quantization::Int4 => Bits::Int4,
+    }
+}
+
+/// Puts an adapter on; `None` where all weights are trained.
 fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<Adapter>, ModelError> {
     if !config.method.adapts() {
         return Ok(None);
@@ -202,13 +212,6 @@ fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<A
         base_model_name_or_path: Some(base.plain_name()),
         revision: base.hub.as_ref().map(|name| name.revision().to_owned()),
     };
-    if config.method == Method::Qlora {
-        let bits = match config.quantization {
-            Quantization::Nf4 => Bits::Nf4,
-            Quantization::Int4 => Bits::Int4,
-        };
-        model.pack(bits, config.double_quantization)?;
-    }
     let adapter = Adapter::new(model, wanted, config.seed)?;
     model.attach(&adapter)?;
     Ok(Some(adapter))
