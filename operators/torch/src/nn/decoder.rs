@@ -72,7 +72,25 @@ impl Decoder {
     pub fn load(checkpoint: &Checkpoint, device: Device, kind: Kind) -> Result<Self, ModelError> {
         let architecture =
             Architecture::from_config(checkpoint.config_json(), &checkpoint.dir().join("config.json"))?;
-        build::load(architecture, checkpoint, device, kind)
+        build::load(architecture, checkpoint, device, kind, None)
+    }
+
+    /// The same with the matrices of the layers packed as they are read, as [`Self::pack`] packs them: beside the packed
+    /// ones there is one dense matrix at a time.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_packed(
+        checkpoint: &Checkpoint,
+        device: Device,
+        kind: Kind,
+        bits: Bits,
+        double: bool,
+    ) -> Result<Self, ModelError> {
+        let architecture =
+            Architecture::from_config(checkpoint.config_json(), &checkpoint.dir().join("config.json"))?;
+        let packing = build::Packing { bits, double };
+        build::load(architecture, checkpoint, device, kind, Some(packing))
     }
 
     /// A model of random weights in fp32 (normal, 0.02, as Llama was started; output layers of blocks scaled down by

@@ -13,7 +13,7 @@ use crate::{
         hub::{self, HubName},
         read_json,
     },
-    nn::{Architecture, Decoder},
+    nn::{Architecture, Decoder, weight::Bits},
 };
 
 /// The weights of an adapter; a model that has this file needs a base.
@@ -128,6 +128,20 @@ impl Base {
     /// As [`Checkpoint::open`] and [`Decoder::load`].
     pub fn load(&self, device: Device, kind: Kind) -> Result<Decoder, ModelError> {
         Decoder::load(&Checkpoint::open(&self.dir)?, device, kind)
+    }
+
+    /// Reads it, its layers in 4 bits.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_packed(
+        &self,
+        device: Device,
+        kind: Kind,
+        bits: Bits,
+        double: bool,
+    ) -> Result<Decoder, ModelError> {
+        Decoder::load_packed(&Checkpoint::open(&self.dir)?, device, kind, bits, double)
     }
 }
 

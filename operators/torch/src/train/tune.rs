@@ -140,16 +140,25 @@ fn fit(
     set_threads(config.threads);
     set_deterministic(config.deterministic)?;
     let device = device::parse(&config.device)?;
-    // A GPU's own memory is another's; the driver maps more than there is.
+    let kind = kind(config.precision, device);
+    let mut model = if config.packs() {
+        base.load_packed(
+            device,
+            kind,
+            bits(config.quantization),
+            config.double_quantization,
+        )?
+    } else {
+        base.load(device, kind)?
+    };
+    // A GPU's own memory is another's. Only now: a checkpoint's mapped files count as memory, and take none.
     let _bound = (device == Device::Cpu).then(Bound::by_machine);
-    let mut model = base.load(device, kind(config.precision, device))?;
-    if config.packs() {
-        model.pack(bits(config.quantization), config.double_quantization)?;
-    }
     // Of the base as it is held: what 4 bits cost is no preference.
     let preference = if config.prefers() {
         let keeper = Keeper::new(context, config);
-        Some(Preference::of_base(context, config, &keeper, &model, train, held)?)
+        Some(Preference::of_base(
+            context, config, &keeper, &model, train, held,
+        )?)
     } else {
         None
     };

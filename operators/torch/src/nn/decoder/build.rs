@@ -15,6 +15,7 @@ use crate::{
         architecture::{Names, NormKind, Positions, QkvNames},
         norm::Norm,
         rope::Rope,
+        weight::Bits,
     },
     seeded::seeded,
 };
@@ -22,11 +23,13 @@ use crate::{
 /// Standard deviation that weights start with.
 const SPREAD: f64 = 0.02;
 
+/// With `packing`, matrices of layers are packed as they are read: there is one dense one at a time.
 pub fn load(
     architecture: Architecture,
     checkpoint: &Checkpoint,
     device: Device,
     kind: Kind,
+    packing: Option<Packing>,
 ) -> Result<Decoder, ModelError> {
     let Names {
         prefix, embedding, ..
@@ -34,11 +37,11 @@ pub fn load(
     // A checkpoint of the model without its output layer leaves the prefix out.
     let bare = !checkpoint.has(&format!("{embedding}.weight"))
         && checkpoint.has(&format!("{}.weight", without(embedding, prefix)));
-    let mut source = |name: &str, shape: &[i64]| {
-        let name = if bare { without(name, prefix) } else { name };
-        checkpoint.tensor(name, shape, device, kind)
-    };
-    build(architecture, device, kind, &mut source)
+    let own = |name: &str| if bare { without(name, prefix) } else { name }.to_owned();
+    let mut source = |name: &str, shape: &[i64]| checkpoint.tensor(&own(name), shape, device, kind);
+    let read = |name: &str| checkpoint.release(&own(name));
+    let packing = packing.map(|packing| (packing, &read as &dyn Fn(&str) -> Result<(), ModelError>));
+    build(architecture, device, kind, &mut source, packing)
 }
 
 pub fn random(
@@ -71,7 +74,7 @@ pub fn random(
         };
         Ok(weight.f_to_device(device)?.f_to_kind(kind)?)
     };
-    seeded(seed, || build(architecture, device, kind, &mut source))
+    seeded(seed, || build(architecture, device, kind, &mut source, None))
 }
 
 /// All weights that are held dense, matrices as `[out, in]`.
@@ -118,11 +121,22 @@ pub fn checkpoint_weights(decoder: &Decoder) -> Vec<(String, Tensor)> {
 /// Where a weight of that name and shape comes from.
 type Source<'a> = dyn FnMut(&str, &[i64]) -> Result<Tensor, ModelError> + 'a;
 
+/// How matrices are packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Packing {
+    pub bits: Bits,
+    pub double: bool,
+}
+
+/// How matrices are packed, and what is told of a weight that is not needed dense any more.
+type Packed<'a> = Option<(Packing, &'a dyn Fn(&str) -> Result<(), ModelError>)>;
+
 fn build(
     architecture: Architecture,
     device: Device,
     kind: Kind,
     source: &mut Source<'_>,
+    packed: Packed<'_>,
 ) -> Result<Decoder, ModelError> {
     let a = &architecture;
     let names = a.names;
@@ -142,6 +156,7 @@ fn build(
                 a,
                 index,
                 source: &mut *source,
+                packed,
             }
             .layer()
         })
@@ -182,6 +197,7 @@ struct Builder<'a, 'b> {
     a: &'a Architecture,
     index: i64,
     source: &'a mut Source<'b>,
+    packed: Packed<'a>,
 }
 
 impl Builder<'_, '_> {
@@ -259,17 +275,24 @@ impl Builder<'_, '_> {
         bias: bool,
     ) -> Result<Linear, ModelError> {
         let name = self.named(part);
-        let weight = format!("{name}.weight");
+        let stored = format!("{name}.weight");
         let weight = if self.a.names.transposed {
             // A view: the product takes it as it is.
-            (self.source)(&weight, &[inputs, outputs])?.f_transpose(0, 1)?
+            (self.source)(&stored, &[inputs, outputs])?.f_transpose(0, 1)?
         } else {
-            (self.source)(&weight, &[outputs, inputs])?
+            (self.source)(&stored, &[outputs, inputs])?
         };
         let bias = bias
             .then(|| (self.source)(&format!("{name}.bias"), &[outputs]))
             .transpose()?;
-        Ok(Linear::new(name, weight, bias))
+        let mut linear = Linear::new(name, weight, bias);
+        if let Some((Packing { bits, double }, read)) = self.packed {
+            linear.weight.pack(bits, double)?;
+            if linear.weight.as_dense().is_none() {
+                read(&stored)?;
+            }
+        }
+        Ok(linear)
     }
 }
 

@@ -176,6 +176,31 @@ fn a_base_of_four_bits_is_near_the_dense_one_and_can_be_trained_on() {
 }
 
 #[test]
+fn a_base_that_is_packed_while_it_is_read_is_the_one_that_is_packed_afterwards() {
+    for (dir, kind) in [
+        (golden("tiny-llama"), Kind::Float),
+        // Matrices `[in, out]`, in a type that is converted and in their own.
+        (golden("families/gpt2"), Kind::Float),
+        (golden("families/gpt2"), Kind::BFloat16),
+    ] {
+        let checkpoint = Checkpoint::open(&dir).unwrap();
+        let mut after = Decoder::load(&checkpoint, Device::Cpu, kind).unwrap();
+        after.pack(Bits::Nf4, true).unwrap();
+        let read = Decoder::load_packed(&checkpoint, Device::Cpu, kind, Bits::Nf4, true).unwrap();
+        assert_eq!(read.linears().count(), after.linears().count());
+        for (a, b) in read.linears().zip(after.linears()) {
+            assert!(a.weight.as_dense().is_none() && a.weight.bytes() == b.weight.bytes());
+            assert_eq!(a.weight.dense().unwrap(), b.weight.dense().unwrap());
+        }
+        // What was given back can be read again.
+        assert_eq!(
+            Decoder::load(&checkpoint, Device::Cpu, kind).unwrap().linears().count(),
+            read.linears().count()
+        );
+    }
+}
+
+#[test]
 fn states_of_eight_bits_train_nearly_as_well() {
     let last = |eight_bit| {
         let mut model = model(4);
