@@ -24,19 +24,15 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, view: &View, scores: Scores) -
         _ => Ok(x.shallow_clone()),
     };
     if !view.segments.is_empty() {
-        let cut = |x: &Tensor| x.f_split_with_sizes(view.segments.as_slice(), 2);
+        let lengths: Vec<i64> = view.segments.iter().map(|(length, _)| *length).collect();
+        let cut = |x: &Tensor| x.f_split_with_sizes(lengths.as_slice(), 2);
         let (q, k, v) = (cut(q)?, cut(k)?, cut(v)?);
-        let whole = View {
-            mask: None,
-            causal: true,
-            last: None,
-            segments: Vec::new(),
-        };
         let each = q
             .iter()
             .zip(&k)
             .zip(&v)
-            .map(|((q, k), v)| attend(q, k, v, &whole, scores))
+            .zip(&view.segments)
+            .map(|(((q, k), v), (_, own))| attend(q, k, v, own, scores))
             .collect::<Result<Vec<_>, _>>()?;
         return Ok(Tensor::f_cat(&each, 2)?);
     }

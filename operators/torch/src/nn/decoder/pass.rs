@@ -1,5 +1,7 @@
 //! What the layers of one step share: the rotation of its positions, and what each may look at.
 
+use std::collections::BTreeMap;
+
 use tch::{Device, Kind, Tensor};
 
 use super::{Architecture, Attend};
@@ -24,8 +26,8 @@ pub(super) struct View {
     pub causal: bool,
     /// Only so many of the last keys are looked at; the mask is over these.
     pub last: Option<i64>,
-    /// Sequences of these lengths lie end to end, each causal by itself; there is no mask then.
-    pub segments: Vec<i64>,
+    /// Sequences of these lengths lie end to end, each looking at itself as its own view says; there is no mask then.
+    pub segments: Vec<(i64, View)>,
 }
 
 /// The tokens of a step: how many were read before, how many it has.
@@ -109,38 +111,46 @@ impl View {
         })
     }
 
-    /// One attention a sequence; or a mask of blocks, where a sequence is longer than the window or attention needs one.
+    /// One attention a sequence. Sequences of equal length share a mask, where the window or attention needs one.
     fn of_segments(
         lengths: &[i64],
         window: Option<i64>,
         plain: bool,
         device: Device,
     ) -> Result<Self, ModelError> {
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let window = window.filter(|window| *window < longest);
-        if plain && window.is_none() {
-            return Ok(Self {
-                mask: None,
-                causal: true,
+        let mut masks: BTreeMap<i64, Tensor> = BTreeMap::new();
+        let mut segments = Vec::with_capacity(lengths.len());
+        for length in lengths {
+            let window = window.filter(|window| window < length);
+            let mask = if plain && window.is_none() {
+                None
+            } else {
+                let mask = match masks.get(length) {
+                    Some(mask) => mask.shallow_clone(),
+                    None => {
+                        let seen = Tensor::f_ones([*length, *length], (Kind::Bool, device))?.f_tril(0)?;
+                        match window {
+                            Some(window) => seen.f_triu(1 - window)?,
+                            None => seen,
+                        }
+                    }
+                };
+                masks.insert(*length, mask.shallow_clone());
+                Some(mask)
+            };
+            let view = Self {
+                causal: mask.is_none(),
+                mask,
                 last: None,
-                segments: lengths.to_vec(),
-            });
+                segments: Vec::new(),
+            };
+            segments.push((*length, view));
         }
-        let blocks: Vec<Tensor> = lengths
-            .iter()
-            .map(|length| {
-                let seen = Tensor::f_ones([*length, *length], (Kind::Bool, device))?.f_tril(0)?;
-                match window {
-                    Some(window) => seen.f_triu(1 - window),
-                    None => Ok(seen),
-                }
-            })
-            .collect::<Result<_, _>>()?;
         Ok(Self {
-            mask: Some(Tensor::f_block_diag(&blocks)?.f_to_kind(Kind::Bool)?),
+            mask: None,
             causal: false,
             last: None,
-            segments: Vec::new(),
+            segments,
         })
     }
 
@@ -158,5 +168,35 @@ impl View {
             last: None,
             segments: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+
+    /// A mask over all sequences at once would have 1,010 x 1,010 entries.
+    #[test]
+    fn masks_of_sequences_are_as_large_as_the_sequences() {
+        let lengths: Vec<i64> = std::iter::repeat_n(10, 100).chain([4, 6]).collect();
+        let span = Span {
+            past: 0,
+            length: 1010,
+        };
+        let sizes = |window, plain| {
+            let view = View::new(Attend::Segments(&lengths), span, window, plain, Device::Cpu).unwrap();
+            assert!(view.mask.is_none() && view.segments.len() == 102);
+            let masks = view.segments.iter().map(|(_, own)| own.mask.as_ref());
+            let sizes: Vec<_> = masks.map(|mask| mask.map(Tensor::size)).collect();
+            let first = view.segments[0].1.mask.as_ref().map(Tensor::data_ptr);
+            let second = view.segments[1].1.mask.as_ref().map(Tensor::data_ptr);
+            assert_eq!(first, second, "equal lengths share a mask");
+            [sizes[0].clone(), sizes[100].clone()]
+        };
+        assert_eq!(sizes(None, true), [None, None]);
+        assert_eq!(sizes(Some(5), true), [Some(vec![10, 10]), None]);
+        assert_eq!(sizes(Some(5), false), [Some(vec![10, 10]), Some(vec![4, 4])]);
     }
 }
