@@ -145,8 +145,8 @@ pub struct Config {
     /// Refuses operations whose result may differ between two runs (they exist on GPUs only).
     #[serde(default)]
     pub deterministic: bool,
-    /// Operations a second that matrix products reach on the device, for the metric `utilisation`; `twinloom-torch bench
-    /// train` shows the rate. Without it there is no such metric.
+    /// Operations a second that matrix products reach on the device, for the metric `utilisation`. Without it they are
+    /// measured when training starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix_rate: Option<f64>,
 }

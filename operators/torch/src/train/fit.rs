@@ -15,9 +15,13 @@ use super::{
     preference::Preference,
     random::Random,
     resume::{Keeper, Progress, SIZE},
+    speed,
     tokens::{Sequence, TokenFile},
 };
-use crate::{ModelError, nn::Decoder};
+use crate::{
+    ModelError,
+    nn::{Decoder, Linear},
+};
 
 /// At most so many points of a curve are reported.
 const POINTS: u64 = 200;
@@ -119,6 +123,9 @@ impl Fit<'_> {
         }
         let every = steps.div_ceil(POINTS);
         let seconds = |started: Instant| before + started.elapsed().as_secs_f64();
+        // A figure beside the training: where it cannot be had, that goes on without.
+        let measured = || speed::matrix_rate(self.model.kind(), self.model.device()).ok();
+        let matrix_rate = config.matrix_rate.or_else(measured);
         let mut computed = 0;
         while progress.step < steps {
             if let Err(cancelled) = self.context.check_cancelled() {
@@ -146,7 +153,7 @@ impl Fit<'_> {
                     ("tokens_per_second", speed),
                     ("memory_mib", memory::used_mib(self.model.device())),
                 ];
-                if let Some(rate) = config.matrix_rate {
+                if let Some(rate) = matrix_rate {
                     figures.push(("utilisation", speed * self.flops_per_token() / rate));
                 }
                 self.report(progress.step, &figures);
@@ -299,11 +306,8 @@ impl Fit<'_> {
 
     /// Forward, and backward without the gradients of frozen weights: 4 a weight; 6 where all are trained.
     fn flops_per_token(&self) -> f64 {
-        let a = self.model.architecture();
         let trained: usize = self.weights.iter().map(Tensor::numel).sum();
-        let attention = a.hidden * a.heads * a.head_dim * 2 + a.hidden * a.kv_heads * a.head_dim * 2;
-        let feed = 3 * a.hidden * a.intermediate;
-        let frozen = (a.layers * (attention + feed) + a.vocabulary * a.hidden) as f64;
+        let frozen = products_per_token(self.model);
         if trained as f64 >= frozen * 0.9 {
             6.0 * frozen
         } else {
@@ -346,6 +350,14 @@ impl Fit<'_> {
             self.context.metric(name, *value, Some(step));
         }
     }
+}
+
+/// Weights that every token is multiplied with: those of the layers and of the output.
+pub fn products_per_token(model: &Decoder) -> f64 {
+    let a = model.architecture();
+    let shapes = model.linears().map(Linear::shape);
+    let layers: i64 = shapes.map(|(outputs, inputs)| outputs * inputs).sum();
+    (layers + a.vocabulary * a.hidden) as f64
 }
 
 fn constants(config: &Config) -> AdamWConfig {

@@ -68,10 +68,7 @@ async fn gpt2_gets_adapters_as_peft_names_its_layers() {
         ),
     ] {
         let config = lora(dir.path(), &keys);
-        let done = bench
-            .run("train", config, &[("instruct", &rows)])
-            .await
-            .unwrap();
+        let done = bench.run("train", config, &[("instruct", &rows)]).await.unwrap();
         let number = |name: &str| done.metrics[name].as_f64().unwrap();
         assert!(
             number("eval_loss") < 0.95 * number("eval_loss_before"),
@@ -87,6 +84,8 @@ async fn gpt2_gets_adapters_as_peft_names_its_layers() {
         );
         let adapter = Adapter::load(&out, Device::Cpu).unwrap();
         assert_eq!(adapter.names().len(), layers);
+        let points = bench.curve("utilisation");
+        assert!(!points.is_empty() && points.iter().all(|(_, share)| *share > 0.0));
         let (a, b) = adapter.factors("transformer.h.0.mlp.c_proj").unwrap();
         assert_eq!((a.size(), b.size()), (vec![4, 128], vec![32, 4]));
         let mut base =
@@ -119,7 +118,10 @@ async fn a_token_without_an_embedding_is_named_before_anything_is_trained() {
         .run("train", lora(dir.path(), &json!({})), &inputs)
         .await
         .unwrap_err();
-    assert_eq!((error.code.as_str(), error.kind), ("model.input", ErrorKind::Config));
+    assert_eq!(
+        (error.code.as_str(), error.kind),
+        ("model.input", ErrorKind::Config)
+    );
     assert!(
         error.message.contains("embeddings for 98") && error.hint.contains("tokenizer.json"),
         "{error}"
@@ -130,4 +132,19 @@ async fn a_token_without_an_embedding_is_named_before_anything_is_trained() {
     let never = || Ok(());
     let error = crate::evaluate::ability::answers(&model, &[item], dir.path(), never).unwrap_err();
     assert!(error.message.contains("embeddings for 98"), "{error}");
+}
+
+#[test]
+fn a_net_without_a_gate_has_two_products() {
+    let model = |config: &Value| {
+        let architecture = Architecture::from_config(config, Path::new("config.json")).unwrap();
+        crate::train::fit::products_per_token(&Decoder::random(architecture, 1, Device::Cpu).unwrap())
+    };
+    // Query, key, value and output; up and down; the output layer.
+    let expected = 2 * (4 * 32 * 32 + 2 * 32 * 128) + 256 * 32;
+    assert!((model(&gpt2()) - f64::from(expected)).abs() < 0.5);
+    let llama = json!({"model_type": "llama", "vocab_size": 256, "hidden_size": 32, "intermediate_size": 48,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2});
+    let expected = 2 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 32 * 48) + 256 * 32;
+    assert!((model(&llama) - f64::from(expected)).abs() < 0.5);
 }
