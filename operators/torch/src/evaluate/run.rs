@@ -20,6 +20,7 @@ use super::{
     control::control,
     figures::{Findings, Names, Results, document, findings},
     measure::{Material, Measured, measure},
+    one::One,
     report::rows,
     sample::sample,
     subject::{Subject, own_base},
@@ -136,19 +137,18 @@ fn run_models(
         };
         TextModel::load(&base.dir, device, Some(kind))
     };
-    let mut model = load(&compared.base)?;
-    context.info(format!("measuring the base {}", compared.base.name()));
-    let base = measure(context, config, &model, material)?;
-    let mut on = compared.base.clone();
+    let mut loaded = One::default();
     let mut with = |wanted: &Base, adapter, name: &str| -> Result<Measured, OperatorError> {
-        if *wanted != on {
-            model = load(wanted)?;
-            on = wanted.clone();
-        }
+        let model = loaded.turn_to(wanted, load)?;
         model.use_adapter(adapter)?;
         context.info(format!("measuring {name}"));
-        measure(context, config, &model, material)
+        measure(context, config, model, material)
     };
+    let base = with(
+        &compared.base,
+        None,
+        &format!("the base {}", compared.base.name()),
+    )?;
     let own = &compared.candidate;
     let candidate = with(
         &own.base,
