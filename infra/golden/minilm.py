@@ -1,8 +1,11 @@
 """sentence-transformers' vectors of 200 chunks of this repository's own text, as a reference for `embed`.
 
-    python infra/golden/minilm.py        needs .cache/minilm (infra/setup/embedder.sh)
+    PEERS_PYTHON infra/golden/minilm.py [OUT_DIR]        needs .cache/minilm (infra/setup/embedder.sh)
+
+With OUT_DIR the texts are those of the committed file, not of the repository as it is now: the two can be compared.
 """
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -29,17 +32,22 @@ def chunks(limit: int = 200) -> list[str]:
     return out
 
 
-def main() -> None:
+def texts_now() -> list[str]:
     texts = chunks()
     texts[7], texts[11] = "", "Größe, café, 数据 and \U0001d41b\U0001d428\U0001d425\U0001d41d \U0001f600"
+    return texts
+
+
+def main(out: Path) -> None:
+    texts = texts_now() if out == OUT else json.loads((OUT / "minilm.json").read_text())
     model = SentenceTransformer(str(ROOT / ".cache/minilm"), device="cpu")
     vectors = model.encode(texts, batch_size=32, normalize_embeddings=True)
     # Half precision costs a cosine of less than 1e-6.
-    save_file({"vectors": torch.from_numpy(vectors).half()}, OUT / "minilm.safetensors")
-    (OUT / "minilm.json").write_text(json.dumps(texts, ensure_ascii=False, indent=0) + "\n")
+    save_file({"vectors": torch.from_numpy(vectors).half()}, out / "minilm.safetensors")
+    (out / "minilm.json").write_text(json.dumps(texts, ensure_ascii=False, indent=0) + "\n")
     for name in ("minilm.safetensors", "minilm.json"):
-        print(name, (OUT / name).stat().st_size, len(texts))
+        print(name, (out / name).stat().st_size, len(texts))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else OUT)

@@ -9,16 +9,29 @@ source "$here/../setup/common.sh"
   die "$PEERS_PYTHON lacks a peer" "$PEERS_PYTHON -m pip install torch transformers peft sentence-transformers"
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
-for name in llama families chat encoders; do
+names=(llama families chat encoders training)
+if [ -f "$here/../../.cache/minilm/model.safetensors" ]; then
+  names+=(minilm)
+else
+  say "SKIP minilm.py: the embedder is not there (infra/setup/embedder.sh)"
+fi
+for name in "${names[@]}"; do
   say "$name.py"
   out=$new
-  [ "$name" != llama ] || out=$new/tiny-llama
-  [ "$name" != families ] && [ "$name" != encoders ] || out=$new/$name
+  case $name in
+    llama) out=$new/tiny-llama ;;
+    families | encoders | training) out=$new/$name ;;
+  esac
   "$PEERS_PYTHON" -W ignore "$here/$name.py" "$out" >/dev/null 2>"$new/log" || { cat "$new/log" >&2; exit 1; }
 done
 rm -f "$new/log"
-"$PEERS_PYTHON" "$here/compare.py" "$here/../../operators/torch/tests/golden" "$new"
+golden=$here/../../operators/torch/tests/golden
+"$PEERS_PYTHON" "$here/compare.py" "$golden" "$new"
+[ -f "$new/minilm.json" ] || cp "$golden"/minilm.* "$new/"
 cd "$here/../.."
 "$here/../setup/libtorch.sh"
-TWINLOOM_GOLDEN=$new cargo test --locked -p twinloom-torch --lib -- --nocapture \
-  nn::tests rerank::tests::scores embed::tests::poolings tokenizer::chat::tests::conversations
+TWINLOOM_GOLDEN=$new TWINLOOM_ADAPTED=$new/adapted cargo test --locked -p twinloom-torch --lib -- --nocapture \
+  nn::tests rerank::tests::scores embed::tests::poolings embed::tests::vectors tokenizer::chat::tests::conversations train::tests
+say "adapter.py"
+"$PEERS_PYTHON" -W ignore "$here/adapter.py" "$new/adapted/base" "$new/adapted/adapter" --context 96 \
+  --rows "$new/adapted/rows.jsonl" --expect-loss "$(cat "$new/adapted/loss")"

@@ -1,13 +1,14 @@
 """What PEFT computes where Twinloom trains: 100 steps of LoRA, and the logits of rsLoRA and DoRA adapters.
 
-    PEERS_PYTHON infra/golden/training.py      # writes operators/torch/tests/golden/training
+    PEERS_PYTHON infra/golden/training.py [OUT_DIR]      # else operators/torch/tests/golden/training
 
-The base and the adapter that training starts from are those of operators/torch/tests/golden/tiny-llama. Step `n` trains on
+The base and the adapter that training starts from are those of tiny-llama beside it. Step `n` trains on
 four sequences of 24 tokens; token `i` of sequence `s` is `(37 * n + 11 * s + 7 * i + i * i * (s + 1)) % 256`, so that
 no data has to be kept.
 """
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
 GOLDEN = Path(__file__).resolve().parents[2] / "operators" / "torch" / "tests" / "golden"
-BASE, OUT = GOLDEN / "tiny-llama", GOLDEN / "training"
+OUT = Path(sys.argv[1]) if sys.argv[1:] else GOLDEN / "training"
+BASE = OUT.parent / "tiny-llama"
 
 
 def base():

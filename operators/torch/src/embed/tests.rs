@@ -34,10 +34,9 @@ fn open(options: EmbedderOptions) -> Option<Embedder> {
 }
 
 fn golden() -> (Vec<String>, Vec<f32>) {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let texts: Vec<String> =
-        serde_json::from_slice(&std::fs::read(dir.join("minilm.json")).unwrap()).unwrap();
-    let file = Checkpoint::open_files(&dir, &[dir.join("minilm.safetensors")]).unwrap();
+    let of = crate::testing::golden;
+    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(of("minilm.json")).unwrap()).unwrap();
+    let file = Checkpoint::open_files(&of(""), &[of("minilm.safetensors")]).unwrap();
     let vectors = file
         .tensor("vectors", &[texts.len() as i64, 384], Device::Cpu, Kind::Float)
         .unwrap();

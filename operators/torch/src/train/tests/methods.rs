@@ -1,6 +1,6 @@
 //! Methods and ways to save memory, on models of a few thousand weights; and PEFT's own figures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -9,17 +9,12 @@ use super::loops::{adapter, model, optimizer, sequences};
 use crate::{
     checkpoint::Checkpoint,
     nn::{Adapter, Decoder, Step, weight::Bits},
+    testing::golden,
     train::{
         AdamW, AdamWConfig,
         batch::{Batch, backward},
     },
 };
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
-}
 
 fn figures() -> Value {
     serde_json::from_slice(&std::fs::read(golden("training/figures.json")).unwrap()).unwrap()
@@ -212,7 +207,10 @@ fn a_base_that_is_packed_while_it_is_read_is_the_one_that_is_packed_afterwards()
         }
         // What was given back can be read again.
         assert_eq!(
-            Decoder::load(&checkpoint, Device::Cpu, kind).unwrap().linears().count(),
+            Decoder::load(&checkpoint, Device::Cpu, kind)
+                .unwrap()
+                .linears()
+                .count(),
             read.linears().count()
         );
     }

@@ -45,8 +45,8 @@ async fn texts(bench: &Bench) -> ArtifactId {
         .await
 }
 
-async fn rows(bench: &Bench) -> ArtifactId {
-    let rows: Vec<_> = (0..40)
+fn instructions() -> Vec<(String, String, String, bool)> {
+    (0..40)
         .map(|n| {
             (
                 format!("d{n}"),
@@ -55,10 +55,33 @@ async fn rows(bench: &Bench) -> ArtifactId {
                 n % 5 == 0,
             )
         })
-        .collect();
+        .collect()
+}
+
+async fn rows(bench: &Bench) -> ArtifactId {
     bench
-        .dataset("instruct", &["document_id", "sample"], instruct(&rows))
+        .dataset("instruct", &["document_id", "sample"], instruct(&instructions()))
         .await
+}
+
+/// For `infra/golden/parity.sh`, which has PEFT look at it: base, adapter, held-out rows and their loss.
+fn keep(base: &Path, adapter: &Path, loss: f64) {
+    let Some(to) = std::env::var_os("TWINLOOM_ADAPTED").map(std::path::PathBuf::from) else {
+        return;
+    };
+    for (name, from) in [("base", base), ("adapter", adapter)] {
+        std::fs::create_dir_all(to.join(name)).unwrap();
+        for file in std::fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(name).join(file.file_name())).unwrap();
+        }
+    }
+    let held = instructions().into_iter().filter(|(_, _, _, held)| *held);
+    let lines: Vec<String> = held
+        .map(|(_, instruction, answer, _)| json!({"instruction": instruction, "answer": answer}).to_string())
+        .collect();
+    std::fs::write(to.join("rows.jsonl"), lines.join("\n")).unwrap();
+    std::fs::write(to.join("loss"), loss.to_string()).unwrap();
 }
 
 async fn base(bench: &mut Bench) -> (ArtifactId, ArtifactId) {
@@ -152,6 +175,8 @@ async fn a_base_is_trained_and_an_adapter_on_it_twice_the_same() {
     assert_eq!((&config["peft_type"], &config["r"]), (&json!("LORA"), &json!(4)));
     assert_eq!(config["base_model_name_or_path"], json!(base.id.to_string()));
     assert!(adapter.join("tokenizer.json").is_file() && adapter.join("README.md").is_file());
+
+    keep(&dir, &adapter, after.as_f64().unwrap());
 
     let again = bench.run("train", lora(), &inputs).await.unwrap();
     assert_eq!(
@@ -299,7 +324,10 @@ async fn every_kind_of_adapter_is_trained_and_fits_its_base() {
             "dpo-small",
             json!({"method": "dpo", "beta": 0.5, "gradient_checkpointing": true, "packing": true, "micro_batch": 1}),
         ),
-        ("qlora-dpo", json!({"method": "qlora", "preference": true, "beta": 0.5})),
+        (
+            "qlora-dpo",
+            json!({"method": "qlora", "preference": true, "beta": 0.5}),
+        ),
         (
             "dora-dpo",
             json!({"method": "dora", "load_in_4bit": true, "preference": true, "beta": 0.5}),
