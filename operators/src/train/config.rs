@@ -2,19 +2,31 @@
 
 mod choices;
 
-pub use choices::{
-    LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets,
-};
+pub use choices::{LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use twinloom_sdk::OperatorError;
 
 use crate::split::EVAL_SHARE;
 
+/// What PEFT, TRL and transformers call some of the keys; each is taken as the key is.
+const ALIASES: [(&str, &str); 8] = [
+    ("gradient_accumulation_steps", "accumulate"),
+    ("max_grad_norm", "clip_norm"),
+    ("warmup_ratio", "warmup"),
+    ("max_length", "context"),
+    ("batch_size", "batch"),
+    ("num_train_epochs", "epochs"),
+    ("lora_alpha", "alpha"),
+    ("target_modules", "targets"),
+];
+
 /// Configuration of `train`. Keys without a value here take the method's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = add_aliases)]
 pub struct Config {
     /// `pretrain`, `full`, `lora`, `rslora`, `dora`, `qlora` or `dpo`.
     pub method: Method,
@@ -40,7 +52,7 @@ pub struct Config {
     #[serde(default = "nano")]
     pub size: Size,
     /// Longest sequence in tokens (default 256 for pretrain, 512 for lora); longer rows are cut.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "max_length", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16, max = 131_072))]
     pub context: Option<usize>,
     /// Optimizer steps; without it, so many as `epochs` makes.
@@ -48,7 +60,7 @@ pub struct Config {
     #[schemars(range(min = 1))]
     pub steps: Option<u64>,
     /// Passes over the data (default 4 for pretrain, 3 for lora).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "num_train_epochs", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.01, max = 1000.0))]
     pub epochs: Option<f64>,
     /// Upper bound of the steps that `epochs` makes (default 300 for pretrain, 160 for lora); 0 is none. A bound of
@@ -56,11 +68,11 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
     /// Sequences at a time (default 8).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "batch_size", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub batch: Option<usize>,
     /// Batches whose gradients make one step; weighted by their tokens.
-    #[serde(default = "one")]
+    #[serde(alias = "gradient_accumulation_steps", default = "one")]
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
     /// Highest learning rate (default 0.003 for pretrain; over the base's width, so that wider ones take smaller steps: 0.7 for
@@ -69,7 +81,7 @@ pub struct Config {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub learning_rate: Option<f64>,
     /// Share of the steps in which the learning rate rises from nothing.
-    #[serde(default = "warmup")]
+    #[serde(alias = "warmup_ratio", default = "warmup")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub warmup: f64,
     /// Its course afterwards.
@@ -80,7 +92,7 @@ pub struct Config {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight_decay: Option<f64>,
     /// Gradients are scaled down to this norm; 0 leaves them.
-    #[serde(default = "clip_norm")]
+    #[serde(alias = "max_grad_norm", default = "clip_norm")]
     #[schemars(range(min = 0.0))]
     pub clip_norm: f64,
     /// Steps between two measurements of the held-out loss; 0 measures at the start and the end only.
@@ -99,10 +111,10 @@ pub struct Config {
     #[schemars(range(min = 1, max = 1024))]
     pub rank: i64,
     /// lora: the adapters' output is scaled by alpha / rank (default twice the rank).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "lora_alpha", default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
     /// lora: layers that get an adapter, by the last parts of their names; `all-linear` is every one of the blocks.
-    #[serde(default = "all_linear")]
+    #[serde(alias = "target_modules", default = "all_linear")]
     pub targets: Targets,
     /// What is predicted: the answer only, or all of a row.
     #[serde(default = "answer")]
@@ -346,6 +358,26 @@ impl Config {
 
     fn pick<T>(&self, pretrain: T, lora: T) -> T {
         if self.method.pretrains() { pretrain } else { lora }
+    }
+}
+
+/// The schema takes what the configuration does.
+fn add_aliases(schema: &mut Schema) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (alias, key) in ALIASES {
+        let Some(mut own) = properties.get(key).cloned() else {
+            continue;
+        };
+        if let Some(own) = own.as_object_mut() {
+            own.remove("default");
+            own.insert(
+                "description".to_owned(),
+                format!("Another name of `{key}`.").into(),
+            );
+        }
+        properties.insert(alias.to_owned(), own);
     }
 }
 
