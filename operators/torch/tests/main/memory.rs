@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use nix::sys::resource::{Resource, setrlimit};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 use twinloom_torch::{
-    checkpoint::{Checkpoint, write_config, write_safetensors},
-    nn::{Architecture, Decoder, weight::Bits},
+    checkpoint::{write_config, write_safetensors},
+    nn::{Architecture, Decoder},
 };
 
 use super::support::torch;
@@ -68,77 +67,12 @@ fn a_checkpoint_is_never_twice_in_memory() {
     }
 }
 
-const CHILD: &str = "TWINLOOM_TEST_PACKING_CHILD";
-
-/// Twelve layers of 4 x 512 x 512 and 3 x 512 x 1408 values: 77 MB in bf16, 154 MB in fp32, 21 MB in 4 bits.
-fn write_deep(dir: &Path) {
-    let config = json!({"model_type": "llama", "vocab_size": 1000, "hidden_size": 512, "intermediate_size": 1408,
-        "num_hidden_layers": 12, "num_attention_heads": 8, "max_position_embeddings": 256, "tie_word_embeddings": true});
-    let architecture = Architecture::from_config(&config, Path::new("config.json")).unwrap();
-    let model = Decoder::random_in(architecture, 1, Device::Cpu, Kind::BFloat16).unwrap();
-    write_safetensors(&dir.join("model.safetensors"), &model.named_weights()).unwrap();
-    write_config(&dir.join("config.json"), &config).unwrap();
-}
-
-/// Whether a process that may take 100 MB more can hold the checkpoint in 4 bits, packed while it is read or afterwards.
-fn fits(dir: &Path, way: &str) -> bool {
-    let out = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "memory::a_base_of_four_bits_is_never_dense_in_memory",
-        ])
-        .env(CHILD, dir)
-        .env("TWINLOOM_TEST_PACKING_WAY", way)
-        .output()
-        .unwrap();
-    let words = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(words.contains("it fits: "), "{words}");
-    words.contains("it fits: true")
-}
-
-fn bounded_child(dir: &Path) {
-    // What libtorch and its threads take is there before.
-    let square = tch::Tensor::ones([512, 512], (Kind::Float, Device::Cpu));
-    assert!(square.mm(&square).sum(Kind::Float).double_value(&[]) > 0.0);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let own = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmData:"))
-        .unwrap();
-    let own: u64 = own.trim().trim_end_matches("kB").trim().parse().unwrap();
-    let limit = own * 1024 + 100_000_000;
-    setrlimit(Resource::RLIMIT_DATA, limit, limit).unwrap();
-    let checkpoint = Checkpoint::open(dir).unwrap();
-    let done = if std::env::var("TWINLOOM_TEST_PACKING_WAY").unwrap() == "read" {
-        Decoder::load_packed(&checkpoint, Device::Cpu, Kind::Float, Bits::Nf4, true).map(drop)
-    } else {
-        Decoder::load(&checkpoint, Device::Cpu, Kind::Float).and_then(|mut model| model.pack(Bits::Nf4, true))
-    };
-    if let Err(error) = &done {
-        assert!(error.is_out_of_memory(), "{error}");
-    }
-    eprintln!("\nit fits: {}", done.is_ok());
-}
-
-#[test]
-fn a_base_of_four_bits_is_never_dense_in_memory() {
-    if let Some(dir) = std::env::var_os(CHILD) {
-        bounded_child(Path::new(&dir));
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    write_deep(dir.path());
-    assert!(fits(dir.path(), "read"));
-    assert!(!fits(dir.path(), "after"), "the whole base does not fit");
-}
-
 #[test]
 fn weights_that_are_no_numbers_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/families/qwen3");
     std::fs::copy(golden.join("config.json"), dir.path().join("config.json")).unwrap();
-    let checkpoint = Checkpoint::open(&golden).unwrap();
+    let checkpoint = twinloom_torch::checkpoint::Checkpoint::open(&golden).unwrap();
     let model = Decoder::load(&checkpoint, Device::Cpu, Kind::Float).unwrap();
     let mut weights = model.named_weights();
     weights[3].1 = weights[3].1.full_like(f64::NAN);
