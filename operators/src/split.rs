@@ -6,6 +6,9 @@ use std::fmt;
 /// Share of groups held out unless the YAML says otherwise.
 pub const EVAL_SHARE: f64 = 0.1;
 
+/// Held-out documents that a comparison needs at the least, unless the YAML says otherwise.
+pub const MIN_HELD_OUT: usize = 2;
+
 /// Words of an untitled text that make its key. Few, so that the first chunk of a document gives the document's key.
 const KEY_WORDS: usize = 8;
 
@@ -54,12 +57,21 @@ pub fn group_key(title: Option<&str>, text: &str) -> String {
 /// The side of a group: a hash of its key against `eval_share` (0 to 1). Adding documents never moves another one.
 #[must_use]
 pub fn split_of(group_key: &str, eval_share: f64) -> Split {
+    split_of_hash(group_hash(group_key), eval_share)
+}
+
+/// The hash that a group's side is decided by: the smallest are held out.
+#[must_use]
+pub fn group_hash(group_key: &str) -> u64 {
     let hash = blake3::hash(group_key.as_bytes());
-    let head = hash
-        .as_bytes()
-        .iter()
-        .take(4)
-        .fold(0_u32, |head, byte| (head << 8) | u32::from(*byte));
+    let bytes = hash.as_bytes().iter().take(8);
+    bytes.fold(0, |head, byte| (head << 8) | u64::from(*byte))
+}
+
+/// [`split_of`], of a group's hash.
+#[must_use]
+pub fn split_of_hash(group_hash: u64, eval_share: f64) -> Split {
+    let head = u32::try_from(group_hash >> 32).unwrap_or(u32::MAX);
     if f64::from(head) / (f64::from(u32::MAX) + 1.0) < eval_share {
         Split::Eval
     } else {

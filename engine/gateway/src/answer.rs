@@ -1,13 +1,13 @@
 //! A question to an answer: embed, search, prompt, generate, cite, record.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twinloom_sdk::serving::{Generate, Generated, Sampling};
 use twinloom_store::{
-    FeatureStore, Reference, VersionId,
+    FeatureStore, ModelManifest, Reference, Selector, StoreError, VersionId,
     vectors::{self, Hit, VectorIndex},
 };
 
@@ -96,6 +96,35 @@ pub struct Citation {
     pub quote: String,
 }
 
+/// The version that a reference to a model means; where its name is known and its alias is not, the error says what
+/// there is instead.
+///
+/// # Errors
+/// [`GatewayError::NotReleased`], and what the store says.
+pub async fn released(
+    store: &FeatureStore,
+    reference: &Reference,
+) -> Result<Arc<ModelManifest>, GatewayError> {
+    let source = match store.model(reference).await {
+        Ok(manifest) => return Ok(manifest),
+        Err(source) => source,
+    };
+    if !matches!((&source, &reference.selector), (StoreError::NotFound { .. }, Selector::Label(_))) {
+        return Err(source.into());
+    }
+    let newest = Reference {
+        name: reference.name.clone(),
+        selector: Selector::Latest,
+    };
+    match store.model(&newest).await {
+        Ok(newest) => Err(GatewayError::NotReleased {
+            source,
+            newest: newest.id(),
+        }),
+        Err(_) => Err(source.into()),
+    }
+}
+
 /// Answers questions, any number at a time.
 pub struct Gateway {
     config: GatewayConfig,
@@ -170,6 +199,7 @@ impl Gateway {
     ) -> Result<Answer, GatewayError> {
         let at = Timestamp::now();
         let cache = self.config.home.join("cache").join("models");
+        released(&self.config.store, &question.model).await?;
         let model = models::locate(&self.config.store, &question.model, &cache).await?;
         let clock = Instant::now();
         let citations = self.retrieve(question).await?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use twinloom_store::{StoreError, vectors::VectorError};
+use twinloom_store::{StoreError, VersionId, vectors::VectorError};
 
 /// An error of the gateway.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,14 @@ pub enum GatewayError {
     /// The feature store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The model is there, and the alias that was asked for is not: nothing was released under it.
+    #[error("{source}")]
+    NotReleased {
+        /// What the store says of the alias.
+        source: StoreError,
+        /// The newest version of the model.
+        newest: VersionId,
+    },
     /// The vector collection failed.
     #[error(transparent)]
     Vectors(#[from] VectorError),
@@ -63,6 +71,7 @@ impl GatewayError {
     pub fn code(&self) -> &str {
         match self {
             Self::Store(error) => error.code(),
+            Self::NotReleased { source, .. } => source.code(),
             Self::Vectors(error) => error.code(),
             Self::NoWorker => "gateway.no_worker",
             Self::Spawn { .. } => "gateway.spawn",
@@ -78,6 +87,10 @@ impl GatewayError {
     pub fn hint(&self) -> String {
         match self {
             Self::Store(error) => error.hint().to_string(),
+            Self::NotReleased { newest, .. } => format!(
+                "{newest} is there and was not released: `twinloom show latest` says why. `twinloom ask --model {0}@latest` asks it as it is; `twinloom model alias {0} ALIAS {1}` releases it by hand.",
+                newest.name, newest.version
+            ),
             Self::Vectors(error) => error.hint().to_string(),
             Self::NoWorker => "Build it with `make build`, or set TWINLOOM_TORCH to its path.".to_owned(),
             Self::Spawn { .. } => "Check TWINLOOM_TORCH; `make setup` puts libtorch in place.".to_owned(),

@@ -9,7 +9,7 @@ mod prompt;
 mod torch;
 mod trace;
 
-pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker};
+pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker, released};
 pub use error::GatewayError;
 pub use models::{Located, locate};
 pub use torch::{Part, TorchWorker, Writing};

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinloom_sdk::OperatorError;
 
+use crate::split::MIN_HELD_OUT;
+
 /// Configuration of `evaluate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -240,7 +242,7 @@ impl Default for Gate {
             max_ability_drop: 0.15,
             max_style_excess: None,
             min_judge_wins: None,
-            min_documents: 2,
+            min_documents: MIN_HELD_OUT,
         }
     }
 }

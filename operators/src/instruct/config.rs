@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twinloom_sdk::OperatorError;
 
 use super::templates::{Kind, PLACEHOLDERS, placeholders};
-use crate::split::EVAL_SHARE;
+use crate::split::{EVAL_SHARE, MIN_HELD_OUT};
 
 /// A category of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,10 @@ pub struct SplitConfig {
     /// Share of documents that are held out.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
+    /// Documents that are held out at the least where there are twice as many, however small `share` of them is; as
+    /// many as the gate of `evaluate` needs. A share of 0 holds nothing out.
+    #[schemars(range(max = 1000))]
+    pub at_least: usize,
 }
 
 impl Default for SplitConfig {
@@ -79,6 +83,7 @@ impl Default for SplitConfig {
         Self {
             by: SplitBy::Document,
             share: EVAL_SHARE,
+            at_least: MIN_HELD_OUT,
         }
     }
 }
@@ -155,7 +160,7 @@ impl Config {
     /// # Errors
     /// `instruct.config`, `instruct.template`.
     pub fn check(&self) -> Result<(), OperatorError> {
-        let bounds: [(&str, bool, &str); 8] = [
+        let bounds: [(&str, bool, &str); 9] = [
             (
                 "categories",
                 !self.categories.is_empty(),
@@ -177,6 +182,7 @@ impl Config {
                 "1 to 10000",
             ),
             ("split.share", (0.0..=1.0).contains(&self.split.share), "0 to 1"),
+            ("split.at_least", self.split.at_least <= 1000, "0 to 1000"),
             (
                 "near_duplicates.threshold",
                 (0.3..=1.0).contains(&self.near_duplicates.threshold),

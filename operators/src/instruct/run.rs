@@ -16,7 +16,7 @@ use super::{
     survey::Survey,
 };
 use crate::{
-    split::Split,
+    split::{MIN_HELD_OUT, Split},
     text::rows::{Cell, RowBuilder},
 };
 
@@ -42,7 +42,7 @@ impl Operator for Instruct {
         ];
         OperatorInfo {
             name: "instruct",
-            version: "3",
+            version: "4",
             summary: "Makes pairs of instruction and answer from the author's own text, without near-duplicates, split by document or time; no training pair holds held-out text.",
             inputs: vec![records::dataset_in(
                 "documents",
@@ -112,6 +112,7 @@ impl Operator for Instruct {
                 "{contaminated} training pairs are left out, because they hold text of held-out answers"
             ));
         }
+        tell_of_few(context, &config, made, held_out)?;
         let mut done = Done::new()
             .metric("documents", survey.documents)
             .metric("near_duplicates", survey.near_duplicates())
@@ -124,6 +125,25 @@ impl Operator for Instruct {
         }
         Ok(done.into())
     }
+}
+
+/// Says at once what would otherwise be found after minutes of training: nothing to measure on, or too little for a gate.
+fn tell_of_few(context: &Context, config: &Config, pairs: usize, held_out: usize) -> Result<(), OperatorError> {
+    let fix = "Add documents, or hold more of them out: `split: {share: 0.3}` of `instruct`";
+    if pairs == 0 || config.split.share == 0.0 || held_out >= MIN_HELD_OUT {
+        return Ok(());
+    }
+    if held_out == 0 {
+        return Err(OperatorError::data(
+            "instruct.no_held_out",
+            "no document is held out, so nothing would tell whether a training helped",
+            format!("{fix}; `share: 0` does without."),
+        ));
+    }
+    context.warn(format!(
+        "{held_out} document is held out, and a gate needs {MIN_HELD_OUT} unless its `min_documents` says otherwise: what is trained on this will not be released. {fix}."
+    ));
+    Ok(())
 }
 
 /// What a batch gives.
@@ -142,13 +162,14 @@ fn make(config: &Config, survey: &Survey, held: &HeldOut, rows: &RecordBatch) ->
     let (mut held_out, mut contaminated) = (0, 0);
     for document in columns.documents(config) {
         let side = survey.side(document.title, document.text);
-        held_out += usize::from(side == Split::Eval);
+        let mut has_pairs = false;
         for (sample, pair) in (0..).zip(pairs(&document, config)) {
             let answer = &document.text[pair.answer];
             if side == Split::Train && held.is_in(&pair.instruction, answer) {
                 contaminated += 1;
                 continue;
             }
+            has_pairs = true;
             out.push([
                 document.id.into(),
                 Cell::Number(sample),
@@ -159,6 +180,7 @@ fn make(config: &Config, survey: &Survey, held: &HeldOut, rows: &RecordBatch) ->
                 side.as_str().into(),
             ])?;
         }
+        held_out += usize::from(side == Split::Eval && has_pairs);
     }
     let pairs = out.finish()?;
     Ok(Made {

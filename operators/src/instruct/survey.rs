@@ -1,6 +1,6 @@
 //! The first look at all documents: which are near-duplicates of others, and which are held out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{Array, RecordBatch};
 use futures::TryStreamExt;
@@ -9,10 +9,10 @@ use twinloom_store::{DatasetManifest, ReadOptions};
 
 use super::{
     Config,
-    config::{NearDuplicates, SplitBy},
+    config::{NearDuplicates, SplitBy, SplitConfig},
 };
 use crate::{
-    split::{Split, group_key, split_of},
+    split::{Split, group_hash, group_key, split_of, split_of_hash},
     text::{
         columns::{texts, times, value},
         near::{Signature, near_duplicates},
@@ -35,6 +35,8 @@ struct Seen {
     group: u64,
     published: Option<i64>,
     bytes: usize,
+    /// Whether pairs are made of documents like it.
+    used: bool,
 }
 
 impl Survey {
@@ -48,7 +50,7 @@ impl Survey {
         manifest: &DatasetManifest,
     ) -> Result<Self, OperatorError> {
         let columns = Some(
-            ["id", "title", "text", "published_at"]
+            ["id", "category", "title", "text", "published_at"]
                 .map(str::to_owned)
                 .to_vec(),
         );
@@ -61,19 +63,20 @@ impl Survey {
         let mut seen: Vec<Seen> = Vec::new();
         while let Some(rows) = batches.try_next().await? {
             context.check_cancelled()?;
-            let remove = config.near_duplicates.remove;
-            seen.extend(tokio::task::spawn_blocking(move || look(&rows, remove)).await??);
+            let settings = config.clone();
+            seen.extend(tokio::task::spawn_blocking(move || look(&settings, &rows)).await??);
             context.progress(seen.len() as u64, Some(manifest.data.rows), "documents looked at");
         }
         let left_out = duplicates(&config.near_duplicates, &seen);
+        let kept = seen
+            .iter()
+            .filter(|document| !left_out.contains_key(&document.id));
         let (held_out, by_hash) = match config.split.by {
-            SplitBy::Document => (HashSet::new(), Some(config.split.share)),
-            SplitBy::Time => {
-                let kept = seen
-                    .iter()
-                    .filter(|document| !left_out.contains_key(&document.id));
-                (newest(kept, config.split.share)?, None)
-            }
+            SplitBy::Document => match first_by_hash(kept, &config.split) {
+                Some(groups) => (groups, None),
+                None => (HashSet::new(), Some(config.split.share)),
+            },
+            SplitBy::Time => (newest(kept, &config.split)?, None),
         };
         Ok(Self {
             documents: seen.len(),
@@ -111,13 +114,16 @@ impl Survey {
         let key = group_key(title, text);
         match self.by_hash {
             Some(share) => split_of(&key, share),
-            None if self.held_out.contains(&group(&key)) => Split::Eval,
+            None if self.held_out.contains(&group_hash(&key)) => Split::Eval,
             None => Split::Train,
         }
     }
 }
 
-fn look(rows: &RecordBatch, sign: bool) -> Result<Vec<Seen>, OperatorError> {
+fn look(config: &Config, rows: &RecordBatch) -> Result<Vec<Seen>, OperatorError> {
+    let sign = config.near_duplicates.remove;
+    let wanted = |category: &str| config.categories.iter().any(|one| one.as_str() == category);
+    let categories = texts(rows, "category")?;
     let (ids, titles, bodies) = (texts(rows, "id")?, texts(rows, "title")?, texts(rows, "text")?);
     let published = times(rows, "published_at")?;
     let seen = |row: usize| {
@@ -125,9 +131,11 @@ fn look(rows: &RecordBatch, sign: bool) -> Result<Vec<Seen>, OperatorError> {
         Seen {
             id: ids.value(row).to_owned(),
             signature: if sign { Signature::new(text) } else { None },
-            group: group(&group_key(value(titles, row), text)),
+            group: group_hash(&group_key(value(titles, row), text)),
             published: published.is_valid(row).then(|| published.value(row)),
             bytes: text.len(),
+            used: wanted(categories.value(row))
+                && text.chars().nth(config.min_answer_chars.saturating_sub(1)).is_some(),
         }
     };
     Ok((0..rows.num_rows()).map(seen).collect())
@@ -154,8 +162,36 @@ fn duplicates(config: &NearDuplicates, seen: &[Seen]) -> HashMap<String, (String
         .collect()
 }
 
-/// Groups whose first document is among the newest `share` of those that have a date.
-fn newest<'a>(documents: impl Iterator<Item = &'a Seen>, share: f64) -> Result<HashSet<u64>, OperatorError> {
+/// The groups that are first by their hash, where the share alone would hold out fewer than `at_least` documents; the
+/// order is that of [`split_of`], so that a larger share only adds to them. `None` where the share is enough.
+fn first_by_hash<'a>(documents: impl Iterator<Item = &'a Seen>, split: &SplitConfig) -> Option<HashSet<u64>> {
+    let mut groups: BTreeMap<u64, usize> = BTreeMap::new();
+    let (mut all, mut held) = (0, 0);
+    for document in documents.filter(|document| document.used) {
+        *groups.entry(document.group).or_default() += 1;
+        all += 1;
+        held += usize::from(split_of_hash(document.group, split.share) == Split::Eval);
+    }
+    // Half of a few documents is left to learn from.
+    let wanted = split.at_least.min(all / 2);
+    if held >= wanted || split.share == 0.0 {
+        return None;
+    }
+    let (mut held, mut first) = (0, HashSet::new());
+    for (group, documents) in groups {
+        if held < wanted && held + documents <= all / 2 {
+            held += documents;
+            first.insert(group);
+        }
+    }
+    Some(first)
+}
+
+/// Groups whose first document is among the newest `share` of those that have a date, `at_least` of them.
+fn newest<'a>(
+    documents: impl Iterator<Item = &'a Seen>,
+    split: &SplitConfig,
+) -> Result<HashSet<u64>, OperatorError> {
     let mut first: HashMap<u64, i64> = HashMap::new();
     for document in documents {
         if let Some(at) = document.published {
@@ -180,19 +216,14 @@ fn newest<'a>(documents: impl Iterator<Item = &'a Seen>, share: f64) -> Result<H
         clippy::cast_sign_loss,
         reason = "a share of a count"
     )]
-    let held = (dated.len() as f64 * share).ceil() as usize;
+    let mut held = (dated.len() as f64 * split.share).ceil() as usize;
+    if held > 0 {
+        held = held.max(split.at_least.min(dated.len() / 2));
+    }
     Ok(dated
         .into_iter()
         .rev()
         .take(held)
         .map(|(_, group)| group)
         .collect())
-}
-
-fn group(key: &str) -> u64 {
-    let hash = blake3::hash(key.as_bytes());
-    hash.as_bytes()
-        .iter()
-        .take(8)
-        .fold(0, |all, byte| (all << 8) | u64::from(*byte))
 }

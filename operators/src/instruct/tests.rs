@@ -9,7 +9,10 @@ use twinloom_sdk::{TaskDocument, records};
 use twinloom_store::DatasetManifest;
 
 use super::{Category, Config, Document, Kind, pairs};
-use crate::harness::{Home, Wire};
+use crate::{
+    harness::{Home, Wire},
+    split::{Split, group_key, split_of},
+};
 
 const ARTICLE: &str = include_str!("fixtures/article.md");
 
@@ -340,6 +343,69 @@ async fn by_time_the_newest_are_held_out() {
     assert_eq!(ended.metrics["held_out_documents"], 2);
 }
 
+#[tokio::test]
+async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
+    let home = Home::new().await;
+    let texts: Vec<String> = (1..=12).map(|seed| story(seed, 20)).collect();
+    let titles: Vec<String> = (0..12).map(|n| format!("Letter {n}")).collect();
+    let ids: Vec<String> = (0..12).map(|n| format!("d{n:02}")).collect();
+    let rows = |count: usize, title: &dyn Fn(usize) -> &str| {
+        let rows: Vec<_> = (0..count)
+            .map(|n| {
+                let title: &str = title(n);
+                (ids[n].to_owned(), title.to_owned(), texts[n].to_owned())
+            })
+            .collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(id, title, text)| (id.as_str(), "article", title.as_str(), text.as_str()))
+            .collect();
+        documents(&rows)
+    };
+    let by_hash = |count: usize| {
+        (0..count)
+            .filter(|n| split_of(&group_key(Some(&titles[*n]), ""), 0.1) == Split::Eval)
+            .count()
+    };
+    let (mut few, mut held) = (0, Vec::new());
+    for count in 4..=12 {
+        few += usize::from(by_hash(count) < 2);
+        let name = format!("of_{count}");
+        let manifest = home
+            .publish(&name, &["id"], rows(count, &|n| titles[n].as_str()))
+            .await;
+        let ended = home.done(task(&home, json!({}), &manifest)).await;
+        held.push(ended.metrics["held_out_documents"].as_u64().unwrap());
+    }
+    assert!(few > 0, "a tenth of these was always enough: the test shows nothing");
+    assert!(held.iter().all(|held| (2..=3).contains(held)), "{held:?}");
+
+    // Two or three cannot give two: one is held out, and the log says at once what comes of it.
+    let manifest = home.publish("three", &["id"], rows(3, &|n| titles[n].as_str())).await;
+    let ended = home.done(task(&home, json!({}), &manifest)).await;
+    assert_eq!(ended.metrics["held_out_documents"], 1);
+    assert!(
+        home.log().contains("1 document is held out") && home.log().contains("share: 0.3"),
+        "{}",
+        home.log()
+    );
+
+    // What cannot be split at all fails here and not after the training, unless nothing is to be held out.
+    let manifest = home.publish("one", &["id"], rows(1, &|n| titles[n].as_str())).await;
+    if by_hash(1) == 0 {
+        let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
+        assert_eq!(error.code, "instruct.no_held_out");
+    }
+    let none = json!({"split": {"share": 0.0}});
+    let ended = home.done(task(&home, none, &manifest)).await;
+    assert_eq!(ended.metrics["held_out_documents"], 0);
+    let manifest = home
+        .publish("same", &["id"], rows(12, &|_| "One title for all"))
+        .await;
+    let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
+    assert_eq!(error.code, "instruct.no_held_out", "a title is not torn apart");
+}
+
 #[test]
 fn bounds_and_placeholders_are_checked() {
     let check = |config: Value| serde_json::from_value::<Config>(config).unwrap().check();
@@ -358,6 +424,11 @@ fn bounds_and_placeholders_are_checked() {
         ),
         (json!({"per_document": 0}), "instruct.config", "per_document"),
         (json!({"split": {"share": 1.5}}), "instruct.config", "split.share"),
+        (
+            json!({"split": {"at_least": 5000}}),
+            "instruct.config",
+            "split.at_least",
+        ),
         (
             json!({"near_duplicates": {"threshold": 0.1}}),
             "instruct.config",

@@ -37,6 +37,8 @@ pub async fn run(app: &App, args: &AskArgs) -> Result<(), CliError> {
         },
         chat_template_kwargs: args.template.iter().cloned().collect(),
     };
+    // What cannot be answered is said before a worker is started.
+    twinloom_gateway::released(&config.store, &question.model).await?;
     let gateway = Gateway::start(config)?;
     if app.global.json {
         return output::json(&gateway.answer(&question).await?);

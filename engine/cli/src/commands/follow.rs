@@ -240,7 +240,25 @@ pub fn report(summary: &RunSummary, json: bool) -> Result<(), CliError> {
 pub fn document(summary: &RunSummary) -> Value {
     let mut value = json!(summary);
     value["status"] = json!(summary.state);
+    if let Some(why) = not_released(summary) {
+        value["not_released"] = json!(why);
+    }
     value
+}
+
+/// Why nobody was asked to approve: the verdict of the step whose gate was not passed, where an approval was skipped.
+fn not_released(summary: &RunSummary) -> Option<String> {
+    let skipped = |task: &&TaskSummary| task.operator == "approve" && task.state == TaskState::Skipped;
+    let approval = summary.tasks.iter().find(skipped)?;
+    let judged = |task: &&TaskSummary| task.metrics.get("passed") == Some(&Value::Bool(false));
+    let Some(gate) = summary.tasks.iter().find(judged) else {
+        return Some(approval.reason.clone().unwrap_or_else(|| "it was skipped".to_owned()));
+    };
+    let text = |key: &str| gate.metrics.get(key).and_then(Value::as_str);
+    let verdict = text("missed")
+        .or(text("verdict"))
+        .unwrap_or("its gate was not passed");
+    Some(format!("{}: {verdict}", gate.id))
 }
 
 /// A run for people.
@@ -298,4 +316,7 @@ pub fn print_summary(summary: &RunSummary) {
         summary.state,
         summary.tasks.len()
     ));
+    if let Some(why) = not_released(summary) {
+        output::line(&format!("not released: {why}"));
+    }
 }

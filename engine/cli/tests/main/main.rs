@@ -9,6 +9,7 @@ mod experiments;
 mod incremental;
 mod models;
 mod project;
+mod releases;
 mod remote;
 mod secrets;
 mod support;

@@ -215,8 +215,11 @@ async fn write(
     };
     let findings = findings(config, material, &names, results);
     for check in &findings.verdict.checks {
-        let word = if check.passed { "passed" } else { "FAILED" };
-        context.info(format!("gate {} {word}: {}", check.name, check.why));
+        if check.passed {
+            context.info(format!("gate {} passed: {}", check.name, check.why));
+        } else {
+            context.warn(format!("gate {} FAILED: {}", check.name, check.why));
+        }
     }
     let mut writer = context.stage_dataset("report", records::report(), &["metric", "subject"])?;
     writer.write(rows(&findings.figures)?).await?;
@@ -278,6 +281,15 @@ fn summary(names: &Names, material: &Material, findings: &Findings) -> Done {
         .metric("candidate", names.candidate.as_str())
         .metric("base", names.base.as_str())
         .metric("verdict", words.join("; "));
+    let missed: Vec<&str> = verdict
+        .checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| check.why.as_str())
+        .collect();
+    if !missed.is_empty() {
+        done = done.metric("missed", missed.join("; "));
+    }
     let of = |metric: &str, subject: &str| {
         let figure = figures
             .iter()
