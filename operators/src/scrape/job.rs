@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use encoding_rs::Encoding;
 use serde_json::{Map, Value};
 use twinloom_sdk::{Context, OperatorError};
 
@@ -12,7 +13,7 @@ use super::{
     http::Http,
     sink::Sink,
 };
-use crate::text::decode::{decode, is_binary};
+use crate::text::decode::{decode, declared, is_binary};
 
 /// A run of the operator.
 pub struct Job<'a> {
@@ -37,6 +38,8 @@ pub struct Counts {
     pub oversize: u64,
     /// Characters that were not valid.
     pub invalid: u64,
+    /// Texts that are not UTF-8 and declare nothing, read as windows-1252.
+    pub guessed: u64,
     /// Documents without text.
     pub blank: u64,
 }
@@ -96,7 +99,8 @@ impl Job<'_> {
         let FileKind::Document(category, format) = file.kind else {
             return Ok(());
         };
-        let text = self.text(file.path, bytes);
+        let charset = if format == "html" { declared(&bytes) } else { None };
+        let text = self.text(file.path, bytes, charset);
         let title = match format {
             "markdown" => markdown_title(&text),
             "html" => html_title(&text),
@@ -132,9 +136,14 @@ impl Job<'_> {
         self.sink.push(document).await
     }
 
-    /// Decodes a document's bytes; what is not valid is counted and logged.
-    pub fn text(&mut self, name: &str, bytes: Vec<u8>) -> String {
-        let decoded = decode(bytes);
+    /// Decodes a document's bytes; what is not valid, or has to be guessed, is counted and logged.
+    pub fn text(&mut self, name: &str, bytes: Vec<u8>, charset: Option<&'static Encoding>) -> String {
+        let decoded = decode(bytes, charset);
+        if decoded.guessed {
+            self.counts.guessed += 1;
+            self.context
+                .info(format!("`{name}` is not UTF-8: read as windows-1252"));
+        }
         if decoded.invalid > 0 {
             self.counts.invalid += decoded.invalid as u64;
             self.context.warn(format!(

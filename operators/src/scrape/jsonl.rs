@@ -80,7 +80,7 @@ pub async fn file(
         if number == 1 && is_binary(&line) {
             return Err(super::folder::binary(&name));
         }
-        let text = job.text(&place, std::mem::take(&mut line));
+        let text = job.text(&place, std::mem::take(&mut line), None);
         if text.trim().is_empty() {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use encoding_rs::Encoding;
 use serde_json::Map;
 use twinloom_sdk::OperatorError;
 
@@ -12,7 +13,7 @@ use super::{
     http::{host_of, is_address, without_credentials},
     job::Job,
 };
-use crate::text::decode::is_binary;
+use crate::text::decode::{declared, is_binary};
 
 /// Reads a page.
 pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorError> {
@@ -33,15 +34,13 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         if !textual || (answer.charset.is_none() && is_binary(&answer.bytes)) {
             return Err(binary(&name));
         }
-        let text = match answer
+        let named = answer
             .charset
             .as_deref()
-            .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
-        {
-            Some(charset) if charset != encoding_rs::UTF_8 => charset.decode(&answer.bytes).0.into_owned(),
-            _ => job.text(&name, answer.bytes),
-        };
-        (text, answer.media)
+            .and_then(|label| Encoding::for_label(label.as_bytes()));
+        let plain = matches!(answer.media.as_str(), "text/plain" | "text/markdown");
+        let charset = named.or_else(|| if plain { None } else { declared(&answer.bytes) });
+        (job.text(&name, answer.bytes, charset), answer.media)
     } else {
         let Some(bytes) = job.read(Path::new(&source.url)).await? else {
             return Ok(());
@@ -49,7 +48,8 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         if is_binary(&bytes) {
             return Err(binary(&name));
         }
-        (job.text(&name, bytes), String::new())
+        let charset = declared(&bytes);
+        (job.text(&name, bytes, charset), String::new())
     };
     let path = source
         .url

@@ -87,6 +87,7 @@ impl Operator for Scrape {
             .metric("skipped_oversize", counts.oversize)
             .metric("skipped_blank", counts.blank)
             .metric("invalid_characters", counts.invalid)
+            .metric("guessed_charset", counts.guessed)
             .metric("sources", Value::Array(figures))
             .dataset("documents", staged)
             .into())

@@ -1,9 +1,14 @@
-//! Bytes to text: byte order marks, UTF-16, UTF-8 with a count of what was not, and binaries told from text.
+//! Bytes to text: byte order marks, declared charsets, UTF-8 with a count of what was not, and binaries told from text.
 
 use std::borrow::Cow;
 
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
 /// How much of a file is looked at to tell binary from text, in bytes.
 const PROBE: usize = 8 * 1024;
+
+/// How much of a page is looked at for the charset that it declares, in bytes.
+const DECLARED: usize = 4 * 1024;
 
 /// Text from bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,17 +17,78 @@ pub struct Decoded {
     pub text: String,
     /// Characters that were not valid and stand as U+FFFD.
     pub invalid: usize,
+    /// Whether it was read as windows-1252, because it says nothing of its charset and is not UTF-8.
+    pub guessed: bool,
 }
 
-/// Decodes UTF-8 or, by its byte order mark, UTF-16; what is not valid becomes U+FFFD and is counted.
+/// Decodes by the byte order mark, else by the charset that is `declared` (by a server, or [`declared`] in a page), else
+/// as UTF-8; what is not valid becomes U+FFFD and is counted. Text that declares nothing and is not UTF-8 at all, but
+/// for a stray byte, is read as windows-1252: what old editors and pages wrote, and browsers take it for.
 #[must_use]
-pub fn decode(bytes: Vec<u8>) -> Decoded {
-    match bytes.as_slice() {
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest.to_vec()),
+pub fn decode(bytes: Vec<u8>, declared: Option<&'static Encoding>) -> Decoded {
+    match (bytes.as_slice(), declared) {
+        ([0xFF, 0xFE, rest @ ..], _) => utf16(rest, u16::from_le_bytes),
+        ([0xFE, 0xFF, rest @ ..], _) => utf16(rest, u16::from_be_bytes),
+        ([0xEF, 0xBB, 0xBF, rest @ ..], _) => utf8(rest.to_vec()),
+        (_, Some(charset)) if charset != UTF_8 => by_charset(&bytes, charset),
+        (_, None) if is_single_byte(&bytes) => Decoded {
+            guessed: true,
+            ..by_charset(&bytes, WINDOWS_1252)
+        },
         _ => utf8(bytes),
     }
+}
+
+/// The charset that a page declares: `<meta charset="...">`, `<meta http-equiv content="...; charset=...">`, or the
+/// `encoding` of an XML declaration.
+#[must_use]
+pub fn declared(html: &[u8]) -> Option<&'static Encoding> {
+    let head: String = html
+        .iter()
+        .take(DECLARED)
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect();
+    let xml = head
+        .strip_prefix("<?xml")
+        .and_then(|rest| label(rest.split_once("?>")?.0, "encoding"));
+    let meta = || {
+        head.split("<meta")
+            .skip(1)
+            .find_map(|rest| label(rest.split_once('>')?.0, "charset"))
+    };
+    let charset = xml.or_else(meta)?;
+    // A mark in ASCII cannot stand in UTF-16.
+    Some(charset.output_encoding())
+}
+
+/// The charset after `key =` in a tag.
+fn label(tag: &str, key: &str) -> Option<&'static Encoding> {
+    tag.match_indices(key).find_map(|(at, _)| {
+        let value = tag[at + key.len()..].trim_start().strip_prefix('=')?.trim_start();
+        let value = value.trim_start_matches(['"', '\'']);
+        let end = value.find(|c: char| c.is_whitespace() || "\"';/>".contains(c));
+        Encoding::for_label(value[..end.unwrap_or(value.len())].as_bytes())
+    })
+}
+
+fn by_charset(bytes: &[u8], charset: &'static Encoding) -> Decoded {
+    let (text, broken) = charset.decode_without_bom_handling(bytes);
+    let invalid = if broken { replacements(&text) } else { 0 };
+    Decoded {
+        text: text.into_owned(),
+        invalid,
+        guessed: false,
+    }
+}
+
+/// Whether bytes are not UTF-8 with a fault in it: more of them are none than are part of a letter of several bytes.
+fn is_single_byte(bytes: &[u8]) -> bool {
+    let (mut letters, mut stray) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
+        stray += usize::from(!chunk.invalid().is_empty());
+    }
+    stray > letters
 }
 
 /// Whether bytes are no text: a NUL (without the mark of UTF-16), or many control characters near the start.
@@ -44,13 +110,18 @@ pub fn is_binary(bytes: &[u8]) -> bool {
 
 fn utf8(bytes: Vec<u8>) -> Decoded {
     match String::from_utf8(bytes) {
-        Ok(text) => Decoded { text, invalid: 0 },
+        Ok(text) => Decoded {
+            text,
+            invalid: 0,
+            guessed: false,
+        },
         Err(error) => {
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let before = replacements(&text);
             Decoded {
                 invalid: before,
                 text,
+                guessed: false,
             }
         }
     }
@@ -71,7 +142,11 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Decoded {
     if odd == 1 {
         text.push(char::REPLACEMENT_CHARACTER);
     }
-    Decoded { text, invalid }
+    Decoded {
+        text,
+        invalid,
+        guessed: false,
+    }
 }
 
 fn replacements(text: &str) -> usize {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    decode::{decode, is_binary, unix_lines},
+    decode::{decode, declared, is_binary, unix_lines},
     language::{of_file, of_prose},
     lines::{Lines, count_chars, offset_of_char},
     styled::{is_styled, plain},
@@ -33,14 +33,42 @@ fn line_ends_become_unix_ones() {
 
 #[test]
 fn bytes_are_decoded_by_their_mark_and_invalid_ones_counted() {
-    assert_eq!(decode(b"\xEF\xBB\xBFhi".to_vec()).text, "hi");
-    assert_eq!(decode(b"\xFF\xFEh\0i\0".to_vec()).text, "hi");
-    assert_eq!(decode(b"\xFE\xFF\0h\0i".to_vec()).text, "hi");
-    let lossy = decode(b"caf\xE9 and \xFF".to_vec());
+    let plain = |bytes: &[u8]| decode(bytes.to_vec(), None);
+    assert_eq!(plain(b"\xEF\xBB\xBFhi").text, "hi");
+    assert_eq!(plain(b"\xFF\xFEh\0i\0").text, "hi");
+    assert_eq!(plain(b"\xFE\xFF\0h\0i").text, "hi");
+    let lossy = plain("café, naïve and \u{1F525}".as_bytes().split_last().unwrap().1);
     assert_eq!(
-        (lossy.text.as_str(), lossy.invalid),
-        ("caf\u{FFFD} and \u{FFFD}", 2)
+        (lossy.text.as_str(), lossy.invalid, lossy.guessed),
+        ("café, naïve and \u{FFFD}", 1, false)
     );
+}
+
+#[test]
+fn text_of_another_charset_keeps_its_letters() {
+    let guessed = decode(b"caf\xE9 \x93na\xEFve\x94".to_vec(), None);
+    assert_eq!(
+        (guessed.text.as_str(), guessed.invalid, guessed.guessed),
+        ("café “naïve”", 0, true)
+    );
+    for (html, name) in [
+        ("<html><head><meta charset=\"ISO-8859-1\"><title>", Some("windows-1252")),
+        ("<HTML><META CharSet=koi8-r />", Some("KOI8-R")),
+        (
+            "<meta name=a><meta http-equiv=Content-Type content=\"text/html; charset=shift_jis\">",
+            Some("Shift_JIS"),
+        ),
+        ("<?xml version=\"1.0\" encoding='iso-8859-2'?><html>", Some("ISO-8859-2")),
+        ("<meta charset=utf-16le>", Some("UTF-8")),
+        ("<meta charset=\"no-such\"><p>charset=koi8-r", None),
+        ("<p>plain", None),
+    ] {
+        assert_eq!(declared(html.as_bytes()).map(|charset| charset.name()), name, "{html}");
+    }
+    let russian = decode(b"\xF0\xD2\xC9".to_vec(), encoding_rs::Encoding::for_label(b"koi8-r"));
+    assert_eq!((russian.text.as_str(), russian.guessed), ("При", false));
+    let wrong = decode(b"a\x81\xFFb".to_vec(), encoding_rs::Encoding::for_label(b"shift_jis"));
+    assert!(wrong.invalid > 0 && wrong.text.starts_with('a'), "{wrong:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use encoding_rs::UTF_8;
 use serde_json::{Map, Value};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -98,7 +99,7 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
         if source.skip_bots && is_bot(&name, &mail) {
             continue;
         }
-        let text = job.text(&format!("commit {hash}"), message);
+        let text = job.text(&format!("commit {hash}"), message, Some(UTF_8));
         let text = if source.strip_trailers {
             without_trailers(&text)
         } else {

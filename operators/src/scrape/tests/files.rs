@@ -19,6 +19,11 @@ async fn a_folder_is_read_by_what_its_files_are() {
         "<html><head><title> Warp &amp;\n weft </title></head><body><p>Words</p></body></html>",
     );
     write(&root, "plain.txt", b"caf\xE9");
+    write(
+        &root,
+        "old.html",
+        b"<html><head><meta charset=\"iso-8859-1\"><title>Caf\xE9</title></head><body><p>\xE0 la carte</p></body></html>",
+    );
     write(&root, "wide.txt", b"\xFF\xFEh\0i\0");
     write(&root, "src/lib.rs", "fn main() {}\r\n");
     write(&root, "image.md", b"\x89PNG\0\0\0");
@@ -37,6 +42,7 @@ async fn a_folder_is_read_by_what_its_files_are() {
     .await;
     let categories = rows.by("title", "category");
     let expected = [
+        ("Café", "article"),
         ("Row", "article"),
         ("The loom", "article"),
         ("Warp & weft", "article"),
@@ -53,8 +59,9 @@ async fn a_folder_is_read_by_what_its_files_are() {
     let texts = rows.by("title", "text");
     assert_eq!(
         (texts["plain.txt"].as_str(), texts["wide.txt"].as_str()),
-        ("caf\u{FFFD}", "hi")
+        ("café", "hi")
     );
+    assert!(texts["Café"].contains("à la carte"), "{}", texts["Café"]);
     assert_eq!(texts["src/lib.rs"], "fn main() {}\r\n", "text is kept as found");
     assert!(
         rows.column("author")
@@ -67,9 +74,10 @@ async fn a_folder_is_read_by_what_its_files_are() {
             figure("documents"),
             figure("skipped_binary"),
             figure("skipped_blank"),
+            figure("guessed_charset"),
             figure("invalid_characters")
         ),
-        (6, 1, 1, 1)
+        (7, 1, 1, 1, 0)
     );
     assert!(
         home.log().contains("image.md") && home.log().contains("plain.txt"),

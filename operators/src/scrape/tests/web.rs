@@ -40,11 +40,24 @@ async fn a_page_is_kept_as_it_came() {
     let latin =
         ResponseTemplate::new(200).set_body_raw(b"caf\xE9".to_vec(), "text/plain; charset=iso-8859-1");
     serve(&server, "/latin.txt", latin).await;
-    let (_, rows) = scrape(
-        &home,
-        json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt")]}),
+    // The server names no charset, the page does.
+    let declares = b"<html><head><meta http-equiv=\"Content-Type\" content=\"text/html; charset=windows-1251\"><title>\xCD\xE8\xF2\xFC</title></head><body><p>\xCD\xE8\xF2\xFC</p></body></html>";
+    serve(
+        &server,
+        "/declares",
+        ResponseTemplate::new(200).set_body_raw(declares.to_vec(), "text/html"),
     )
     .await;
+    let (_, rows) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt"), page(&server, "/declares")]}),
+    )
+    .await;
+    assert!(
+        rows.by("title", "text")["Нить"].contains("<p>Нить</p>"),
+        "{:?}",
+        rows.column("text")
+    );
     assert_eq!(rows.by("title", "text")["Warp"], PAGE);
     assert_eq!(rows.by("title", "format")["Warp"], "html");
     assert_eq!(rows.by("title", "platform")["Warp"], "127.0.0.1");
