@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use twinloom_sdk::{
-    ArtifactId, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter, Staged,
+    ArtifactId, Assignment, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter, Staged,
     TaskDocument, execute,
 };
 use twinloom_store::{
@@ -136,7 +136,7 @@ impl Home {
         }
     }
 
-    pub async fn run(&self, task: TaskDocument) -> Result<Outcome, OperatorError> {
+    pub async fn run(&self, task: impl Into<Assignment>) -> Result<Outcome, OperatorError> {
         let messages = Arc::clone(&self.messages);
         let reporter = Reporter::new(move |message| messages.lock().unwrap().push(message));
         execute(
@@ -150,7 +150,7 @@ impl Home {
     }
 
     /// Runs a task that ends, and commits its datasets.
-    pub async fn done(&self, task: TaskDocument) -> Ended {
+    pub async fn done(&self, task: impl Into<Assignment>) -> Ended {
         let Outcome::Done(done) = self.run(task).await.unwrap() else {
             panic!("it waits")
         };

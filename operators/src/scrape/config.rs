@@ -1,5 +1,7 @@
 //! What `with:` of `scrape` holds.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +105,7 @@ impl Category {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Git {
-    /// A path, or an `https://` address.
+    /// A path, or an `https://` address. Of a folder within a local repository that folder alone is read.
     pub url: String,
     /// A branch, tag or commit; the current one where it is left out.
     #[serde(default)]
@@ -126,9 +128,12 @@ pub struct Git {
     /// Read commit messages as posts.
     #[serde(default = "yes")]
     pub commits: bool,
-    /// The most commits to read, the latest first; also how deep a remote repository is cloned.
+    /// The most commits to read, the latest first; also how deep a remote repository is fetched.
     #[serde(default = "thousand")]
     pub max_commits: u32,
+    /// Keep commit messages that lie further back and were read before; they stay in the dataset.
+    #[serde(default = "yes")]
+    pub keep: bool,
     /// Leave out commits by bots.
     #[serde(default = "yes")]
     pub skip_bots: bool,
@@ -138,6 +143,10 @@ pub struct Git {
     /// The author of its files, where it is not that of the step.
     #[serde(default)]
     pub author: Option<String>,
+    /// What signs in to a private repository over https, as `secret:NAME`: an access token that may read it, or the
+    /// password of the user whom the address names.
+    #[serde(default)]
+    pub token: Option<String>,
     /// Allow an address of this machine or a private network.
     #[serde(default)]
     pub allow_private: bool,
@@ -188,6 +197,12 @@ pub struct Feed {
     /// The author of entries that do not name one, where it is not that of the step.
     #[serde(default)]
     pub author: Option<String>,
+    /// Keep entries that the feed no longer has: most show only their newest ones.
+    #[serde(default = "yes")]
+    pub keep: bool,
+    /// Headers of the request, such as `Authorization`; a value may be `secret:NAME`, and what signs in has to be.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// Allow an address of this machine or a private network.
     #[serde(default)]
     pub allow_private: bool,
@@ -205,6 +220,9 @@ pub struct Page {
     /// Ask the site's `robots.txt` first, and obey it.
     #[serde(default = "yes")]
     pub robots: bool,
+    /// Headers of the request, such as `Authorization`; a value may be `secret:NAME`, and what signs in has to be.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// Allow an address of this machine or a private network.
     #[serde(default)]
     pub allow_private: bool,

@@ -1,6 +1,6 @@
 //! Feeds: RSS, Atom and JSON Feed, an entry a document.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use feed_rs::{model::Entry, parser};
 use serde_json::{Map, Value};
@@ -9,15 +9,17 @@ use twinloom_sdk::OperatorError;
 use super::{
     Feed,
     document::{Document, id},
-    http::{host_of, is_address, without_credentials},
+    http::{Access, host_of, is_address, without_credentials},
     job::Job,
+    keep::Keep,
 };
 
 /// Reads a feed from an address or a file.
 pub async fn scrape(job: &mut Job<'_>, source: &Feed) -> Result<(), OperatorError> {
     let name = without_credentials(&source.url);
     let bytes = if is_address(&source.url) {
-        job.http.get(&source.url, source.allow_private).await?.bytes
+        let access = Access::new(job.context, &source.url, source.allow_private, &source.headers)?;
+        job.http.get(&source.url, &access).await?.bytes
     } else {
         match job.read(Path::new(&source.url)).await? {
             Some(bytes) => bytes,
@@ -45,18 +47,27 @@ pub async fn scrape(job: &mut Job<'_>, source: &Feed) -> Result<(), OperatorErro
         .clone()
         .or(site)
         .or_else(|| job.config.author.clone());
+    let mut shown = HashSet::new();
     for entry in feed.entries {
         job.context.check_cancelled()?;
         let Some(document) = document(entry, source, &name, fallback.as_deref()) else {
             job.counts.blank += 1;
             continue;
         };
+        shown.insert(document.id.clone());
         if job.fits(
             document.link.as_deref().unwrap_or(&document.id),
             document.text.len() as u64,
         )? {
             job.push(document).await?;
         }
+    }
+    if source.keep {
+        job.keep.push(Keep::Feed {
+            feed: name,
+            category: source.category,
+            shown,
+        });
     }
     Ok(())
 }

@@ -72,7 +72,10 @@ async fn one(
         (None, _) if named || !source.include.is_empty() => {
             FileKind::Document(source.category.unwrap_or(Category::Article), "text")
         }
-        (None, _) => return Ok(()),
+        (None, _) => {
+            job.unknown(relative);
+            return Ok(());
+        }
     };
     let Some(bytes) = job.read(path).await? else {
         return Ok(());

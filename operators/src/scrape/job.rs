@@ -1,6 +1,6 @@
 //! What reading a source has at hand, and what it counts.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use encoding_rs::Encoding;
 use serde_json::{Map, Value};
@@ -11,9 +11,15 @@ use super::{
     classify::FileKind,
     document::{Document, html_title, id, markdown_title},
     http::Http,
+    keep::Keep,
     sink::Sink,
 };
 use crate::text::decode::{decode, declared, is_binary};
+
+/// Extensions that are counted one by one.
+const MOST_KINDS: usize = 100;
+/// The name of all further ones.
+const OTHERS: &str = "others";
 
 /// A run of the operator.
 pub struct Job<'a> {
@@ -27,10 +33,12 @@ pub struct Job<'a> {
     pub http: Http,
     /// What was left out.
     pub counts: Counts,
+    /// What to take over from the last version once all sources were read.
+    pub keep: Vec<Keep>,
 }
 
 /// What was left out or changed, over all sources.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Counts {
     /// Binaries and files of other kinds that pose as text.
     pub binary: u64,
@@ -42,6 +50,8 @@ pub struct Counts {
     pub guessed: u64,
     /// Documents without text.
     pub blank: u64,
+    /// Files whose names say neither prose nor code, by extension.
+    pub unknown: BTreeMap<String, u64>,
 }
 
 /// A file, to become a document.
@@ -86,6 +96,14 @@ impl Job<'_> {
             format!("`{name}` has {bytes} bytes or more; a document may have {limit}"),
             "Exclude it, set `limits: {oversize: skip}`, or raise `limits.document_bytes`.",
         ))
+    }
+
+    /// Counts a file of a kind that is not read.
+    pub fn unknown(&mut self, path: &str) {
+        let extension = extension(path);
+        let known = self.counts.unknown.len() < MOST_KINDS || self.counts.unknown.contains_key(&extension);
+        let kind = if known { extension } else { OTHERS.to_owned() };
+        *self.counts.unknown.entry(kind).or_default() += 1;
     }
 
     /// Takes a file found in a walk: a binary is left out, and text is decoded.
@@ -176,6 +194,21 @@ impl Job<'_> {
             .await
             .map(Some)
             .map_err(|error| unreadable(path, &error))
+    }
+}
+
+/// A file's extension in small letters with its point; `no extension` where it has none, or none that is one.
+fn extension(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((before, after))
+            if !before.is_empty()
+                && (1..=12).contains(&after.len())
+                && after.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
+            format!(".{}", after.to_ascii_lowercase())
+        }
+        _ => "no extension".to_owned(),
     }
 }
 

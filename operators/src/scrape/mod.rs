@@ -9,6 +9,7 @@ mod git;
 pub(crate) mod http;
 mod job;
 mod jsonl;
+mod keep;
 mod page;
 mod run;
 mod sink;

@@ -10,7 +10,7 @@ use super::{
     Category, Page,
     document::{Document, html_title, id, markdown_title},
     folder::binary,
-    http::{host_of, is_address, without_credentials},
+    http::{Access, host_of, is_address, without_credentials},
     job::Job,
 };
 use crate::text::decode::{declared, is_binary};
@@ -23,7 +23,8 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         if source.robots {
             job.http.ask_robots(&source.url, source.allow_private).await?;
         }
-        let answer = job.http.get(&source.url, source.allow_private).await?;
+        let access = Access::new(job.context, &source.url, source.allow_private, &source.headers)?;
+        let answer = job.http.get(&source.url, &access).await?;
         if !job.fits(&name, answer.bytes.len() as u64)? {
             return Ok(());
         }

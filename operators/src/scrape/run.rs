@@ -8,9 +8,16 @@ use super::{
     Config, Source, feed, folder, git,
     http::Http,
     job::{Counts, Job},
-    jsonl, page,
+    jsonl, keep, page,
     sink::Sink,
 };
+
+/// Extensions of files that nobody expects words from.
+const WORDLESS: [&str; 34] = [
+    "png", "jpg", "jpeg", "gif", "webp", "avif", "bmp", "ico", "svg", "tif", "tiff", "woff", "woff2", "ttf", "otf",
+    "eot", "mp3", "mp4", "ogg", "wav", "webm", "mov", "zip", "gz", "xz", "zst", "tar", "so", "o", "a", "bin",
+    "safetensors", "parquet", "wasm",
+];
 
 /// The operator `scrape`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +30,7 @@ impl Operator for Scrape {
     fn info(&self) -> OperatorInfo {
         OperatorInfo {
             name: "scrape",
-            version: "1",
+            version: "2",
             summary: "Reads what a person has written from git repositories, folders, JSON lines, feeds and pages.",
             inputs: vec![],
             outputs: vec![records::dataset_out(
@@ -53,6 +60,7 @@ impl Operator for Scrape {
             sink,
             http,
             counts: Counts::default(),
+            keep: Vec::new(),
         };
         let mut figures = Vec::new();
         for source in &config.sources {
@@ -78,11 +86,16 @@ impl Operator for Scrape {
             ));
             figures.push(json!({"source": name, "documents": found, "merged": merged}));
         }
+        let kept = keep::carry_over(&mut job).await?;
+        tell_of_unknown(context, &job.counts);
         let (counts, documents, merged) = (job.counts, job.sink.documents(), job.sink.duplicates);
         let staged = job.sink.finish().await?;
         Ok(Done::new()
             .metric("documents", documents)
             .metric("merged", merged)
+            .metric("kept", kept)
+            .metric("skipped_unknown", counts.unknown.values().sum::<u64>())
+            .metric("unknown_kinds", json!(counts.unknown))
             .metric("skipped_binary", counts.binary)
             .metric("skipped_oversize", counts.oversize)
             .metric("skipped_blank", counts.blank)
@@ -92,6 +105,30 @@ impl Operator for Scrape {
             .dataset("documents", staged)
             .into())
     }
+}
+
+/// One line of all files whose kind is not read, but for pictures and the like, which hold no words.
+fn tell_of_unknown(context: &Context, counts: &Counts) {
+    let mut kinds: Vec<(&String, &u64)> = counts
+        .unknown
+        .iter()
+        .filter(|(kind, _)| !WORDLESS.contains(&kind.trim_start_matches('.')))
+        .collect();
+    if kinds.is_empty() {
+        return;
+    }
+    kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(**count), *kind));
+    let all: u64 = kinds.iter().map(|(_, count)| **count).sum();
+    let named: Vec<String> = kinds
+        .iter()
+        .take(8)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let more = if kinds.len() > named.len() { ", and others" } else { "" };
+    context.warn(format!(
+        "{all} files are left out, since their names say neither prose nor code ({}{more}): export documents as Markdown, HTML or text; name text of other kinds in `include`",
+        named.join(", ")
+    ));
 }
 
 /// A source as errors and the log name it, without credentials.

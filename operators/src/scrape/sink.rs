@@ -43,6 +43,11 @@ impl<'a> Sink<'a> {
         self.seen.len() as u64
     }
 
+    /// Whether there is a document of that id.
+    pub fn has(&self, id: &str) -> bool {
+        self.seen.contains_key(id)
+    }
+
     /// Takes a document. One of the same id and text is merged with it; one of the same id and another text is kept
     /// beside it.
     pub async fn push(&mut self, mut document: Document) -> Result<(), OperatorError> {

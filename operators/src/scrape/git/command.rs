@@ -116,6 +116,54 @@ pub fn spawn(command: &mut Command) -> Result<Child, OperatorError> {
     })
 }
 
+/// Waits for a program whose output has been read to its end; where it failed, the error holds its last complaint.
+///
+/// # Errors
+/// `scrape.git_unreadable`: what was read so far is not all there is.
+pub async fn ended(
+    mut child: Child,
+    complaints: tokio::task::JoinHandle<String>,
+    what: &str,
+    seconds: u64,
+) -> Result<(), OperatorError> {
+    let ended = timeout(Duration::from_secs(seconds), child.wait()).await;
+    let status = ended
+        .map_err(|_| too_slow(seconds))?
+        .map_err(|error| broken(&error))?;
+    if status.success() {
+        return Ok(());
+    }
+    let complaints = complaints.await.unwrap_or_default();
+    Err(damaged(what, last_line(&complaints)))
+}
+
+/// Collects a child's complaints beside whoever reads its output.
+pub fn complaints(child: &mut Child) -> tokio::task::JoinHandle<String> {
+    let stderr = child.stderr.take();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        drain(stderr, &mut kept).await;
+        String::from_utf8_lossy(&kept).trim().to_owned()
+    })
+}
+
+/// The error for a repository of which a part cannot be read.
+pub fn damaged(what: &str, why: &str) -> OperatorError {
+    OperatorError::data(
+        "scrape.git_unreadable",
+        format!("git could not read {what}: {why}"),
+        "Check the repository with `git fsck`; a fresh clone is whole again.",
+    )
+}
+
+/// The last line that says something: git's reason.
+pub fn last_line(text: &str) -> &str {
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("git gave no reason")
+}
+
 /// Keeps the start of git's complaints and reads past the rest, so that it never waits for us.
 async fn drain(stderr: Option<tokio::process::ChildStderr>, kept: &mut Vec<u8>) {
     let Some(mut stderr) = stderr else { return };

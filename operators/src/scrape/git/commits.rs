@@ -11,7 +11,7 @@ use tokio::{
 use twinloom_sdk::OperatorError;
 
 use super::{
-    command::{broken, git, spawn, too_slow},
+    command::{broken, complaints, ended, git, output, spawn, too_slow},
     place::Place,
 };
 use crate::scrape::{
@@ -19,6 +19,7 @@ use crate::scrape::{
     document::{Document, id},
     http::without_credentials,
     job::Job,
+    keep::Keep,
 };
 
 /// Hash, name, mail, seconds, message.
@@ -62,15 +63,20 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
     ]);
     command
         .arg(format!("--max-count={}", source.max_commits))
-        .args([commit, "--"])
-        .stderr(std::process::Stdio::null());
+        .args([commit, "--"]);
+    if !place.prefix.is_empty() {
+        // git runs in the folder that is read: the commits that changed something in it.
+        command.arg(".");
+    }
     let mut child = spawn(&mut command)?;
+    let said = complaints(&mut child);
     let Some(stdout) = child.stdout.take() else {
         return Err(OperatorError::bug("scrape.git_pipe", "git has no pipes"));
     };
     let mut stdout = BufReader::new(stdout);
     let limit = job.limits().document_bytes;
     let wait = Duration::from_secs(job.limits().git_seconds);
+    let (mut count, mut oldest) = (0, i64::MAX);
     loop {
         let mut fields = Vec::with_capacity(FIELDS);
         for _ in 0..FIELDS {
@@ -92,10 +98,16 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             fields.push(field);
         }
         let Ok([hash, name, mail, seconds, message]) = <[Vec<u8>; FIELDS]>::try_from(fields) else {
-            return Ok(());
+            break;
         };
         let [hash, name, mail, seconds] =
             [hash, name, mail, seconds].map(|field| String::from_utf8_lossy(&field).trim().to_owned());
+        let at = seconds
+            .parse::<i64>()
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(1000));
+        count += 1;
+        oldest = oldest.min(at.unwrap_or(i64::MAX));
         if source.skip_bots && is_bot(&name, &mail) {
             continue;
         }
@@ -120,15 +132,29 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             title: text.lines().next().map(str::to_owned),
             format: "text",
             text: text.to_owned(),
-            published_at: seconds
-                .parse::<i64>()
-                .ok()
-                .and_then(|seconds| seconds.checked_mul(1000)),
+            published_at: at,
             updated_at: None,
             metadata,
         })
         .await?;
     }
+    ended(child, said, "the history", wait.as_secs()).await?;
+    // All of a history that was read to its start is here; of a longer one older commits may have been read before.
+    if source.keep && (count >= source.max_commits || is_shallow(place, wait.as_secs()).await?) {
+        job.keep.push(Keep::Commits {
+            repository: without_credentials(&source.url),
+            before: oldest,
+        });
+    }
+    Ok(())
+}
+
+/// Whether the history ends where the clone does.
+async fn is_shallow(place: &Place, seconds: u64) -> Result<bool, OperatorError> {
+    let mut command = git(&place.folder);
+    command.args(["rev-parse", "--is-shallow-repository"]);
+    let printed = output(command, seconds, 1024).await?;
+    Ok(printed.stdout.starts_with(b"true"))
 }
 
 async fn skip_field(stdout: &mut BufReader<tokio::process::ChildStdout>) -> Result<(), OperatorError> {

@@ -3,6 +3,7 @@
 mod command;
 mod commits;
 mod place;
+mod remote;
 mod tree;
 
 use twinloom_sdk::OperatorError;
@@ -32,11 +33,16 @@ pub async fn scrape(job: &mut Job<'_>, source: &Git) -> Result<(), OperatorError
 }
 
 /// What a path is to be read as, if at all.
-fn wanted(source: &Git, paths: &Paths, path: &str) -> Option<FileKind> {
+fn wanted(job: &mut Job<'_>, source: &Git, paths: &Paths, path: &str) -> Option<FileKind> {
     let kind = match kind_of(path) {
         Some(FileKind::JsonLines) => return None,
         Some(kind) => kind,
-        None if source.include.is_empty() => return None,
+        None if source.include.is_empty() => {
+            if source.documents && paths.allows(path) {
+                job.unknown(path);
+            }
+            return None;
+        }
         None => FileKind::Document(Category::Article, "text"),
     };
     let read = match kind {

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use twinloom_sdk::OperatorError;
-use url::Url;
 
-use super::command::{Printed, git, output};
+use super::{
+    command::{Printed, git, last_line, output},
+    remote,
+};
 use crate::scrape::{
     Git,
-    http::{is_address, resolve, without_credentials},
+    http::{is_address, without_credentials},
     job::{Job, unreadable},
 };
 
 /// Output of small commands.
-const SMALL: u64 = 64 * 1024;
+pub const SMALL: u64 = 64 * 1024;
 
 /// A repository on disk.
 pub struct Place {
@@ -23,8 +25,10 @@ pub struct Place {
     pub commit: Option<String>,
     /// The root of the working tree, where files are read from disk.
     pub worktree: Option<PathBuf>,
+    /// The folder of the repository that is read, with `/` at its end; empty where it is all of it.
+    pub prefix: String,
     /// The address of its pages, where it is a remote one.
-    web: Option<String>,
+    pub web: Option<String>,
 }
 
 impl Place {
@@ -44,7 +48,7 @@ impl Place {
     }
 }
 
-/// Opens a local repository, or clones a remote one into the attempt's folder.
+/// Opens a local repository, or fetches a remote one into the attempt's folder.
 pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorError> {
     if source
         .revision
@@ -58,7 +62,7 @@ pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErro
         ));
     }
     if is_address(&source.url) {
-        return clone(job, source).await;
+        return remote::fetch(job, source).await;
     }
     if source.url.contains("://") || source.url.starts_with('-') || looks_like_ssh(&source.url) {
         return Err(OperatorError::config(
@@ -82,6 +86,12 @@ pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErro
         return Err(not_a_repository(source, &found));
     }
     let commit = commit(&folder, source, seconds).await?;
+    let mut command = git(&folder);
+    command.args(["rev-parse", "--show-prefix"]);
+    let prefix = output(command, seconds, SMALL).await?;
+    let prefix = String::from_utf8_lossy(&prefix.stdout)
+        .trim_end_matches(['\n', '\r'])
+        .to_owned();
     let worktree = if source.worktree && source.revision.is_none() {
         let mut command = git(&folder);
         command.args(["rev-parse", "--show-toplevel"]);
@@ -96,97 +106,12 @@ pub async fn open(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErro
         folder,
         commit,
         worktree,
+        prefix,
         web: None,
     })
 }
 
-async fn clone(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorError> {
-    let shown = without_credentials(&source.url);
-    let url = Url::parse(&source.url).map_err(|error| {
-        OperatorError::config(
-            "scrape.git_address",
-            format!("`{shown}` is no address: {error}"),
-            "Give `https://host/path`.",
-        )
-    })?;
-    let addresses = resolve(&url, source.allow_private).await?;
-    let folder = job
-        .context
-        .work_dir()
-        .join(format!("git-{}", crate::scrape::document::id(&[&source.url])));
-    tokio::fs::create_dir_all(job.context.work_dir())
-        .await
-        .map_err(|error| unreadable(job.context.work_dir(), &error))?;
-    if tokio::fs::try_exists(&folder).await.unwrap_or(false) {
-        tokio::fs::remove_dir_all(&folder)
-            .await
-            .map_err(|error| unreadable(&folder, &error))?;
-    }
-    let mut command = git(job.context.work_dir());
-    // Connect to the checked address, whatever a second look-up would say.
-    if let (Some(host), Some(address)) = (url.domain(), addresses.first()) {
-        let ip = if address.is_ipv6() {
-            format!("[{}]", address.ip())
-        } else {
-            address.ip().to_string()
-        };
-        command.args([
-            "-c",
-            &format!("http.curloptResolve={host}:{}:{ip}", address.port()),
-        ]);
-    }
-    command.args([
-        "clone",
-        "--quiet",
-        "--bare",
-        "--no-tags",
-        "--single-branch",
-        "--no-recurse-submodules",
-    ]);
-    command.arg(format!("--depth={}", source.max_commits.max(1)));
-    if let Some(revision) = &source.revision {
-        command.arg(format!("--branch={revision}"));
-    }
-    command.arg("--").arg(&source.url).arg(&folder);
-    let cloned = output(command, job.limits().git_seconds, SMALL).await?;
-    if !cloned.success {
-        let complaint = cloned.stderr.replace(&source.url, &shown);
-        let lost = complaint.contains("not found")
-            || complaint.contains("Authentication")
-            || complaint.contains("could not read Username");
-        let message = format!("`{shown}` could not be cloned: {}", last_line(&complaint));
-        return Err(if lost {
-            OperatorError::config(
-                "scrape.git_unreadable",
-                message,
-                "Check the address and the branch, and whether it is public.",
-            )
-        } else {
-            OperatorError::retry(
-                "scrape.git_clone",
-                message,
-                "It is tried again by the step's `retries`.",
-            )
-        });
-    }
-    let commit = commit(
-        &folder,
-        &Git {
-            revision: None,
-            ..source.clone()
-        },
-        job.limits().git_seconds,
-    )
-    .await?;
-    let web = shown.trim_end_matches('/').trim_end_matches(".git").to_owned();
-    Ok(Place {
-        folder,
-        commit,
-        worktree: None,
-        web: Some(web),
-    })
-}
-
+/// The commit to read; none where nothing is asked for and there is none.
 async fn commit(folder: &Path, source: &Git, seconds: u64) -> Result<Option<String>, OperatorError> {
     let revision = source.revision.as_deref().unwrap_or("HEAD");
     let mut command = git(folder);
@@ -221,13 +146,6 @@ fn not_a_repository(source: &Git, found: &Printed) -> OperatorError {
         ),
         "Give the path of a repository; for a plain folder use `kind: folder`.",
     )
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("git gave no reason")
 }
 
 fn looks_like_ssh(url: &str) -> bool {

@@ -9,7 +9,7 @@ use tokio::{
 use twinloom_sdk::OperatorError;
 
 use super::{
-    command::{broken, git, output, spawn, too_slow},
+    command::{broken, complaints, damaged, ended, git, last_line, output, spawn, too_slow},
     place::Place,
     take, wanted,
 };
@@ -40,24 +40,27 @@ pub async fn worktree(
             continue;
         }
         before = name;
-        let path = String::from_utf8_lossy(name).into_owned();
-        let Some(kind) = wanted(source, paths, &path) else {
+        let whole = String::from_utf8_lossy(name).into_owned();
+        let Some(path) = whole.strip_prefix(&place.prefix) else {
+            continue;
+        };
+        let Some(kind) = wanted(job, source, paths, path) else {
             continue;
         };
         job.context.check_cancelled()?;
-        let file = root.join(&path);
+        let file = root.join(&whole);
         // Links may lead out of the repository; deleted files are listed until that is committed.
         let Ok(meta) = tokio::fs::symlink_metadata(&file).await else {
             continue;
         };
-        if !meta.is_file() || links_out(root, &path).await {
+        if !meta.is_file() || links_out(root, &whole).await {
             continue;
         }
-        if job.fits(&path, meta.len())? {
+        if job.fits(path, meta.len())? {
             let bytes = tokio::fs::read(&file)
                 .await
                 .map_err(|error| unreadable(&file, &error))?;
-            take(job, source, place, &path, kind, bytes).await?;
+            take(job, source, place, path, kind, bytes).await?;
         }
     }
     Ok(())
@@ -114,7 +117,8 @@ pub async fn committed(
         if !mode.starts_with("100") {
             continue;
         }
-        if let Some(kind) = wanted(source, paths, path)
+        if let Some(path) = path.strip_prefix(&place.prefix)
+            && let Some(kind) = wanted(job, source, paths, path)
             && job.fits(path, size)?
         {
             blobs.push(Blob {
@@ -136,11 +140,9 @@ async fn read_blobs(
     blobs: Vec<Blob>,
 ) -> Result<(), OperatorError> {
     let mut command = git(&place.folder);
-    command
-        .args(["cat-file", "--batch"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null());
+    command.args(["cat-file", "--batch"]).stdin(Stdio::piped());
     let mut child = spawn(&mut command)?;
+    let said = complaints(&mut child);
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(OperatorError::bug("scrape.git_pipe", "git has no pipes"));
     };
@@ -159,23 +161,30 @@ async fn read_blobs(
                 .and_then(|size| size.trim_end().parse().ok())
                 .unwrap_or(u64::MAX);
             if size != blob.size {
-                return Err(std::io::Error::other(format!(
-                    "{} is missing or damaged",
-                    blob.path
-                )));
+                return Ok(None);
             }
             let mut bytes = vec![0; usize::try_from(size).map_err(std::io::Error::other)? + 1];
             stdout.read_exact(&mut bytes).await?;
             bytes.pop();
-            Ok(bytes)
+            Ok::<_, std::io::Error>(Some(bytes))
         };
-        let bytes = timeout(Duration::from_secs(seconds), read)
+        let read = timeout(Duration::from_secs(seconds), read)
             .await
-            .map_err(|_| too_slow(seconds))?
-            .map_err(|error| broken(&error))?;
+            .map_err(|_| too_slow(seconds))?;
+        let bytes = match read {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(damaged(&blob.path, "the object is missing or damaged")),
+            // git died on it: what it said last is why.
+            Err(error) => {
+                drop(stdin);
+                ended(child, said, &blob.path, seconds).await?;
+                return Err(broken(&error));
+            }
+        };
         take(job, source, place, &blob.path, blob.kind, bytes).await?;
     }
-    Ok(())
+    drop(stdin);
+    ended(child, said, "the files", seconds).await
 }
 
 async fn run(job: &Job<'_>, command: tokio::process::Command) -> Result<Vec<u8>, OperatorError> {
@@ -183,12 +192,5 @@ async fn run(job: &Job<'_>, command: tokio::process::Command) -> Result<Vec<u8>,
     if printed.success {
         return Ok(printed.stdout);
     }
-    Err(OperatorError::data(
-        "scrape.git_unreadable",
-        format!(
-            "git could not list the files: {}",
-            printed.stderr.lines().last().unwrap_or_default()
-        ),
-        "Check the repository with `git fsck`.",
-    ))
+    Err(damaged("the list of files", last_line(&printed.stderr)))
 }

@@ -1,5 +1,6 @@
 //! GET requests that cannot be led astray: addresses are checked at every redirect and pinned, sizes and times bounded.
 
+mod access;
 mod address;
 mod robots;
 
@@ -10,6 +11,7 @@ use reqwest::{Client, Response, StatusCode, header, redirect::Policy};
 use twinloom_sdk::OperatorError;
 use url::{Host, Url};
 
+pub use access::{Access, secret};
 #[cfg(test)]
 pub use address::is_public;
 pub use address::resolve;
@@ -57,8 +59,8 @@ impl Http {
     ///
     /// # Errors
     /// `scrape.http_*`: `Retry` where it may pass (time, connection, 429, 5xx), `Config` otherwise.
-    pub async fn get(&self, address: &str, allow_private: bool) -> Result<Answer, OperatorError> {
-        let (response, url) = self.follow(address, allow_private).await?;
+    pub async fn get(&self, address: &str, access: &Access) -> Result<Answer, OperatorError> {
+        let (response, url) = self.follow(address, access).await?;
         let status = response.status();
         if status.is_success() {
             return self.body(response, &url).await;
@@ -76,7 +78,8 @@ impl Http {
             .join("/robots.txt")
             .map_err(|error| bad_address(address, &error))?;
         if !self.robots.contains_key(place.as_str()) {
-            let (response, at) = self.follow(place.as_str(), allow_private).await?;
+            let access = Access::open(allow_private);
+            let (response, at) = self.follow(place.as_str(), &access).await?;
             let rules = match response.status() {
                 status if status.is_success() => Rules::parse(&self.body(response, &at).await?.bytes),
                 // A site without rules allows all; one that cannot answer now has to be asked again.
@@ -99,10 +102,11 @@ impl Http {
         ))
     }
 
-    async fn follow(&self, address: &str, allow_private: bool) -> Result<(Response, Url), OperatorError> {
+    async fn follow(&self, address: &str, access: &Access) -> Result<(Response, Url), OperatorError> {
         let mut url = parse(address)?;
+        let home = url.origin();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.once(&url, allow_private).await?;
+            let response = self.once(&url, access, url.origin() == home).await?;
             let target = response
                 .headers()
                 .get(header::LOCATION)
@@ -121,13 +125,17 @@ impl Http {
         ))
     }
 
-    async fn once(&self, url: &Url, allow_private: bool) -> Result<Response, OperatorError> {
-        let addresses = resolve(url, allow_private).await?;
+    /// One request; the source's headers are for the host that it names, and for no other.
+    async fn once(&self, url: &Url, access: &Access, at_home: bool) -> Result<Response, OperatorError> {
+        let addresses = resolve(url, access.allow_private).await?;
         let client = self.client(url, &addresses)?;
-        let request = client.get(url.clone()).header(
+        let mut request = client.get(url.clone()).header(
             header::ACCEPT,
             "text/html,application/xhtml+xml,application/xml;q=0.9,text/*;q=0.8,*/*;q=0.1",
         );
+        if at_home {
+            request = request.headers(access.headers.clone());
+        }
         request.send().await.map_err(|error| transport_error(url, &error))
     }
 
@@ -248,7 +256,7 @@ fn status_error(status: StatusCode, url: &Url) -> OperatorError {
     OperatorError::config(
         "scrape.http_status",
         message,
-        "Check the address, and whether it needs a sign-in.",
+        "Check the address, and whether it needs a sign-in (`headers`).",
     )
 }
 

@@ -323,3 +323,75 @@ async fn a_feed_file_is_read_entry_by_entry() {
     assert_eq!(rows.by("title", "author")["Dyes"], "Ada Vale");
     assert!(rows.by("title", "text")["Threads"].contains("<pre>a\n  b</pre>"));
 }
+
+/// A feed of these entries, by number.
+fn feed(entries: &[(u32, &str)]) -> String {
+    let entry = |(number, text): &(u32, &str)| {
+        format!(
+            "<entry><title>Entry {number}</title><id>urn:e{number}</id><link href=\"https://looms.example/{number}\"/>\
+             <updated>2024-06-0{number}T08:00:00Z</updated><content type=\"text\">{text}</content></entry>"
+        )
+    };
+    let entries: String = entries.iter().map(entry).collect();
+    format!(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Notes</title><id>urn:notes</id>\
+         <updated>2024-06-01T08:00:00Z</updated>{entries}</feed>"
+    )
+}
+
+#[tokio::test]
+async fn what_rolls_off_a_feed_stays_in_the_dataset() {
+    let home = Home::new().await;
+    let path = home.path().join("feed.xml");
+    write(home.path(), "other.md", "# Other\n\nNot of the feed.");
+    let source = json!({"kind": "feed", "url": path});
+    let folder = json!({"kind": "folder", "path": home.path().join("other.md")});
+    let both = json!({"sources": [source.clone(), folder]});
+    write(home.path(), "feed.xml", feed(&[(1, "one"), (2, "two")]));
+    let (first, _) = scrape(&home, both.clone()).await;
+    assert_eq!(first.metrics["kept"], 0);
+
+    // Entry 1 rolls off, entry 2 is edited, entry 3 is new.
+    write(home.path(), "feed.xml", feed(&[(2, "two, edited"), (3, "three")]));
+    let (second, rows) = scrape(&home, both).await;
+    let texts = rows.by("title", "text");
+    assert_eq!(
+        (second.metrics["kept"].as_u64(), rows.count(), texts["Entry 1"].as_str()),
+        (Some(1), 4, "one")
+    );
+    assert_eq!(texts["Entry 2"], "two, edited", "an edit replaces, it does not add");
+
+    // What is kept is kept again, and what another source gave goes with its source.
+    write(home.path(), "feed.xml", feed(&[(4, "four")]));
+    let (third, rows) = scrape(&home, json!({"sources": [source.clone()]})).await;
+    let titles: Vec<_> = rows.by("title", "id").into_keys().collect();
+    assert_eq!(titles, ["Entry 1", "Entry 2", "Entry 3", "Entry 4"]);
+    assert_eq!(third.metrics["kept"], 3);
+
+    let mut forgetful = source;
+    forgetful["keep"] = json!(false);
+    let (_, rows) = scrape(&home, json!({"sources": [forgetful]})).await;
+    assert_eq!(rows.by("title", "id").into_keys().collect::<Vec<_>>(), ["Entry 4"]);
+}
+
+#[tokio::test]
+async fn files_of_unknown_kinds_are_counted_and_told_of_once() {
+    let home = Home::new().await;
+    let root = home.path().join("writing");
+    for path in ["a.md", "letters/b.docx", "letters/c.DOCX", "d.pdf", "e.png", "NOTES"] {
+        write(&root, path, path);
+    }
+    let source = json!({"kind": "folder", "path": root});
+    let (ended, rows) = scrape(&home, json!({"sources": [source]})).await;
+    assert_eq!((rows.count(), ended.metrics["skipped_unknown"].as_u64()), (1, Some(5)));
+    assert_eq!(ended.metrics["unknown_kinds"][".docx"], 2);
+    let log = home.log();
+    assert!(
+        log.contains("4 files are left out") && log.contains("2 .docx, 1 .pdf, 1 no extension"),
+        "{log}"
+    );
+    assert!(!log.contains(".png"), "a picture holds no words: {log}");
+    let all = json!({"kind": "folder", "path": home.path().join("writing"), "include": ["**/*"], "exclude": ["**/*.png"]});
+    let (ended, rows) = scrape(&home, json!({"sources": [all]})).await;
+    assert_eq!((rows.count(), ended.metrics["skipped_unknown"].as_u64()), (5, Some(0)));
+}

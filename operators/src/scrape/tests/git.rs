@@ -1,5 +1,7 @@
 use std::{fs, path::Path, process::Command};
 
+use twinloom_sdk::{Assignment, Secrets};
+
 use super::*;
 
 fn git(root: &Path, arguments: &[&str]) {
@@ -243,12 +245,7 @@ async fn bad_repositories_are_named() {
 async fn a_remote_repository_is_cloned_and_linked() {
     let home = Home::new().await;
     let root = repository(&home);
-    let server = wiremock::MockServer::start().await;
-    let served = root.join(".git");
-    wiremock::Mock::given(wiremock::matchers::any())
-        .respond_with(move |request: &wiremock::Request| http_backend(&served, request))
-        .mount(&server)
-        .await;
+    let server = serve(&root, None).await;
     let error = fails_on(
         &home,
         json!({"kind": "git", "url": format!("{}/none", server.uri()), "allow_private": true}),
@@ -277,6 +274,211 @@ async fn a_remote_repository_is_cloned_and_linked() {
         !format!("{:?} {}", rows.0, home.log()).contains("hush"),
         "credentials stay out of rows and log"
     );
+}
+
+/// A server of the repository, which answers only requests with this header where one is given.
+async fn serve(root: &Path, header: Option<&'static str>) -> wiremock::MockServer {
+    let server = wiremock::MockServer::start().await;
+    let served = root.join(".git");
+    wiremock::Mock::given(wiremock::matchers::any())
+        .respond_with(move |request: &wiremock::Request| {
+            let sent = request.headers.get("authorization").map(|value| value.to_str().unwrap());
+            match header {
+                Some(_) if sent.is_none() => {
+                    wiremock::ResponseTemplate::new(401).insert_header("www-authenticate", "Basic")
+                }
+                Some(header) if sent != Some(header) => wiremock::ResponseTemplate::new(403),
+                _ => http_backend(&served, request),
+            }
+        })
+        .mount(&server)
+        .await;
+    server
+}
+
+fn head(root: &Path, revision: &str) -> String {
+    let printed = Command::new("git")
+        .args(["rev-parse", revision])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    String::from_utf8(printed.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_commit_of_a_remote_repository_can_be_named() {
+    let home = Home::new().await;
+    let root = repository(&home);
+    let first = head(&root, "HEAD~1");
+    fs::write(root.join("README.md"), "# Loom\n\nLater words.\n").unwrap();
+    commit(&root, "Write later words");
+    git(&root, &["tag", "v2"]);
+    git(&root, &["checkout", "-q", "-b", "draft", "HEAD~1"]);
+    let server = serve(&root, None).await;
+    let source = |revision: &str| json!({"kind": "git", "url": format!("{}/loom.git", server.uri()), "allow_private": true, "revision": revision});
+    for (revision, words) in [
+        (first.as_str(), "Words."),
+        ("main", "Later words."),
+        ("v2", "Later words."),
+        ("draft", "Words."),
+    ] {
+        let (_, rows) = scrape(&home, json!({"sources": [source(revision)]})).await;
+        assert_eq!(
+            rows.by("title", "text")["Loom"],
+            format!("# Loom\n\n{words}\n"),
+            "{revision}"
+        );
+    }
+    for revision in ["nope", &first[..10], &"0".repeat(40)] {
+        let error = fails_on(&home, source(revision)).await;
+        assert_error(&error, ErrorKind::Config, "scrape.git_revision", revision);
+        assert_eq!(error.hint.contains("all 40 digits"), revision.len() == 10, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_repository_is_read_with_a_token_that_is_never_told() {
+    let home = Home::new().await;
+    let root = repository(&home);
+    // `ada:warp-and-weft`, in base64.
+    let server = serve(&root, Some("Basic YWRhOndhcnAtYW5kLXdlZnQ=")).await;
+    let host = server.uri().replace("http://", "");
+    let source = |token: Option<&str>| {
+        let mut source = json!({"kind": "git", "url": format!("http://ada@{host}/loom.git"), "allow_private": true});
+        if let Some(token) = token {
+            source["token"] = json!(token);
+        }
+        home.task("scrape", json!({"sources": [source]})).output("documents")
+    };
+    let with = |task, value: &str| Assignment {
+        task,
+        secrets: Secrets::new([("LOOM".to_owned(), value.to_owned())].into()),
+    };
+    let error = home.run(source(None)).await.unwrap_err();
+    assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
+    assert!(error.hint.contains("token"), "{error:?}");
+    let error = home.run(with(source(Some("secret:LOOM")), "wrong-token")).await.unwrap_err();
+    assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
+    let error = home.run(source(Some("warp-and-weft"))).await.unwrap_err();
+    assert_error(&error, ErrorKind::Config, "scrape.secret", "token");
+    assert!(!format!("{error:?}").contains("warp"), "{error:?}");
+
+    let ended = home.done(with(source(Some("secret:LOOM")), "warp-and-weft")).await;
+    let rows = Rows(home.rows(&ended.datasets["documents"]).await);
+    assert!(rows.column("title").contains(&Some("Loom".to_owned())));
+    let told = format!("{:?} {} {}", rows.0, home.log(), ended.metrics);
+    assert!(!told.contains("warp-and-weft") && !told.contains("YWRh"), "{told}");
+
+    let clear = json!({"kind": "git", "url": "http://looms.example/loom.git", "token": "secret:LOOM"});
+    let error = fails_on(&home, clear).await;
+    assert_error(&error, ErrorKind::Config, "scrape.secret", "not https");
+}
+
+#[tokio::test]
+async fn a_remote_that_will_not_answer_tomorrow_either_is_not_asked_again() {
+    let home = Home::new().await;
+    for (answer, kind) in [
+        (wiremock::ResponseTemplate::new(403), ErrorKind::Config),
+        (wiremock::ResponseTemplate::new(410), ErrorKind::Config),
+        (
+            wiremock::ResponseTemplate::new(301).insert_header("location", "/elsewhere"),
+            ErrorKind::Config,
+        ),
+        (
+            wiremock::ResponseTemplate::new(200).set_body_string("a page"),
+            ErrorKind::Config,
+        ),
+        (wiremock::ResponseTemplate::new(429), ErrorKind::Retry),
+        (wiremock::ResponseTemplate::new(503), ErrorKind::Retry),
+    ] {
+        let server = wiremock::MockServer::start().await;
+        wiremock::Mock::given(wiremock::matchers::any())
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        let source =
+            json!({"kind": "git", "url": format!("{}/loom.git", server.uri()), "allow_private": true});
+        let error = fails_on(&home, source).await;
+        assert_eq!(error.kind, kind, "{error:?}");
+        assert!(error.message.contains("/loom.git"), "{error:?}");
+    }
+}
+
+/// Removes a loose object.
+fn lose(root: &Path, object: &str) {
+    fs::remove_file(root.join(".git/objects").join(&object[..2]).join(&object[2..])).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_history_is_an_error_and_no_shorter_one() {
+    let home = Home::new().await;
+    let root = repository(&home);
+    let source = json!({"kind": "git", "url": root, "skip_bots": false});
+    scrape(&home, json!({"sources": [source.clone()]})).await;
+    lose(&root, &head(&root, "HEAD~1"));
+    let error = fails_on(&home, source).await;
+    assert_error(&error, ErrorKind::Data, "scrape.git_unreadable", "the history");
+    assert!(error.hint.contains("git fsck"), "{error:?}");
+
+    let whole = Home::new().await;
+    let root = repository(&whole);
+    lose(&root, &head(&root, "HEAD:README.md"));
+    let source = json!({"kind": "git", "url": root, "worktree": false, "commits": false});
+    let error = fails_on(&whole, source).await;
+    assert_error(&error, ErrorKind::Data, "scrape.git_unreadable", "README.md");
+    assert!(error.hint.contains("git fsck"), "{error:?}");
+}
+
+#[tokio::test]
+async fn of_a_folder_in_a_repository_that_folder_alone_is_read() {
+    let home = Home::new().await;
+    let root = repository(&home);
+    for (path, text) in [("notes/a.md", "# A\n\nOne."), ("notes/deep/b.md", "# B\n\nTwo.")] {
+        fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        fs::write(root.join(path), text).unwrap();
+    }
+    commit(&root, "Write notes");
+    for worktree in [true, false] {
+        let source = json!({"kind": "git", "url": root.join("notes"), "worktree": worktree});
+        let (_, rows) = scrape(&home, json!({"sources": [source]})).await;
+        let links: Vec<_> = rows.by("title", "link").into_iter().collect();
+        let expected = [("A", "a.md"), ("B", "deep/b.md")];
+        assert_eq!(
+            links[..2],
+            expected.map(|(title, link)| (title.to_owned(), link.to_owned()))
+        );
+        assert_eq!(links.len(), 3, "and the commit that changed it: {links:?}");
+        assert_eq!(links[2].0, "Write notes");
+        let source = json!({"kind": "git", "url": root.join("notes"), "worktree": worktree, "include": ["deep/"], "commits": false});
+        let (_, rows) = scrape(&home, json!({"sources": [source]})).await;
+        assert_eq!(rows.column("title"), [Some("B".to_owned())]);
+    }
+}
+
+#[tokio::test]
+async fn commits_further_back_than_is_read_stay() {
+    let home = Home::new().await;
+    let root = home.path().join("repo");
+    fs::create_dir_all(&root).unwrap();
+    git(&root, &["init", "-q"]);
+    let write = |day: u32| {
+        let date = format!("--date=2024-05-0{day}T00:00:00Z");
+        let message = format!("Day {day}");
+        git(&root, &["commit", "-q", "--allow-empty", &date, "-m", &message]);
+    };
+    let titles = async |max: u32, keep: bool| {
+        let source = json!({"kind": "git", "url": root, "max_commits": max, "keep": keep});
+        let (_, rows) = scrape(&home, json!({"sources": [source]})).await;
+        rows.by("title", "id").into_keys().collect::<Vec<_>>()
+    };
+    (1..=2).for_each(write);
+    assert_eq!(titles(2, true).await, ["Day 1", "Day 2"]);
+    (3..=4).for_each(write);
+    assert_eq!(titles(2, true).await, ["Day 1", "Day 2", "Day 3", "Day 4"]);
+    // A commit that is rewritten is not one that is further back.
+    git(&root, &["commit", "-q", "--amend", "--allow-empty", "-m", "Day 4, better"]);
+    assert_eq!(titles(2, true).await, ["Day 1", "Day 2", "Day 3", "Day 4, better"]);
+    assert_eq!(titles(2, false).await, ["Day 3", "Day 4, better"]);
 }
 
 /// Answers as a git server does, by the program that comes with git.

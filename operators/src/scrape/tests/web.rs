@@ -3,6 +3,8 @@ use wiremock::{
     matchers::{header_regex, method, path},
 };
 
+use twinloom_sdk::{Assignment, Secrets};
+
 use super::*;
 
 const PAGE: &str = "<!doctype html><html><head><title>Warp</title><meta property=\"article:published_time\" content=\"2024-05-09T00:00:00Z\"></head><body><article><h1>Warp</h1><p>Words about warp.</p><pre>a\n  b</pre></article></body></html>";
@@ -233,6 +235,72 @@ async fn a_feed_is_read_from_its_address() {
         ErrorKind::Data,
         "scrape.not_a_feed",
         "/page",
+    );
+}
+
+#[tokio::test]
+async fn headers_sign_in_at_the_host_that_is_named_and_at_no_other() {
+    let (home, server, other) = (
+        Home::new().await,
+        MockServer::start().await,
+        MockServer::start().await,
+    );
+    for (at, answer) in [
+        ("/private", html(PAGE)),
+        (
+            "/feed",
+            ResponseTemplate::new(200)
+                .set_body_raw(include_str!("../fixtures/feed.xml"), "application/atom+xml"),
+        ),
+        (
+            "/moved",
+            ResponseTemplate::new(302).insert_header("location", format!("{}/open", other.uri())),
+        ),
+    ] {
+        Mock::given(path(at))
+            .and(header_regex("authorization", "^Bearer warp-and-weft$"))
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+    }
+    serve(&other, "/open", html(PAGE)).await;
+    let task = |kind: &str, at: &str, headers: Value| {
+        let mut source = page(&server, at);
+        source["kind"] = json!(kind);
+        source["headers"] = headers;
+        Assignment {
+            task: home.task("scrape", json!({"sources": [source]})).output("documents"),
+            secrets: Secrets::new([("LOOM".to_owned(), "Bearer warp-and-weft".to_owned())].into()),
+        }
+    };
+    let signed = || json!({"Authorization": "secret:LOOM", "Accept-Language": "en"});
+    for (kind, at) in [("page", "/private"), ("feed", "/feed"), ("page", "/moved")] {
+        let ended = home.done(task(kind, at, signed())).await;
+        let rows = home.rows(&ended.datasets["documents"]).await;
+        let told = format!("{rows:?} {} {}", home.log(), ended.metrics);
+        assert!(!told.contains("warp-and-weft"), "{told}");
+    }
+    let elsewhere = other.received_requests().await.unwrap();
+    assert_eq!(elsewhere.len(), 1);
+    assert!(
+        elsewhere[0].headers.get("authorization").is_none() && elsewhere[0].headers.get("accept-language").is_none()
+    );
+    for (headers, code, names) in [
+        (json!({"Authorization": "Bearer warp-and-weft"}), "scrape.secret", "Authorization"),
+        (json!({"X-Api-Key": "warp-and-weft"}), "scrape.secret", "X-Api-Key"),
+        (json!({"a header": "x"}), "scrape.header", "a header"),
+        (json!({"X-Words": "a\nb"}), "scrape.header", "X-Words"),
+        (json!({"Authorization": "secret:NOT_SET_ANYWHERE"}), "secret.missing", "NOT_SET_ANYWHERE"),
+    ] {
+        let error = home.run(task("page", "/private", headers)).await.unwrap_err();
+        assert_error(&error, ErrorKind::Config, code, names);
+        assert!(!format!("{error:?}").contains("warp-and-weft"), "{error:?}");
+    }
+    assert_error(
+        &fails_on(&home, page(&server, "/private")).await,
+        ErrorKind::Config,
+        "scrape.http_status",
+        "/private",
     );
 }
 
