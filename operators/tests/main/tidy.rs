@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use regex::Regex;
 use serde_json::Value;
 use twinloom_sdk::DynOperator;
 
@@ -72,6 +73,95 @@ fn checked_in_schemas_are_current() {
         "not current, run the tests once with UPDATE_SCHEMA=1:\n{}",
         wrong.join("\n")
     );
+}
+
+/// What a person may be told is found in the README, and nothing stands there that no code says any more.
+#[test]
+fn every_readme_lists_the_error_codes() {
+    let sources = sources(&[root().join("src"), root().join("torch/src")]);
+    let mut wrong = Vec::new();
+    for operator in twinloom_operators::registry().iter() {
+        let name = operator.info().name;
+        let readme = fs::read_to_string(root().join("src").join(name).join("README.md")).unwrap_or_default();
+        let raised = Regex::new(&format!(r#"(?:config|data|retry|=> )\(\s*"({name}\.[a-z_]+)""#)).unwrap();
+        let raised: BTreeSet<&str> = sources
+            .iter()
+            .flat_map(|text| raised.captures_iter(text))
+            .filter_map(|found| Some(found.get(1)?.as_str()))
+            .collect();
+        for code in &raised {
+            if !readme.contains(&format!("`{code}`")) {
+                wrong.push(format!("{name}: README.md does not list the error `{code}`"));
+            }
+        }
+        let listed = Regex::new(&format!(r"`({name}\.[a-z_]+)`")).unwrap();
+        for (_, [code]) in listed.captures_iter(&readme).map(|found| found.extract()) {
+            let literal = format!("\"{code}\"");
+            if !sources.iter().any(|text| text.contains(&literal)) {
+                wrong.push(format!("{name}: README.md lists `{code}`, which no code says"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A hint that names a target which there is not helps nobody.
+#[test]
+fn every_make_target_that_is_named_exists() {
+    let project = root().join("..");
+    let makefile = fs::read_to_string(project.join("Makefile")).unwrap();
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase()))
+        .collect();
+    assert!(targets.contains("demo") && targets.contains("build"), "{targets:?}");
+    // Words of prose follow `make` as well; after a backtick it is a command.
+    let named = Regex::new("`make ([a-z]+)").unwrap();
+    let mut wrong = Vec::new();
+    for folder in ["engine", "operators", "infra", "dags", "pipelines"] {
+        for path in files(&project.join(folder)) {
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            for (_, [target]) in named.captures_iter(&text).map(|found| found.extract()) {
+                if !targets.contains(target) {
+                    wrong.push(format!("{}: `make {target}`", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no targets of the Makefile:\n{}", wrong.join("\n"));
+}
+
+/// Files that are kept in version control by their kind, what is built left out.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() && !["node_modules", "dist", "target"].contains(&name.as_str()) && !name.starts_with('.') {
+            found.extend(files(&path));
+        } else if kind.is_file()
+            && [".rs", ".md", ".sh", ".py", ".yaml", ".ts", ".tsx"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of operators, tests left out.
+fn sources(folders: &[PathBuf]) -> Vec<String> {
+    let code = folders.iter().flat_map(|folder| files(folder));
+    let code = code.filter(|path| {
+        let path = path.to_string_lossy();
+        path.ends_with(".rs") && !path.contains("/tests")
+    });
+    code.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 fn check_files(folder: &Path, name: &str, missing: &mut Vec<String>) {

@@ -105,7 +105,7 @@ impl ProcessExecutor {
             (Program::Torch, None) => Err(OperatorError::config(
                 "executor.no_torch",
                 "this operator needs the program `twinloom-torch`, which was not found",
-                "Build it with `make torch`, or put it beside `twinloom`.",
+                "Build it with `make build`, or put it beside `twinloom`.",
             )),
         }
     }
