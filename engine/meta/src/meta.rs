@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, Before, CacheRow, Change, DagStateRow,
-    DatasetIndexRow, DecisionRow, EventRow, Index, MetaError, MetricPoint, MetricSeries, ModelIndexRow,
+    DatasetIndexRow, DecisionRow, EventRow, Index, IndexKey, MetaError, MetricPoint, MetricSeries, ModelIndexRow,
     RunFilter, RunHead, RunRow, TaskRow, TriggerDecisionRow, TriggerRow,
     connect::{Address, Pools},
     read::{artifacts, events, runs, tasks, triggers},
@@ -388,13 +388,13 @@ impl Meta {
         artifacts::aliases(&self.pools.reader, name).await
     }
 
-    /// Puts a new index in place of the old one, in one transaction.
+    /// Writes these rows of the index over what there is and removes those, in one transaction; all others stay.
     ///
     /// # Errors
     /// `meta.not_writable`.
-    pub async fn replace_index(&self, index: Index) -> Result<(), MetaError> {
+    pub async fn update_index(&self, found: Index, gone: &[IndexKey]) -> Result<(), MetaError> {
         let transaction = self.pools.begin().await?;
-        index::replace(&transaction, index).await?;
+        index::update(&transaction, found, gone).await?;
         Ok(transaction.commit().await?)
     }
 

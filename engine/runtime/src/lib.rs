@@ -14,6 +14,7 @@ mod error;
 pub mod executor;
 pub mod experiments;
 pub mod failpoint;
+pub mod index;
 mod keys;
 mod logs;
 mod owner;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twinloom_meta::{
-    AliasIndexRow, ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent,
+    ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent,
     event,
 };
 use twinloom_sdk::{AliasMove, Done, OperatorError, OutputTarget, Staged};
@@ -16,7 +16,7 @@ use twinloom_store::{
 
 use crate::{
     dispatcher::{RunKey, Shared, TaskRef},
-    failpoint, keys,
+    failpoint, index, keys,
 };
 
 /// How often a commit is tried while the store says that it may pass.
@@ -164,16 +164,9 @@ impl Context<'_> {
             .changes
             .and_then(|changes| serde_json::to_value(changes).ok());
         published.changes.push(Change::from(DatasetIndexRow {
-            name: data.name.to_string(),
-            version: manifest.version,
-            hash: data.content_hash.clone(),
-            parent: manifest.parent,
-            rows: data.rows,
-            bytes: data.bytes,
-            changes: changes.clone(),
             run: Some(self.run.to_string()),
             task: Some(self.task.to_owned()),
-            created_at: manifest.created_at,
+            ..index::dataset_row(manifest)
         }));
         let payload = json!({
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "rows": data.rows,
@@ -198,14 +191,9 @@ impl Context<'_> {
         }
         let metrics = serde_json::to_value(&data.metrics).unwrap_or_default();
         published.changes.push(Change::from(ModelIndexRow {
-            name: data.name.to_string(),
-            version: manifest.version,
-            hash: data.content_hash.clone(),
-            base: data.base.as_ref().map(ToString::to_string),
-            metrics: metrics.clone(),
             run: Some(self.run.to_string()),
             task: Some(self.task.to_owned()),
-            created_at: manifest.created_at,
+            ..index::model_row(manifest)
         }));
         let payload = json!({
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "metrics": metrics,
@@ -267,16 +255,8 @@ impl Context<'_> {
             "run": **self.run, "task": self.task,
         });
         let subject = format!("{model}@{alias}");
-        published.changes.push(Change::from(AliasIndexRow {
-            kind: ArtifactKind::Model,
-            name: model.to_string(),
-            alias,
-            version: label.version,
-            previous: label.previous,
-            by: label.by.clone(),
-            reason: label.reason,
-            moved_at: label.moved_at,
-        }));
+        let row = index::label_row(ArtifactKind::Model, model.as_str(), &alias, label.clone());
+        published.changes.push(Change::from(row));
         let (at, action) = (self.shared.now(), "alias.move".to_owned());
         published.changes.push(Change::from(AuditRow {
             at,

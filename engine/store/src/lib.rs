@@ -17,7 +17,7 @@ pub mod vectors;
 mod write;
 
 pub use care::{
-    GcOptions, GcReport, Lineage, LineageEdge, LineageNode, Problem, ProblemKind, VerifyProgress,
+    GcOptions, GcReport, Lineage, LineageEdge, LineageNode, Problem, ProblemKind, VerifyProgress, VersionKey,
     VerifyReport,
 };
 pub use error::{Cause, StoreError};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::json;
-use twinloom_meta::{AliasIndexRow, ArtifactKind, DatasetIndexRow, Index, ModelIndexRow};
-use twinloom_store::{DatasetManifest, FeatureStore, GcOptions, Label, ModelManifest};
+use twinloom_runtime::index;
+use twinloom_store::{FeatureStore, GcOptions};
 
 use crate::{app::App, args::StoreCommand, error::CliError, output};
 
@@ -29,7 +28,7 @@ pub async fn run(app: &App, command: &StoreCommand) -> Result<(), CliError> {
                 keep_versions: *keep_versions,
                 ..GcOptions::new(Timestamp::now())
             };
-            let report = store.gc(options).await?;
+            let report = index::collect(&app.meta().await?, &store, options).await?;
             if app.global.json {
                 return output::json(&report);
             }
@@ -40,6 +39,12 @@ pub async fn run(app: &App, command: &StoreCommand) -> Result<(), CliError> {
                 output::bytes(report.removed_bytes),
                 report.kept_blobs
             ));
+            for version in &report.retired {
+                output::line(&format!(
+                    "{version} {}",
+                    if *dry_run { "would go" } else { "goes" }
+                ));
+            }
             Ok(())
         }
         StoreCommand::Reindex => reindex(app, &store).await,
@@ -74,37 +79,14 @@ async fn verify(app: &App, store: &FeatureStore) -> Result<(), CliError> {
 }
 
 async fn reindex(app: &App, store: &FeatureStore) -> Result<(), CliError> {
-    let mut index = Index::default();
-    for name in store.datasets().await? {
-        for (tag, label) in store.tags(&name).await? {
-            index
-                .aliases
-                .push(alias_row(ArtifactKind::Dataset, name.as_str(), tag, label));
-        }
+    let scanned = index::scan(store).await?;
+    for problem in &scanned.left_out {
+        output::say(&format!("left out: {problem}"));
     }
-    for name in store.models().await? {
-        for (alias, label) in store.aliases(&name).await? {
-            index
-                .aliases
-                .push(alias_row(ArtifactKind::Model, name.as_str(), alias, label));
-        }
-    }
-    index.datasets = super::dataset::all(store)
-        .await
-        .iter()
-        .map(|manifest| dataset_row(manifest))
-        .collect();
-    let mut models = store.all_models();
-    while let Some(manifest) = models.next().await {
-        match manifest {
-            Ok(manifest) => index.models.push(model_row(&manifest)),
-            Err(error) => output::say(&format!("left out: {error}")),
-        }
-    }
+    let index = index::write(&app.meta().await?, store, scanned).await?;
     let counts = json!({
         "dataset_versions": index.datasets.len(), "model_versions": index.models.len(), "labels": index.aliases.len(),
     });
-    app.meta().await?.replace_index(index).await?;
     if app.global.json {
         return output::json(&counts);
     }
@@ -113,55 +95,4 @@ async fn reindex(app: &App, store: &FeatureStore) -> Result<(), CliError> {
         counts["dataset_versions"], counts["model_versions"], counts["labels"]
     ));
     Ok(())
-}
-
-fn alias_row(kind: ArtifactKind, name: &str, alias: String, label: Label) -> AliasIndexRow {
-    AliasIndexRow {
-        kind,
-        name: name.to_owned(),
-        alias,
-        version: label.version,
-        previous: label.previous,
-        by: label.by,
-        reason: label.reason,
-        moved_at: label.moved_at,
-    }
-}
-
-fn some(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// The index row of a dataset version.
-fn dataset_row(manifest: &DatasetManifest) -> DatasetIndexRow {
-    let data = &manifest.data;
-    DatasetIndexRow {
-        name: data.name.to_string(),
-        version: manifest.version,
-        hash: data.content_hash.clone(),
-        parent: manifest.parent,
-        rows: data.rows,
-        bytes: data.bytes,
-        changes: data
-            .changes
-            .and_then(|changes| serde_json::to_value(changes).ok()),
-        run: some(&data.producer.run),
-        task: some(&data.producer.task),
-        created_at: manifest.created_at,
-    }
-}
-
-/// The index row of a model version.
-pub fn model_row(manifest: &ModelManifest) -> ModelIndexRow {
-    let data = &manifest.data;
-    ModelIndexRow {
-        name: data.name.to_string(),
-        version: manifest.version,
-        hash: data.content_hash.clone(),
-        base: data.base.as_ref().map(ToString::to_string),
-        metrics: json!(data.metrics),
-        run: some(&data.producer.run),
-        task: some(&data.producer.task),
-        created_at: manifest.created_at,
-    }
 }

@@ -111,13 +111,36 @@ pub struct IndexTotals {
     pub model_versions: u64,
 }
 
-/// The whole index, as a walk over the store finds it.
+/// What names a row of the index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum IndexKey {
+    /// A version.
+    Version {
+        /// Of a dataset or a model.
+        kind: ArtifactKind,
+        /// Its name.
+        name: String,
+        /// Its number.
+        version: u64,
+    },
+    /// A tag or an alias.
+    Label {
+        /// Of a dataset (a tag) or a model (an alias).
+        kind: ArtifactKind,
+        /// Its name.
+        name: String,
+        /// The tag or alias.
+        label: String,
+    },
+}
+
+/// Rows of the index, as a walk over the store finds them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Index {
-    /// Every dataset version.
+    /// Dataset versions.
     pub datasets: Vec<DatasetIndexRow>,
-    /// Every model version.
+    /// Model versions.
     pub models: Vec<ModelIndexRow>,
-    /// Every tag and alias.
+    /// Tags and aliases.
     pub aliases: Vec<AliasIndexRow>,
 }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use twinloom_meta::{
-    AliasIndexRow, ArtifactKind, ArtifactRow, Change, DatasetIndexRow, Index, IndexTotals, ModelIndexRow,
+    AliasIndexRow, ArtifactKind, ArtifactRow, Change, DatasetIndexRow, Index, IndexKey, IndexTotals,
+    ModelIndexRow,
 };
 
 use crate::{backends, sample::at};
@@ -83,7 +84,7 @@ async fn a_port_has_one_artifact() {
 }
 
 #[tokio::test]
-async fn the_index_grows_and_is_replaced() {
+async fn the_index_grows_and_only_named_rows_go() {
     for backend in backends::all().await {
         let meta = &backend.meta;
         let changes: Vec<Change> = vec![
@@ -119,10 +120,25 @@ async fn the_index_grows_and_is_replaced() {
             models: vec![model(1), model(2)],
             aliases: vec![alias("candidate", 2)],
         };
-        meta.replace_index(index).await.unwrap();
+        let version = |kind, name: &str, version| IndexKey::Version {
+            kind,
+            name: name.into(),
+            version,
+        };
+        let gone = [
+            version(ArtifactKind::Dataset, "raw", 1),
+            version(ArtifactKind::Dataset, "clean", 1),
+            version(ArtifactKind::Model, "raw", 10),
+            IndexKey::Label {
+                kind: ArtifactKind::Model,
+                name: "twin".into(),
+                label: "production".into(),
+            },
+        ];
+        meta.update_index(index, &gone).await.unwrap();
         assert_eq!(
             meta.dataset_index(Some("raw")).await.unwrap(),
-            [dataset("raw", 2)],
+            [dataset("raw", 2), dataset("raw", 10)],
             "{}",
             backend.name
         );

@@ -1,11 +1,11 @@
 //! Aliases of models and tags of datasets, moved by people: each move is an event and stands in the audit log.
 
 use serde_json::json;
-use twinloom_meta::{AliasIndexRow, ArtifactKind, AuditRow, DatasetIndexRow, NewEvent, event};
+use twinloom_meta::{AliasIndexRow, ArtifactKind, AuditRow, NewEvent, event};
 use twinloom_store::{DatasetManifest, Label, Name, Reference, Selector};
 
 use super::Engine;
-use crate::EngineError;
+use crate::{EngineError, index};
 
 impl Engine {
     /// Points an alias of a model at a version. Where it points there already and the database knows, nothing happens.
@@ -107,24 +107,13 @@ impl Engine {
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "rows": data.rows,
             "changes": changes, "metrics": data.metrics, "checks": data.checks, "by": by,
         });
-        let row = DatasetIndexRow {
-            name: data.name.to_string(),
-            version: manifest.version,
-            hash: data.content_hash.clone(),
-            parent: manifest.parent,
-            rows: data.rows,
-            bytes: data.bytes,
-            changes,
-            run: None,
-            task: None,
-            created_at: manifest.created_at,
-        };
         let published = NewEvent {
             kind: event::DATASET_PUBLISHED.to_owned(),
             subject: manifest.id().to_string(),
             payload,
             at,
         };
+        let row = index::dataset_row(manifest);
         Ok(meta.apply(vec![row.into(), published.into()], &[]).await?)
     }
 
@@ -183,16 +172,7 @@ impl Engine {
         }) {
             return Ok(known);
         }
-        let row = AliasIndexRow {
-            kind,
-            name: name.to_string(),
-            alias: alias.to_owned(),
-            version: label.version,
-            previous: label.previous,
-            by: label.by.clone(),
-            reason: label.reason.clone(),
-            moved_at: label.moved_at,
-        };
+        let row = index::label_row(kind, name.as_str(), alias, label.clone());
         let detail = json!({
             "kind": kind, "name": name, "alias": alias, "version": label.version, "previous": label.previous,
             "by": label.by, "reason": label.reason,

@@ -15,6 +15,7 @@ mod crash;
 mod dags;
 mod failures;
 mod flow;
+mod index;
 mod operators;
 mod plans;
 mod runs;

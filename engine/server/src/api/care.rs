@@ -131,7 +131,7 @@ pub struct CollectRequest {
     pub dry_run: bool,
     /// Keep files younger than this many hours; 24 unless given.
     pub grace_hours: Option<u64>,
-    /// Also drop all but this many newest versions of each dataset and model.
+    /// Also drop all but this many newest versions of each dataset, less what models in use, tags and runs need.
     #[schema(minimum = 1)]
     pub keep_versions: Option<u64>,
 }
@@ -185,7 +185,7 @@ pub async fn collect(
         keep_versions,
         ..GcOptions::new(Timestamp::now())
     };
-    let report = app.store.gc(options).await?;
+    let report = twinloom_runtime::index::collect(&app.meta, &app.store, options).await?;
     Ok(Json(CollectAnswer {
         dry_run: report.dry_run,
         retired: report.retired,

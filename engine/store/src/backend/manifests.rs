@@ -36,6 +36,8 @@ pub(crate) trait Versioned:
     fn task_key(&self) -> Option<&str>;
     fn nonce(&self) -> &str;
     fn created_at(&self) -> jiff::Timestamp;
+    /// What it was made from.
+    fn inputs(&self) -> &[crate::InputVersion];
     /// The blobs it needs.
     fn blobs(&self) -> Vec<&crate::BlobRef>;
     /// The version of the same kind that it is of no use without.
@@ -246,6 +248,9 @@ macro_rules! common_fields {
         }
         fn created_at(&self) -> jiff::Timestamp {
             self.created_at
+        }
+        fn inputs(&self) -> &[crate::InputVersion] {
+            &self.data.inputs
         }
         fn check(&self) -> Result<(), String> {
             self.data.check()

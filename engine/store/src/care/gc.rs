@@ -6,7 +6,6 @@
 //! still commit.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,14 +13,12 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use object_store::{ObjectMeta, ObjectStoreExt, path::Path};
 
-use super::{GcOptions, GcReport};
+use super::{GcOptions, GcReport, VersionKey, retention};
 use crate::{
     ArtifactKind, DatasetManifest, ModelManifest, Name, StoreError,
-    backend::{Backend, Versioned, blob_path, retired_folder, retired_path, version_path},
-    labels,
+    backend::{Backend, Versioned, retired_path, version_path},
 };
 
 /// Objects removed at once.
@@ -34,13 +31,11 @@ pub(crate) async fn gc(backend: &Arc<Backend>, options: &GcOptions) -> Result<Gc
     };
     let blobs = list(backend, &Path::from("blobs")).await?;
     // Everything is read before anything is removed: an unreadable manifest may need any blob.
-    let datasets = survey::<DatasetManifest>(backend, options).await?;
-    let models = survey::<ModelManifest>(backend, options).await?;
-    let live: HashSet<&Path> = datasets.live.iter().chain(&models.live).collect();
+    let survey = retention::survey(backend, options).await?;
     let now = SystemTime::from(options.now);
     let (mut dead, mut young) = (Vec::new(), 0);
     for meta in &blobs {
-        if live.contains(&meta.location) {
+        if survey.live.contains(&meta.location) {
             report.kept_blobs += 1;
         } else if is_old(meta, now, options.grace) {
             report.removed_bytes += meta.size;
@@ -58,22 +53,20 @@ pub(crate) async fn gc(backend: &Arc<Backend>, options: &GcOptions) -> Result<Gc
     let probes: Vec<Path> = probes.collect();
     let partial = partial_files(backend, now, options.grace).await?;
     report.removed_temporary = (probes.len() + partial.len()) as u64;
-    report.retired = datasets
+    report.retired = survey
         .retire
         .iter()
-        .chain(&models.retire)
-        .map(|r| format!("{}@{}", r.name, r.version))
+        .map(|(_, name, version)| format!("{name}@{version}"))
         .collect();
+    report.retired_versions.clone_from(&survey.retire);
     if options.dry_run {
         return Ok(report);
     }
-    for survey in [&datasets.retire, &models.retire] {
-        for retire in survey {
-            move_aside(backend, retire).await?;
-        }
+    for version in &survey.retire {
+        move_aside(backend, version).await?;
     }
     dead.extend(probes);
-    dead.extend(datasets.expired.into_iter().chain(models.expired));
+    dead.extend(survey.expired);
     remove(backend, dead).await?;
     for file in partial {
         // Gone already is as good.
@@ -82,102 +75,10 @@ pub(crate) async fn gc(backend: &Arc<Backend>, options: &GcOptions) -> Result<Gc
     Ok(report)
 }
 
-/// A version that retention takes away.
-struct Retire {
-    kind: ArtifactKind,
-    name: Name,
-    version: u64,
-}
-
-/// What the manifests of a kind say.
-#[derive(Default)]
-struct Survey {
-    live: HashSet<Path>,
-    retire: Vec<Retire>,
-    /// Manifests set aside longer ago than the grace period.
-    expired: Vec<Path>,
-}
-
-async fn survey<M: Versioned>(backend: &Backend, options: &GcOptions) -> Result<Survey, StoreError> {
-    let mut survey = Survey::default();
-    let mut kept = HashMap::<Name, HashSet<u64>>::new();
-    let mut bases = Vec::new();
-    let mut manifests = BTreeMap::<Name, BTreeMap<u64, Vec<Path>>>::new();
-    for name in backend.names::<M>().await? {
-        let versions = backend.versions::<M>(&name).await?;
-        let labelled: HashSet<u64> = labels::all::<M>(backend, &name)
-            .await?
-            .into_values()
-            .map(|label| label.version)
-            .collect();
-        let rule = options.keep_by_name.get(&name).copied().or(options.keep_versions);
-        let kept_latest = rule.map_or(usize::MAX, |count| {
-            usize::try_from(count.max(1)).unwrap_or(usize::MAX)
-        });
-        let oldest_kept = versions
-            .get(versions.len().saturating_sub(kept_latest))
-            .copied()
-            .unwrap_or_default();
-        for version in versions {
-            let Some(manifest) = backend.manifest_uncached::<M>(&name, version).await? else {
-                continue;
-            };
-            let blobs = manifest
-                .blobs()
-                .into_iter()
-                .map(blob_path)
-                .collect::<Result<Vec<_>, _>>()?;
-            manifests.entry(name.clone()).or_default().insert(version, blobs);
-            let old = is_before(manifest.created_at(), options);
-            if version >= oldest_kept || labelled.contains(&version) || !old {
-                kept.entry(name.clone()).or_default().insert(version);
-                bases.extend(manifest.base());
-            }
-        }
-        let now = SystemTime::from(options.now);
-        for meta in list(backend, &retired_folder::<M>(&name)).await? {
-            if is_old(&meta, now, options.grace) {
-                survey.expired.push(meta.location);
-            } else if let Some(manifest) = backend.manifest_at::<M>(&meta.location).await? {
-                for blob in manifest.blobs() {
-                    survey.live.insert(blob_path(blob)?);
-                }
-            }
-        }
-    }
-    // An adapter without its base is of no use. Bases have no bases of their own beyond what the loop finds.
-    while let Some(base) = bases.pop() {
-        let known = manifests
-            .get(&base.name)
-            .is_some_and(|versions| versions.contains_key(&base.version));
-        if known
-            && kept.entry(base.name.clone()).or_default().insert(base.version)
-            && let Some(manifest) = backend.manifest_uncached::<M>(&base.name, base.version).await?
-        {
-            bases.extend(manifest.base());
-        }
-    }
-    for (name, versions) in manifests {
-        for (version, blobs) in versions {
-            survey.live.extend(blobs);
-            if !kept.get(&name).is_some_and(|kept| kept.contains(&version)) {
-                survey.retire.push(Retire {
-                    kind: M::KIND,
-                    name: name.clone(),
-                    version,
-                });
-            }
-        }
-    }
-    Ok(survey)
-}
-
-async fn move_aside(backend: &Backend, retire: &Retire) -> Result<(), StoreError> {
-    match retire.kind {
-        ArtifactKind::Dataset => {
-            move_manifest::<DatasetManifest>(backend, &retire.name, retire.version).await
-        }
-        ArtifactKind::Model => move_manifest::<ModelManifest>(backend, &retire.name, retire.version).await,
+async fn move_aside(backend: &Backend, (kind, name, version): &VersionKey) -> Result<(), StoreError> {
+    match kind {
+        ArtifactKind::Dataset => move_manifest::<DatasetManifest>(backend, name, *version).await,
+        ArtifactKind::Model => move_manifest::<ModelManifest>(backend, name, *version).await,
     }
 }
 
@@ -207,21 +108,14 @@ async fn remove(backend: &Backend, paths: Vec<Path>) -> Result<(), StoreError> {
     paths.buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn list(backend: &Backend, folder: &Path) -> Result<Vec<ObjectMeta>, StoreError> {
+pub(super) async fn list(backend: &Backend, folder: &Path) -> Result<Vec<ObjectMeta>, StoreError> {
     let listed = backend.objects().list(Some(folder)).try_collect().await;
     listed.map_err(|error| StoreError::backend(format!("list {folder}"), error))
 }
 
-fn is_old(meta: &ObjectMeta, now: SystemTime, grace: Duration) -> bool {
+pub(super) fn is_old(meta: &ObjectMeta, now: SystemTime, grace: Duration) -> bool {
     now.duration_since(meta.last_modified.into())
         .is_ok_and(|age| age > grace)
-}
-
-/// Whether a version's time lies before the grace period.
-fn is_before(time: Timestamp, options: &GcOptions) -> bool {
-    SystemTime::from(options.now)
-        .duration_since(time.into())
-        .is_ok_and(|age| age > options.grace)
 }
 
 /// Files that crashed local writes leave: `<name>#<number>`, which no listing shows.

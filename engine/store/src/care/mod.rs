@@ -3,6 +3,7 @@
 mod gc;
 mod lineage;
 mod report;
+mod retention;
 mod verify;
 
 pub(crate) use gc::gc;

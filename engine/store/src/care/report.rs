@@ -1,6 +1,9 @@
 //! What care reports.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,6 +59,9 @@ pub enum ProblemKind {
     BadManifest,
 }
 
+/// A version of a dataset or model: kind, name and number.
+pub type VersionKey = (ArtifactKind, Name, u64);
+
 /// What garbage collection may do.
 #[derive(Debug, Clone)]
 pub struct GcOptions {
@@ -65,10 +71,15 @@ pub struct GcOptions {
     pub now: Timestamp,
     /// Nothing younger than this is removed: it may belong to a task that has not committed yet.
     pub grace: Duration,
-    /// Versions to keep of every dataset and model, the latest ones; all where `None`. Labelled ones stay anyhow.
+    /// Versions to keep of every dataset, the newest ones; all where `None`. Kept anyhow are versions with a label (or that
+    /// a label pointed at before), pinned and young ones; all that the models were made from which have an alias, are
+    /// pinned, young, or among as many newest of their name; datasets that were made from a model with an alias (its
+    /// evaluation); and what the newest version of each dataset was made from. Model versions stay.
     pub keep_versions: Option<u64>,
     /// The same for single datasets and models by name, before the general rule.
     pub keep_by_name: BTreeMap<Name, u64>,
+    /// What somebody else needs: artifacts of runs that have not ended.
+    pub pinned: HashSet<VersionKey>,
 }
 
 impl GcOptions {
@@ -82,6 +93,7 @@ impl GcOptions {
             grace,
             keep_versions: None,
             keep_by_name: BTreeMap::new(),
+            pinned: HashSet::new(),
         }
     }
 }
@@ -93,6 +105,9 @@ pub struct GcReport {
     pub dry_run: bool,
     /// Versions that retention took away, `articles@3`. Their blobs go after the grace period, at a later collection.
     pub retired: Vec<String>,
+    /// The same, for the index.
+    #[serde(skip)]
+    pub retired_versions: Vec<VersionKey>,
     /// Blobs that are kept.
     pub kept_blobs: u64,
     /// Blobs removed.
