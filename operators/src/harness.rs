@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use twinloom_sdk::{
-    ArtifactId, Assignment, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter, Staged,
-    TaskDocument, execute,
+    ArtifactId, Assignment, Decision, Message, OperatorError, Outcome, OutputTarget, PROTOCOL, Reporter,
+    Staged, TaskDocument, execute,
 };
 use twinloom_store::{
     ArtifactKind, Commit, DatasetManifest, FeatureStore, Label, ModelManifest, Name, Producer, ReadOptions,

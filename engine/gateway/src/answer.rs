@@ -1,14 +1,22 @@
 //! A question to an answer: embed, search, prompt, generate, cite, record.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use twinloom_sdk::serving::{Generate, Generated, Sampling};
+use twinloom_sdk::{
+    MADE_WITH,
+    serving::{Embed, Generate, Generated, Role, Sampling},
+};
 use twinloom_store::{
-    FeatureStore, ModelManifest, Reference, Selector, StoreError, VersionId,
-    vectors::{self, Hit, VectorIndex},
+    DatasetManifest, FeatureStore, ModelManifest, Reference, Selector, StoreError, VersionId,
+    vectors::{self, EmbeddedIndex, Hit, VectorIndex},
 };
 
 use crate::{
@@ -109,7 +117,10 @@ pub async fn released(
         Ok(manifest) => return Ok(manifest),
         Err(source) => source,
     };
-    if !matches!((&source, &reference.selector), (StoreError::NotFound { .. }, Selector::Label(_))) {
+    if !matches!(
+        (&source, &reference.selector),
+        (StoreError::NotFound { .. }, Selector::Label(_))
+    ) {
         return Err(source.into());
     }
     let newest = Reference {
@@ -129,8 +140,9 @@ pub async fn released(
 pub struct Gateway {
     config: GatewayConfig,
     torch: TorchWorker,
-    /// Held while a collection is brought up to date, which can be done by one at a time.
-    syncing: tokio::sync::Mutex<()>,
+    /// Collections whose files were verified, open. Held while one is brought up to date, which can be done by one at a
+    /// time.
+    collections: tokio::sync::Mutex<HashMap<PathBuf, EmbeddedIndex>>,
 }
 
 impl Gateway {
@@ -143,7 +155,7 @@ impl Gateway {
         Ok(Self {
             config,
             torch,
-            syncing: tokio::sync::Mutex::default(),
+            collections: tokio::sync::Mutex::default(),
         })
     }
 
@@ -155,12 +167,10 @@ impl Gateway {
         let store = &self.config.store;
         let manifest = store.dataset(&question.chunks).await?;
         let dir = self.config.home.join("vectors").join(&question.collection);
-        let turn = self.syncing.lock().await;
-        vectors::sync(store, &dir, &manifest).await?;
-        drop(turn);
-        let index = vectors::open_embedded(&dir)?;
-        let vectors = self.torch.embed(std::slice::from_ref(&question.text)).await?;
-        let query = vectors.first().ok_or_else(|| GatewayError::Worker {
+        let index = self.collection(&dir, &manifest).await?;
+        let asked = asking(&manifest, &question.text);
+        let embedded = self.torch.embed(asked).await?;
+        let query = embedded.vectors.first().ok_or_else(|| GatewayError::Worker {
             reason: "no vector came back".to_owned(),
         })?;
         let hits = match &question.reranker {
@@ -252,6 +262,28 @@ impl Gateway {
         Ok(answer)
     }
 
+    /// The collection at this version. Its files are hashed once, and again when they no longer reflect the version: at
+    /// every question that would cost more than the search.
+    async fn collection(
+        &self,
+        dir: &Path,
+        manifest: &DatasetManifest,
+    ) -> Result<EmbeddedIndex, GatewayError> {
+        let mut collections = self.collections.lock().await;
+        if let Some(index) = collections.remove(dir)
+            && let Ok(state) = index.state().await
+            && state.source == Some(manifest.id())
+            && state.count == manifest.data.rows
+        {
+            collections.insert(dir.to_owned(), index.clone());
+            return Ok(index);
+        }
+        vectors::sync(&self.config.store, dir, manifest).await?;
+        let index = vectors::open_embedded(dir)?;
+        collections.insert(dir.to_owned(), index.clone());
+        Ok(index)
+    }
+
     async fn reranked(
         &self,
         reranker: &Reranker,
@@ -271,6 +303,21 @@ impl Gateway {
             })
         };
         Ok(order.into_iter().filter_map(scored).collect())
+    }
+}
+
+/// A question to these embedded chunks, to be embedded by what made them: their manifest says it.
+fn asking(chunks: &DatasetManifest, question: &str) -> Embed {
+    let figures = &chunks.data.metrics;
+    let embedder = figures.get("embedder").cloned().unwrap_or_default();
+    Embed {
+        texts: vec![question.to_owned()],
+        model: embedder["model"].as_str().map(PathBuf::from),
+        max_length: embedder["max_length"]
+            .as_u64()
+            .and_then(|length| usize::try_from(length).ok()),
+        role: Role::Query,
+        identity: figures.get(MADE_WITH).and_then(Value::as_str).map(str::to_owned),
     }
 }
 

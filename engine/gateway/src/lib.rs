@@ -14,4 +14,4 @@ pub use error::GatewayError;
 pub use models::{Located, locate};
 pub use torch::{Part, TorchWorker, Writing};
 pub use trace::Trace;
-pub use twinloom_sdk::serving::{Generate, Generated, Sampling};
+pub use twinloom_sdk::serving::{Embed, Embedded, Generate, Generated, Role, Sampling};

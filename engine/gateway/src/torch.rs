@@ -95,16 +95,12 @@ impl TorchWorker {
         })
     }
 
-    /// Embeds texts, unit length each.
+    /// Embeds texts.
     ///
     /// # Errors
-    /// What the worker says.
-    pub async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, GatewayError> {
-        let request = Request::Embed(Embed {
-            texts: texts.to_vec(),
-            ..Embed::default()
-        });
-        Ok(self.send(&request).await?.last::<Embedded>().await?.vectors)
+    /// What the worker says, `model.input` among it where the embedder is another than the one to compare with.
+    pub async fn embed(&self, asked: Embed) -> Result<Embedded, GatewayError> {
+        self.send(&Request::Embed(asked)).await?.last().await
     }
 
     /// Orders documents by how well they answer a question, by a cross-encoder (its folder, or its name on the hub):

@@ -147,13 +147,16 @@ pub async fn write(meta: &Meta, store: &FeatureStore, scanned: Scanned) -> Resul
     index.aliases = labels(store, &index).await?;
     let key = |row: &AliasIndexRow| (row.kind, row.name.clone(), row.alias.clone());
     let standing: HashSet<_> = index.aliases.iter().map(key).collect();
-    gone.extend(stored.iter().filter(|row| !standing.contains(&key(row))).map(|row| {
-        IndexKey::Label {
-            kind: row.kind,
-            name: row.name.clone(),
-            label: row.alias.clone(),
-        }
-    }));
+    gone.extend(
+        stored
+            .iter()
+            .filter(|row| !standing.contains(&key(row)))
+            .map(|row| IndexKey::Label {
+                kind: row.kind,
+                name: row.name.clone(),
+                label: row.alias.clone(),
+            }),
+    );
     meta.update_index(index.clone(), &gone).await?;
     Ok(index)
 }
@@ -228,11 +231,7 @@ fn look<M>(
 ) -> Result<Look<M>, EngineError> {
     Ok(match found {
         Ok(Some(manifest)) => Look::There(manifest),
-        Ok(None) | Err(StoreError::NotFound { .. }) => Look::Gone(IndexKey::Version {
-            kind,
-            name,
-            version,
-        }),
+        Ok(None) | Err(StoreError::NotFound { .. }) => Look::Gone(IndexKey::Version { kind, name, version }),
         Err(error) if error.retryable() => return Err(error.into()),
         Err(_) => Look::Unreadable,
     })
@@ -240,8 +239,14 @@ fn look<M>(
 
 async fn labels(store: &FeatureStore, index: &Index) -> Result<Vec<AliasIndexRow>, EngineError> {
     let mut rows = Vec::new();
-    let datasets = index.datasets.iter().map(|row| (ArtifactKind::Dataset, row.name.as_str()));
-    let models = index.models.iter().map(|row| (ArtifactKind::Model, row.name.as_str()));
+    let datasets = index
+        .datasets
+        .iter()
+        .map(|row| (ArtifactKind::Dataset, row.name.as_str()));
+    let models = index
+        .models
+        .iter()
+        .map(|row| (ArtifactKind::Model, row.name.as_str()));
     let names: HashSet<(ArtifactKind, &str)> = datasets.chain(models).collect();
     for (kind, name) in names {
         let checked = Name::new(name)?;
@@ -249,7 +254,11 @@ async fn labels(store: &FeatureStore, index: &Index) -> Result<Vec<AliasIndexRow
             ArtifactKind::Dataset => store.tags(&checked).await?,
             ArtifactKind::Model => store.aliases(&checked).await?,
         };
-        rows.extend(labels.into_iter().map(|(label, target)| label_row(kind, name, &label, target)));
+        rows.extend(
+            labels
+                .into_iter()
+                .map(|(label, target)| label_row(kind, name, &label, target)),
+        );
     }
     Ok(rows)
 }

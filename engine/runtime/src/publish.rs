@@ -6,8 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twinloom_meta::{
-    ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent,
-    event,
+    ArtifactKind, ArtifactRow, AuditRow, Change, DatasetIndexRow, ModelIndexRow, NewEvent, event,
 };
 use twinloom_sdk::{AliasMove, Done, OperatorError, OutputTarget, Staged};
 use twinloom_store::{

@@ -23,5 +23,5 @@ pub use protocol::{
     AliasMove, ArtifactId, Assignment, Level, Message, OutputTarget, PROTOCOL, Staged, TaskDocument,
 };
 pub use report::Reporter;
-pub use rowwise::{RowOperator, RowWise};
+pub use rowwise::{MADE_WITH, RowOperator, RowWise};
 pub use secrets::{SECRET_PREFIX, Secrets};

@@ -11,6 +11,7 @@ use arrow::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use serde_json::Value;
 use twinloom_store::{
     ArtifactKind, DatasetManifest, Diff, FeatureStore, InputVersion, ReadOptions, Reference, Selector,
     StagedDataset, StoreError,
@@ -63,6 +64,11 @@ pub trait RowOperator: Send + Sync + 'static {
         None
     }
 
+    /// Figures of the output's manifest beside the engine's own: what a reader has to know to use the rows.
+    fn figures(&self, _state: &Self::State) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
     /// Maps rows to any number of rows. Runs on a blocking thread.
     ///
     /// # Errors
@@ -113,10 +119,11 @@ impl<R: RowOperator> Operator for RowWise<R> {
         let job = Job {
             operator: Arc::clone(&self.0),
             context: context.clone(),
-            state,
             manifest,
             schema,
             made_with,
+            figures: self.0.figures(&state),
+            state,
         };
         match base {
             Some(base) => job.incremental(output, base).await,
@@ -138,18 +145,14 @@ struct Job<R: RowOperator> {
     manifest: Arc<DatasetManifest>,
     schema: SchemaRef,
     made_with: Option<String>,
+    figures: Vec<(&'static str, Value)>,
 }
 
 /// The manifest's figure that holds [`RowOperator::identity`].
-const MADE_WITH: &str = "made_with";
+pub const MADE_WITH: &str = "made_with";
 
 fn same_maker(output: &DatasetManifest, made_with: Option<&str>) -> bool {
-    output
-        .data
-        .metrics
-        .get(MADE_WITH)
-        .and_then(serde_json::Value::as_str)
-        == made_with
+    output.data.metrics.get(MADE_WITH).and_then(Value::as_str) == made_with
 }
 
 impl<R: RowOperator> Job<R> {
@@ -161,8 +164,8 @@ impl<R: RowOperator> Job<R> {
         while let Some(rows) = mapped.try_next().await? {
             writer.write(rows).await?;
         }
-        if let Some(made_with) = &self.made_with {
-            writer.set_metric(MADE_WITH, made_with.as_str());
+        for (name, value) in self.notes() {
+            writer.set_metric(name, value);
         }
         let staged = writer.finish().await?;
         Ok(self.done(output, staged, "full", None))
@@ -184,11 +187,20 @@ impl<R: RowOperator> Job<R> {
                 writer.write(rows).await?;
             }
         }
-        if let Some(made_with) = &self.made_with {
-            writer.set_metric(MADE_WITH, made_with.as_str());
+        for (name, value) in self.notes() {
+            writer.set_metric(name, value);
         }
         let staged = writer.finish().await?;
         Ok(self.done(output, staged, "incremental", Some(&diff)))
+    }
+
+    /// What the manifest tells of how the rows were made.
+    fn notes(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let made_with = self
+            .made_with
+            .as_deref()
+            .map(|with| (MADE_WITH, Value::from(with)));
+        self.figures.iter().cloned().chain(made_with)
     }
 
     /// Reads, maps on blocking threads, and keeps the order.

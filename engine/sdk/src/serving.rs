@@ -39,6 +39,32 @@ pub struct Embed {
     /// Tokens of a text that count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
+    /// What the texts are.
+    #[serde(default, skip_serializing_if = "Role::is_text")]
+    pub role: Role,
+    /// The embedder that the vectors are to be compared with, by its identity: another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// What texts are: some embedders were trained with a prompt before questions and another before documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Neither: the embedder's default prompt, where it has one.
+    #[default]
+    Text,
+    /// What is looked for.
+    Query,
+    /// What is looked through.
+    Document,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_text(&self) -> bool {
+        *self == Self::Text
+    }
 }
 
 /// Vectors of unit length, in the order of the texts.
@@ -50,6 +76,9 @@ pub struct Embedded {
     pub dimension: usize,
     /// Texts that were longer than the model reads.
     pub truncated: usize,
+    /// What the embedder is recognised by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// What to order, by which model.

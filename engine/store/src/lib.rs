@@ -17,8 +17,8 @@ pub mod vectors;
 mod write;
 
 pub use care::{
-    GcOptions, GcReport, Lineage, LineageEdge, LineageNode, Problem, ProblemKind, VerifyProgress, VersionKey,
-    VerifyReport,
+    GcOptions, GcReport, Lineage, LineageEdge, LineageNode, Problem, ProblemKind, VerifyProgress,
+    VerifyReport, VersionKey,
 };
 pub use error::{Cause, StoreError};
 pub use exchange::{ExportFormat, ExportReport, printable};

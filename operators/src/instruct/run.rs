@@ -128,7 +128,12 @@ impl Operator for Instruct {
 }
 
 /// Says at once what would otherwise be found after minutes of training: nothing to measure on, or too little for a gate.
-fn tell_of_few(context: &Context, config: &Config, pairs: usize, held_out: usize) -> Result<(), OperatorError> {
+fn tell_of_few(
+    context: &Context,
+    config: &Config,
+    pairs: usize,
+    held_out: usize,
+) -> Result<(), OperatorError> {
     let fix = "Add documents, or hold more of them out: `split: {share: 0.3}` of `instruct`";
     if pairs == 0 || config.split.share == 0.0 || held_out >= MIN_HELD_OUT {
         return Ok(());

@@ -135,7 +135,10 @@ fn look(config: &Config, rows: &RecordBatch) -> Result<Vec<Seen>, OperatorError>
             published: published.is_valid(row).then(|| published.value(row)),
             bytes: text.len(),
             used: wanted(categories.value(row))
-                && text.chars().nth(config.min_answer_chars.saturating_sub(1)).is_some(),
+                && text
+                    .chars()
+                    .nth(config.min_answer_chars.saturating_sub(1))
+                    .is_some(),
         }
     };
     Ok((0..rows.num_rows()).map(seen).collect())

@@ -377,11 +377,16 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
         let ended = home.done(task(&home, json!({}), &manifest)).await;
         held.push(ended.metrics["held_out_documents"].as_u64().unwrap());
     }
-    assert!(few > 0, "a tenth of these was always enough: the test shows nothing");
+    assert!(
+        few > 0,
+        "a tenth of these was always enough: the test shows nothing"
+    );
     assert!(held.iter().all(|held| (2..=3).contains(held)), "{held:?}");
 
     // Two or three cannot give two: one is held out, and the log says at once what comes of it.
-    let manifest = home.publish("three", &["id"], rows(3, &|n| titles[n].as_str())).await;
+    let manifest = home
+        .publish("three", &["id"], rows(3, &|n| titles[n].as_str()))
+        .await;
     let ended = home.done(task(&home, json!({}), &manifest)).await;
     assert_eq!(ended.metrics["held_out_documents"], 1);
     assert!(
@@ -391,7 +396,9 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     );
 
     // What cannot be split at all fails here and not after the training, unless nothing is to be held out.
-    let manifest = home.publish("one", &["id"], rows(1, &|n| titles[n].as_str())).await;
+    let manifest = home
+        .publish("one", &["id"], rows(1, &|n| titles[n].as_str()))
+        .await;
     if by_hash(1) == 0 {
         let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
         assert_eq!(error.code, "instruct.no_held_out");

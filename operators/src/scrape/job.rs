@@ -14,7 +14,7 @@ use super::{
     keep::Keep,
     sink::Sink,
 };
-use crate::text::decode::{decode, declared, is_binary};
+use crate::text::decode::{declared, decode, is_binary};
 
 /// Extensions that are counted one by one.
 const MOST_KINDS: usize = 100;

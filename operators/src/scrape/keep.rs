@@ -81,8 +81,7 @@ pub async fn carry_over(job: &mut Job<'_>) -> Result<u64, OperatorError> {
     };
     let last = store.dataset(&reference).await?;
     // Somebody else's dataset of that name holds nothing of ours.
-    if last.data.producer.operator != "scrape"
-        || FeatureStore::schema_of(&last)? != records::raw_documents()
+    if last.data.producer.operator != "scrape" || FeatureStore::schema_of(&last)? != records::raw_documents()
     {
         return Ok(0);
     }

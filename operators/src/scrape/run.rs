@@ -14,9 +14,40 @@ use super::{
 
 /// Extensions of files that nobody expects words from.
 const WORDLESS: [&str; 34] = [
-    "png", "jpg", "jpeg", "gif", "webp", "avif", "bmp", "ico", "svg", "tif", "tiff", "woff", "woff2", "ttf", "otf",
-    "eot", "mp3", "mp4", "ogg", "wav", "webm", "mov", "zip", "gz", "xz", "zst", "tar", "so", "o", "a", "bin",
-    "safetensors", "parquet", "wasm",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "webp",
+    "avif",
+    "bmp",
+    "ico",
+    "svg",
+    "tif",
+    "tiff",
+    "woff",
+    "woff2",
+    "ttf",
+    "otf",
+    "eot",
+    "mp3",
+    "mp4",
+    "ogg",
+    "wav",
+    "webm",
+    "mov",
+    "zip",
+    "gz",
+    "xz",
+    "zst",
+    "tar",
+    "so",
+    "o",
+    "a",
+    "bin",
+    "safetensors",
+    "parquet",
+    "wasm",
 ];
 
 /// The operator `scrape`.
@@ -124,7 +155,11 @@ fn tell_of_unknown(context: &Context, counts: &Counts) {
         .take(8)
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
-    let more = if kinds.len() > named.len() { ", and others" } else { "" };
+    let more = if kinds.len() > named.len() {
+        ", and others"
+    } else {
+        ""
+    };
     context.warn(format!(
         "{all} files are left out, since their names say neither prose nor code ({}{more}): export documents as Markdown, HTML or text; name text of other kinds in `include`",
         named.join(", ")

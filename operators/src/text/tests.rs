@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    decode::{decode, declared, is_binary, unix_lines},
+    decode::{declared, decode, is_binary, unix_lines},
     language::{of_file, of_prose},
     lines::{Lines, count_chars, offset_of_char},
     styled::{is_styled, plain},
@@ -52,22 +52,38 @@ fn text_of_another_charset_keeps_its_letters() {
         ("café “naïve”", 0, true)
     );
     for (html, name) in [
-        ("<html><head><meta charset=\"ISO-8859-1\"><title>", Some("windows-1252")),
+        (
+            "<html><head><meta charset=\"ISO-8859-1\"><title>",
+            Some("windows-1252"),
+        ),
         ("<HTML><META CharSet=koi8-r />", Some("KOI8-R")),
         (
             "<meta name=a><meta http-equiv=Content-Type content=\"text/html; charset=shift_jis\">",
             Some("Shift_JIS"),
         ),
-        ("<?xml version=\"1.0\" encoding='iso-8859-2'?><html>", Some("ISO-8859-2")),
+        (
+            "<?xml version=\"1.0\" encoding='iso-8859-2'?><html>",
+            Some("ISO-8859-2"),
+        ),
         ("<meta charset=utf-16le>", Some("UTF-8")),
         ("<meta charset=\"no-such\"><p>charset=koi8-r", None),
         ("<p>plain", None),
     ] {
-        assert_eq!(declared(html.as_bytes()).map(|charset| charset.name()), name, "{html}");
+        assert_eq!(
+            declared(html.as_bytes()).map(|charset| charset.name()),
+            name,
+            "{html}"
+        );
     }
-    let russian = decode(b"\xF0\xD2\xC9".to_vec(), encoding_rs::Encoding::for_label(b"koi8-r"));
+    let russian = decode(
+        b"\xF0\xD2\xC9".to_vec(),
+        encoding_rs::Encoding::for_label(b"koi8-r"),
+    );
     assert_eq!((russian.text.as_str(), russian.guessed), ("При", false));
-    let wrong = decode(b"a\x81\xFFb".to_vec(), encoding_rs::Encoding::for_label(b"shift_jis"));
+    let wrong = decode(
+        b"a\x81\xFFb".to_vec(),
+        encoding_rs::Encoding::for_label(b"shift_jis"),
+    );
     assert!(wrong.invalid > 0 && wrong.text.starts_with('a'), "{wrong:?}");
 }
 

@@ -115,7 +115,10 @@ fn every_make_target_that_is_named_exists() {
         .filter_map(|line| line.split_once(':').map(|(name, _)| name))
         .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase()))
         .collect();
-    assert!(targets.contains("demo") && targets.contains("build"), "{targets:?}");
+    assert!(
+        targets.contains("demo") && targets.contains("build"),
+        "{targets:?}"
+    );
     // Words of prose follow `make` as well; after a backtick it is a command.
     let named = Regex::new("`make ([a-z]+)").unwrap();
     let mut wrong = Vec::new();
@@ -131,7 +134,11 @@ fn every_make_target_that_is_named_exists() {
             }
         }
     }
-    assert!(wrong.is_empty(), "no targets of the Makefile:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "no targets of the Makefile:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// Files that are kept in version control by their kind, what is built left out.
@@ -141,7 +148,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().unwrap();
-        if kind.is_dir() && !["node_modules", "dist", "target"].contains(&name.as_str()) && !name.starts_with('.') {
+        if kind.is_dir()
+            && !["node_modules", "dist", "target"].contains(&name.as_str())
+            && !name.starts_with('.')
+        {
             found.extend(files(&path));
         } else if kind.is_file()
             && [".rs", ".md", ".sh", ".py", ".yaml", ".ts", ".tsx"]

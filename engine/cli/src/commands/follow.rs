@@ -252,7 +252,12 @@ fn not_released(summary: &RunSummary) -> Option<String> {
     let approval = summary.tasks.iter().find(skipped)?;
     let judged = |task: &&TaskSummary| task.metrics.get("passed") == Some(&Value::Bool(false));
     let Some(gate) = summary.tasks.iter().find(judged) else {
-        return Some(approval.reason.clone().unwrap_or_else(|| "it was skipped".to_owned()));
+        return Some(
+            approval
+                .reason
+                .clone()
+                .unwrap_or_else(|| "it was skipped".to_owned()),
+        );
     };
     let text = |key: &str| gate.metrics.get(key).and_then(Value::as_str);
     let verdict = text("missed")

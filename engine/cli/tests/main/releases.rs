@@ -53,7 +53,11 @@ fn a_run_whose_gate_is_not_passed_says_why_nobody_was_asked() {
     // Said again where the verdict comes from the cache, and by `show`.
     for arguments in [["run", "dag.yaml"], ["show", "latest"]] {
         let ran = project.ok(&arguments);
-        assert!(ran.stdout.contains(&format!("not released: {why}")), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains(&format!("not released: {why}")),
+            "{}",
+            ran.stdout
+        );
     }
     let run = project.json(&["run", "dag.yaml", "--param", "passed=true", "--approve-as", "ada"]);
     assert_eq!(run["not_released"], serde_json::Value::Null);

@@ -7,9 +7,9 @@ use arrow::{
     datatypes::{DataType, Field},
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use twinloom_gateway::{
-    Gateway, GatewayConfig, GatewayError, Question, Reranker, Sampling, TorchWorker, locate,
+    Embed, Gateway, GatewayConfig, GatewayError, Question, Reranker, Sampling, TorchWorker, locate,
 };
 use twinloom_sdk::records;
 use twinloom_store::{Commit, FeatureStore, Name, Producer, StageDataset, StageModel, StoreLocation};
@@ -57,8 +57,18 @@ fn chunks(vectors: Vec<Vec<f32>>) -> RecordBatch {
     RecordBatch::try_new(schema, columns).unwrap()
 }
 
+/// The texts, to be embedded by the model of a folder.
+fn embed(model: Option<&Path>) -> Embed {
+    Embed {
+        texts: TEXTS.map(str::to_owned).into(),
+        model: model.map(Path::to_owned),
+        max_length: model.map(|_| 16),
+        ..Embed::default()
+    }
+}
+
 /// A store with the chunks and a tiny model.
-async fn store(home: &Path, vectors: Vec<Vec<f32>>) -> FeatureStore {
+async fn store(home: &Path, vectors: Vec<Vec<f32>>, figures: &[(&str, Value)]) -> FeatureStore {
     let location = StoreLocation::new(format!("file://{}", home.join("store").display()));
     let store = FeatureStore::open(&location).await.unwrap();
     let rows = chunks(vectors);
@@ -70,6 +80,9 @@ async fn store(home: &Path, vectors: Vec<Vec<f32>>) -> FeatureStore {
         inputs: Vec::new(),
     });
     writer.write(rows).await.unwrap();
+    for (name, value) in figures {
+        writer.set_metric(name, value.clone());
+    }
     store
         .commit_dataset(writer.finish().await.unwrap(), commit())
         .await
@@ -105,7 +118,7 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
     let Some(program) = worker() else { return };
     let client = TorchWorker::start(&program).unwrap();
     let texts = TEXTS.map(str::to_owned);
-    let Ok(vectors) = client.embed(&texts).await else {
+    let Ok(embedded) = client.embed(embed(None)).await else {
         let _ = writeln!(
             std::io::stderr(),
             "SKIP: no embedder: run infra/setup/embedder.sh, or set TWINLOOM_EMBEDDER"
@@ -115,7 +128,7 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
     let home = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(GatewayConfig {
         home: home.path().to_owned(),
-        store: store(home.path(), vectors).await,
+        store: store(home.path(), embedded.vectors, &[]).await,
         torch: Some(program),
     })
     .unwrap();
@@ -177,7 +190,7 @@ async fn passages_are_found_and_ordered_and_the_answer_comes_in_parts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_model_that_many_ask_for_at_once_is_checked_out_whole() {
     let home = tempfile::tempdir().unwrap();
-    let store = store(home.path(), vec![vec![0.0; 4]; TEXTS.len()]).await;
+    let store = store(home.path(), vec![vec![0.0; 4]; TEXTS.len()], &[]).await;
     let cache = home.path().join("cache/models");
     let reference = "tiny".parse().unwrap();
     let ask = async |n: usize| {
@@ -201,4 +214,75 @@ async fn a_model_that_many_ask_for_at_once_is_checked_out_whole() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
+}
+
+/// A question about the text itself, to chunks that an embedder made.
+fn about(text: &str) -> Question {
+    Question {
+        text: text.to_owned(),
+        model: "tiny".parse().unwrap(),
+        chunks: "embedded_chunks".parse().unwrap(),
+        collection: "chunks".to_owned(),
+        passages: 1,
+        reranker: None,
+        sampling: Sampling::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_question_is_embedded_by_what_embedded_the_chunks_and_by_nothing_else() {
+    let Some(program) = worker() else { return };
+    let client = TorchWorker::start(&program).unwrap();
+    // Two embedders of one dimension: only their weights tell them apart.
+    let (ours, other) = (golden("encoders/bert-mean"), golden("encoders/roberta-cls"));
+    let chunks = client.embed(embed(Some(&ours))).await.unwrap();
+    let wrong = client.embed(embed(Some(&other))).await.unwrap();
+    assert_eq!(chunks.vectors[0].len(), wrong.vectors[0].len());
+    assert_ne!(chunks.identity, wrong.identity);
+
+    let home = tempfile::tempdir().unwrap();
+    let figures = |model: &Path| {
+        [
+            ("made_with", json!(chunks.identity)),
+            ("embedder", json!({"model": model, "max_length": 16})),
+        ]
+    };
+    let gateway = |home: &Path, store: FeatureStore| {
+        Gateway::start(GatewayConfig {
+            home: home.to_owned(),
+            store,
+            torch: Some(program.clone()),
+        })
+        .unwrap()
+    };
+    let right = store(home.path(), chunks.vectors.clone(), &figures(&ours)).await;
+    let asked = gateway(home.path(), right);
+    for text in TEXTS {
+        let found = asked.retrieve(&about(text)).await.unwrap();
+        assert_eq!(found[0].quote, text);
+        assert!(found[0].score > 0.999, "{found:?}");
+    }
+
+    // The collection is open and was verified: its files are not read through again at each question.
+    let folder = home.path().join("vectors/chunks");
+    let files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "json"))
+        .collect();
+    assert!(!files.is_empty());
+    files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    assert_eq!(asked.retrieve(&about(TEXTS[2])).await.unwrap()[0].quote, TEXTS[2]);
+    assert!(files.iter().all(|file| !file.exists()));
+
+    // Another model stands where the chunks' one stood.
+    let home = tempfile::tempdir().unwrap();
+    let wrong = store(home.path(), chunks.vectors.clone(), &figures(&other)).await;
+    let error = gateway(home.path(), wrong)
+        .retrieve(&about(TEXTS[0]))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "model.input", "{error}");
+    assert!(error.to_string().contains("another embedder"), "{error}");
+    assert!(error.hint().contains("run the DAG again"), "{}", error.hint());
 }

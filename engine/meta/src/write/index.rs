@@ -31,7 +31,9 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
         } => {
             use entity::dataset_version::{Column, Entity};
             let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(*version)).exec(transaction).await?;
+            rows.filter(Column::Version.eq(*version))
+                .exec(transaction)
+                .await?;
         }
         IndexKey::Version {
             kind: ArtifactKind::Model,
@@ -40,13 +42,17 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
         } => {
             use entity::model_version::{Column, Entity};
             let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(*version)).exec(transaction).await?;
+            rows.filter(Column::Version.eq(*version))
+                .exec(transaction)
+                .await?;
         }
         IndexKey::Label { kind, name, label } => {
             use entity::alias::{Column, Entity};
             let rows = Entity::delete_many().filter(Column::Kind.eq(kind.as_str()));
             let rows = rows.filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Alias.eq(label.as_str())).exec(transaction).await?;
+            rows.filter(Column::Alias.eq(label.as_str()))
+                .exec(transaction)
+                .await?;
         }
     }
     Ok(())

@@ -19,7 +19,10 @@ async fn versions(meta: &Meta, name: &str) -> Vec<u64> {
 }
 
 fn rows(texts: &[&str]) -> twinloom_spec::Plan {
-    plan("rows", vec![task("make", "rows", json!({ "texts": texts })).output("out", "made")])
+    plan(
+        "rows",
+        vec![task("make", "rows", json!({ "texts": texts })).output("out", "made")],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +39,10 @@ async fn a_version_that_is_published_while_the_index_is_rebuilt_stays_in_it() {
     index::write(meta, store, scanned).await.unwrap();
     assert_eq!(versions(meta, "made").await, [1, 2]);
     let tags = meta.alias_index(Some("made")).await.unwrap();
-    assert_eq!((tags.len(), tags[0].version, tags[0].kind), (1, 2, ArtifactKind::Dataset));
+    assert_eq!(
+        (tags.len(), tags[0].version, tags[0].kind),
+        (1, 2, ArtifactKind::Dataset)
+    );
 
     // What the store does not have goes, and what the index lacks comes.
     let ghost = meta.dataset_index(Some("made")).await.unwrap().remove(0);
@@ -52,7 +58,10 @@ async fn a_version_that_is_published_while_the_index_is_rebuilt_stays_in_it() {
         reason: "by hand".into(),
         previous: None,
     };
-    store.tag(&Name::new("made").unwrap(), "first", label).await.unwrap();
+    store
+        .tag(&Name::new("made").unwrap(), "first", label)
+        .await
+        .unwrap();
     let scanned = index::scan(store).await.unwrap();
     index::write(meta, store, scanned).await.unwrap();
     assert_eq!(versions(meta, "ghost").await, Vec::<u64>::new());
@@ -87,12 +96,23 @@ async fn retention_leaves_what_a_waiting_run_has_made_and_tells_the_index() {
     };
     let dry = index::collect(meta, store, options(true)).await.unwrap();
     assert_eq!(dry.retired, ["made@1", "made@2", "made@4"]);
-    assert_eq!(versions(meta, "made").await, [1, 2, 3, 4, 5], "a dry run changes nothing");
+    assert_eq!(
+        versions(meta, "made").await,
+        [1, 2, 3, 4, 5],
+        "a dry run changes nothing"
+    );
     index::collect(meta, store, options(false)).await.unwrap();
     assert_eq!(versions(meta, "made").await, [3, 5]);
-    assert_eq!(store.dataset_versions(&Name::new("made").unwrap()).await.unwrap(), [3, 5]);
+    assert_eq!(
+        store.dataset_versions(&Name::new("made").unwrap()).await.unwrap(),
+        [3, 5]
+    );
     engine.cancel(&run, "test", "over").await.unwrap();
     engine.wait(&run, WaitFor::Ended).await.unwrap();
     index::collect(meta, store, options(false)).await.unwrap();
-    assert_eq!(versions(meta, "made").await, [5], "a run that has ended keeps nothing");
+    assert_eq!(
+        versions(meta, "made").await,
+        [5],
+        "a run that has ended keeps nothing"
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use twinloom_sdk::serving::{
-    Embed, Embedded, Finish, Generate, Generated, Logprob, Ranked, Refusal, Request, Rerank, Sampling,
+    Embed, Embedded, Finish, Generate, Generated, Logprob, Ranked, Refusal, Request, Rerank, Role, Sampling,
 };
 
 fn wire(request: &Request) -> Value {
@@ -46,6 +46,13 @@ fn requests_stand_on_the_wire_as_ever() {
             texts: vec!["a".to_owned()],
             ..Embed::default()
         }),
+        Request::Embed(Embed {
+            texts: vec!["a".to_owned()],
+            model: Some("m".into()),
+            max_length: Some(64),
+            role: Role::Query,
+            identity: Some("ab".to_owned()),
+        }),
         Request::Rerank(Rerank {
             query: "q".to_owned(),
             documents: vec!["a".to_owned()],
@@ -72,6 +79,7 @@ fn requests_stand_on_the_wire_as_ever() {
     );
     let expected = [
         json!({"op": "embed", "texts": ["a"]}),
+        json!({"op": "embed", "texts": ["a"], "model": "m", "max_length": 64, "role": "query", "identity": "ab"}),
         json!({"op": "rerank", "query": "q", "documents": ["a"], "model": "m", "max_length": 64}),
         plain,
         full,
@@ -113,6 +121,7 @@ fn replies_stand_on_the_wire_as_ever() {
             vectors: vec![vec![1.0, 0.0]],
             dimension: 2,
             truncated: 0,
+            identity: None,
         }),
         serde_json::to_value(Ranked {
             order: vec![0],

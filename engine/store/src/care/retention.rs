@@ -39,7 +39,9 @@ pub(super) struct Survey {
 pub(super) async fn survey(backend: &Arc<Backend>, options: &GcOptions) -> Result<Survey, StoreError> {
     let mut found = Found::default();
     let mut survey = Survey::default();
-    found.read::<DatasetManifest>(backend, options, &mut survey).await?;
+    found
+        .read::<DatasetManifest>(backend, options, &mut survey)
+        .await?;
     found.read::<ModelManifest>(backend, options, &mut survey).await?;
     survey.retire = found.not_kept();
     Ok(survey)
@@ -136,7 +138,10 @@ impl Found {
         self.keep_with(models, is_model);
         // Its evaluation, its verdict: the reason why it is in use.
         let tells = |inputs: &Vec<VersionKey>| inputs.iter().any(|input| self.decided.contains(input));
-        let evidence = self.made_from.iter().filter(|(key, inputs)| !is_model(key) && tells(inputs));
+        let evidence = self
+            .made_from
+            .iter()
+            .filter(|(key, inputs)| !is_model(key) && tells(inputs));
         let evidence: Vec<VersionKey> = evidence.map(|(key, _)| key.clone()).collect();
         self.kept.extend(evidence);
         let gone = self.made_from.into_keys().filter(|key| !self.kept.contains(key));

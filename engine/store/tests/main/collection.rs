@@ -142,7 +142,14 @@ async fn what_models_in_use_need_stays_whatever_the_rule() {
         let raw = made(&store, "raw", n, &[]).await;
         let clean = made(&store, "clean", n, std::slice::from_ref(&raw)).await;
         made(&store, "chunks", n, std::slice::from_ref(&clean)).await;
-        let base = model(&store, "nano", &format!("base {n}"), None, std::slice::from_ref(&clean)).await;
+        let base = model(
+            &store,
+            "nano",
+            &format!("base {n}"),
+            None,
+            std::slice::from_ref(&clean),
+        )
+        .await;
         let twin = model(&store, "twin", &format!("twin {n}"), Some(&base), &[clean]).await;
         evaluations.push(made(&store, "evaluation", n, std::slice::from_ref(&twin)).await);
         twins.push(twin);
@@ -166,9 +173,19 @@ async fn what_models_in_use_need_stays_whatever_the_rule() {
     assert_eq!(of("raw").await, [2, 3, 6], "all the way up");
     assert_eq!(of("clean").await, [2, 3, 6]);
     assert_eq!(of("chunks").await, [6], "no model was made from these");
-    assert_eq!(of("evaluation").await, [2, 3, 6], "why it is in production, and what is asked");
-    assert_eq!(store.model_versions(&name("twin")).await.unwrap(), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(store.model_versions(&name("nano")).await.unwrap(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(
+        of("evaluation").await,
+        [2, 3, 6],
+        "why it is in production, and what is asked"
+    );
+    assert_eq!(
+        store.model_versions(&name("twin")).await.unwrap(),
+        [1, 2, 3, 4, 5, 6]
+    );
+    assert_eq!(
+        store.model_versions(&name("nano")).await.unwrap(),
+        [1, 2, 3, 4, 5, 6]
+    );
     assert_eq!(report.retired.len(), 3 + 3 + 5 + 3);
     assert_eq!(report.retired_versions.len(), report.retired.len());
 

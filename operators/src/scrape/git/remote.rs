@@ -79,7 +79,10 @@ pub async fn fetch(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErr
     let commit = if fetched.success {
         Some(fetch_head(&folder, seconds).await?)
     } else {
-        let complaint = fetched.stderr.replace(&source.url, &shown).replace(url.as_str(), &shown);
+        let complaint = fetched
+            .stderr
+            .replace(&source.url, &shown)
+            .replace(url.as_str(), &shown);
         match refused(source, &shown, &complaint) {
             Refused::Empty => None,
             Refused::Error(error) => return Err(error),
@@ -141,7 +144,12 @@ enum Refused {
 /// What of git's complaints will pass by itself, and what somebody has to mend.
 fn refused(source: &Git, shown: &str, complaint: &str) -> Refused {
     let says = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
-    let absent = ["remote ref", "not our ref", "unadvertised object", "no such remote"];
+    let absent = [
+        "remote ref",
+        "not our ref",
+        "unadvertised object",
+        "no such remote",
+    ];
     if says(&absent) {
         let Some(revision) = &source.revision else {
             return Refused::Empty;
@@ -169,13 +177,25 @@ fn refused(source: &Git, shown: &str, complaint: &str) -> Refused {
         Some(400..=499) => Some("Check the address, and whether it needs a `token` (one that may read it)."),
         Some(_) => None,
         None if says(&["redirect"]) => Some("It redirects: give the address that it ends at."),
-        None if says(&["not found", "Authentication", "could not read Username", "terminal prompts"]) => {
+        None if says(&[
+            "not found",
+            "Authentication",
+            "could not read Username",
+            "terminal prompts",
+        ]) =>
+        {
             Some("Check the address, and whether it needs a `token` (one that may read it).")
         }
         None if says(&["is this a git repository", "not valid", "does not appear to be"]) => {
             Some("No git repository answers there: check the address; for an ordinary page use `kind: page`.")
         }
-        None if says(&["SSL certificate", "certificate verify", "not allowed", "unsupported protocol"]) => {
+        None if says(&[
+            "SSL certificate",
+            "certificate verify",
+            "not allowed",
+            "unsupported protocol",
+        ]) =>
+        {
             Some("Check the address and the certificate of the host.")
         }
         None => None,

@@ -49,7 +49,10 @@ impl Access {
             let wrong = |what: &str| {
                 OperatorError::config(
                     "scrape.header",
-                    format!("`headers`: the {what} of `{}` is none of a header", name.escape_debug()),
+                    format!(
+                        "`headers`: the {what} of `{}` is none of a header",
+                        name.escape_debug()
+                    ),
                     "Write a name such as `Authorization`, and a value of one line.",
                 )
             };

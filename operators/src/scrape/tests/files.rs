@@ -356,10 +356,17 @@ async fn what_rolls_off_a_feed_stays_in_the_dataset() {
     let (second, rows) = scrape(&home, both).await;
     let texts = rows.by("title", "text");
     assert_eq!(
-        (second.metrics["kept"].as_u64(), rows.count(), texts["Entry 1"].as_str()),
+        (
+            second.metrics["kept"].as_u64(),
+            rows.count(),
+            texts["Entry 1"].as_str()
+        ),
         (Some(1), 4, "one")
     );
-    assert_eq!(texts["Entry 2"], "two, edited", "an edit replaces, it does not add");
+    assert_eq!(
+        texts["Entry 2"], "two, edited",
+        "an edit replaces, it does not add"
+    );
 
     // What is kept is kept again, and what another source gave goes with its source.
     write(home.path(), "feed.xml", feed(&[(4, "four")]));
@@ -371,19 +378,32 @@ async fn what_rolls_off_a_feed_stays_in_the_dataset() {
     let mut forgetful = source;
     forgetful["keep"] = json!(false);
     let (_, rows) = scrape(&home, json!({"sources": [forgetful]})).await;
-    assert_eq!(rows.by("title", "id").into_keys().collect::<Vec<_>>(), ["Entry 4"]);
+    assert_eq!(
+        rows.by("title", "id").into_keys().collect::<Vec<_>>(),
+        ["Entry 4"]
+    );
 }
 
 #[tokio::test]
 async fn files_of_unknown_kinds_are_counted_and_told_of_once() {
     let home = Home::new().await;
     let root = home.path().join("writing");
-    for path in ["a.md", "letters/b.docx", "letters/c.DOCX", "d.pdf", "e.png", "NOTES"] {
+    for path in [
+        "a.md",
+        "letters/b.docx",
+        "letters/c.DOCX",
+        "d.pdf",
+        "e.png",
+        "NOTES",
+    ] {
         write(&root, path, path);
     }
     let source = json!({"kind": "folder", "path": root});
     let (ended, rows) = scrape(&home, json!({"sources": [source]})).await;
-    assert_eq!((rows.count(), ended.metrics["skipped_unknown"].as_u64()), (1, Some(5)));
+    assert_eq!(
+        (rows.count(), ended.metrics["skipped_unknown"].as_u64()),
+        (1, Some(5))
+    );
     assert_eq!(ended.metrics["unknown_kinds"][".docx"], 2);
     let log = home.log();
     assert!(
@@ -393,5 +413,8 @@ async fn files_of_unknown_kinds_are_counted_and_told_of_once() {
     assert!(!log.contains(".png"), "a picture holds no words: {log}");
     let all = json!({"kind": "folder", "path": home.path().join("writing"), "include": ["**/*"], "exclude": ["**/*.png"]});
     let (ended, rows) = scrape(&home, json!({"sources": [all]})).await;
-    assert_eq!((rows.count(), ended.metrics["skipped_unknown"].as_u64()), (5, Some(0)));
+    assert_eq!(
+        (rows.count(), ended.metrics["skipped_unknown"].as_u64()),
+        (5, Some(0))
+    );
 }

@@ -282,7 +282,10 @@ async fn serve(root: &Path, header: Option<&'static str>) -> wiremock::MockServe
     let served = root.join(".git");
     wiremock::Mock::given(wiremock::matchers::any())
         .respond_with(move |request: &wiremock::Request| {
-            let sent = request.headers.get("authorization").map(|value| value.to_str().unwrap());
+            let sent = request
+                .headers
+                .get("authorization")
+                .map(|value| value.to_str().unwrap());
             match header {
                 Some(_) if sent.is_none() => {
                     wiremock::ResponseTemplate::new(401).insert_header("www-authenticate", "Basic")
@@ -332,7 +335,11 @@ async fn a_commit_of_a_remote_repository_can_be_named() {
     for revision in ["nope", &first[..10], &"0".repeat(40)] {
         let error = fails_on(&home, source(revision)).await;
         assert_error(&error, ErrorKind::Config, "scrape.git_revision", revision);
-        assert_eq!(error.hint.contains("all 40 digits"), revision.len() == 10, "{error:?}");
+        assert_eq!(
+            error.hint.contains("all 40 digits"),
+            revision.len() == 10,
+            "{error:?}"
+        );
     }
 }
 
@@ -344,11 +351,13 @@ async fn a_private_repository_is_read_with_a_token_that_is_never_told() {
     let server = serve(&root, Some("Basic YWRhOndhcnAtYW5kLXdlZnQ=")).await;
     let host = server.uri().replace("http://", "");
     let source = |token: Option<&str>| {
-        let mut source = json!({"kind": "git", "url": format!("http://ada@{host}/loom.git"), "allow_private": true});
+        let mut source =
+            json!({"kind": "git", "url": format!("http://ada@{host}/loom.git"), "allow_private": true});
         if let Some(token) = token {
             source["token"] = json!(token);
         }
-        home.task("scrape", json!({"sources": [source]})).output("documents")
+        home.task("scrape", json!({"sources": [source]}))
+            .output("documents")
     };
     let with = |task, value: &str| Assignment {
         task,
@@ -357,17 +366,25 @@ async fn a_private_repository_is_read_with_a_token_that_is_never_told() {
     let error = home.run(source(None)).await.unwrap_err();
     assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
     assert!(error.hint.contains("token"), "{error:?}");
-    let error = home.run(with(source(Some("secret:LOOM")), "wrong-token")).await.unwrap_err();
+    let error = home
+        .run(with(source(Some("secret:LOOM")), "wrong-token"))
+        .await
+        .unwrap_err();
     assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
     let error = home.run(source(Some("warp-and-weft"))).await.unwrap_err();
     assert_error(&error, ErrorKind::Config, "scrape.secret", "token");
     assert!(!format!("{error:?}").contains("warp"), "{error:?}");
 
-    let ended = home.done(with(source(Some("secret:LOOM")), "warp-and-weft")).await;
+    let ended = home
+        .done(with(source(Some("secret:LOOM")), "warp-and-weft"))
+        .await;
     let rows = Rows(home.rows(&ended.datasets["documents"]).await);
     assert!(rows.column("title").contains(&Some("Loom".to_owned())));
     let told = format!("{:?} {} {}", rows.0, home.log(), ended.metrics);
-    assert!(!told.contains("warp-and-weft") && !told.contains("YWRh"), "{told}");
+    assert!(
+        !told.contains("warp-and-weft") && !told.contains("YWRh"),
+        "{told}"
+    );
 
     let clear = json!({"kind": "git", "url": "http://looms.example/loom.git", "token": "secret:LOOM"});
     let error = fails_on(&home, clear).await;
@@ -476,8 +493,14 @@ async fn commits_further_back_than_is_read_stay() {
     (3..=4).for_each(write);
     assert_eq!(titles(2, true).await, ["Day 1", "Day 2", "Day 3", "Day 4"]);
     // A commit that is rewritten is not one that is further back.
-    git(&root, &["commit", "-q", "--amend", "--allow-empty", "-m", "Day 4, better"]);
-    assert_eq!(titles(2, true).await, ["Day 1", "Day 2", "Day 3", "Day 4, better"]);
+    git(
+        &root,
+        &["commit", "-q", "--amend", "--allow-empty", "-m", "Day 4, better"],
+    );
+    assert_eq!(
+        titles(2, true).await,
+        ["Day 1", "Day 2", "Day 3", "Day 4, better"]
+    );
     assert_eq!(titles(2, false).await, ["Day 3", "Day 4, better"]);
 }
 

@@ -269,7 +269,9 @@ async fn headers_sign_in_at_the_host_that_is_named_and_at_no_other() {
         source["kind"] = json!(kind);
         source["headers"] = headers;
         Assignment {
-            task: home.task("scrape", json!({"sources": [source]})).output("documents"),
+            task: home
+                .task("scrape", json!({"sources": [source]}))
+                .output("documents"),
             secrets: Secrets::new([("LOOM".to_owned(), "Bearer warp-and-weft".to_owned())].into()),
         }
     };
@@ -283,14 +285,27 @@ async fn headers_sign_in_at_the_host_that_is_named_and_at_no_other() {
     let elsewhere = other.received_requests().await.unwrap();
     assert_eq!(elsewhere.len(), 1);
     assert!(
-        elsewhere[0].headers.get("authorization").is_none() && elsewhere[0].headers.get("accept-language").is_none()
+        elsewhere[0].headers.get("authorization").is_none()
+            && elsewhere[0].headers.get("accept-language").is_none()
     );
     for (headers, code, names) in [
-        (json!({"Authorization": "Bearer warp-and-weft"}), "scrape.secret", "Authorization"),
-        (json!({"X-Api-Key": "warp-and-weft"}), "scrape.secret", "X-Api-Key"),
+        (
+            json!({"Authorization": "Bearer warp-and-weft"}),
+            "scrape.secret",
+            "Authorization",
+        ),
+        (
+            json!({"X-Api-Key": "warp-and-weft"}),
+            "scrape.secret",
+            "X-Api-Key",
+        ),
         (json!({"a header": "x"}), "scrape.header", "a header"),
         (json!({"X-Words": "a\nb"}), "scrape.header", "X-Words"),
-        (json!({"Authorization": "secret:NOT_SET_ANYWHERE"}), "secret.missing", "NOT_SET_ANYWHERE"),
+        (
+            json!({"Authorization": "secret:NOT_SET_ANYWHERE"}),
+            "secret.missing",
+            "NOT_SET_ANYWHERE",
+        ),
     ] {
         let error = home.run(task("page", "/private", headers)).await.unwrap_err();
         assert_error(&error, ErrorKind::Config, code, names);

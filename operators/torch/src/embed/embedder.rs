@@ -5,6 +5,7 @@ use std::{borrow::Cow, path::Path};
 use tch::{Device, Kind, Tensor};
 use tokenizers::{Encoding, Tokenizer};
 use twinloom_kernels::Level;
+use twinloom_sdk::serving::Role;
 
 use super::{
     batches::{Batches, by_length, encode, tokenizer},
@@ -46,19 +47,6 @@ impl Default for EmbedderOptions {
             role: Role::Text,
         }
     }
-}
-
-/// What texts are: some embedders were trained with a prompt before questions and another before documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Neither: the embedder's default prompt, where it has one.
-    #[default]
-    Text,
-    /// What is looked for.
-    Query,
-    /// What is looked through.
-    Document,
 }
 
 /// Vectors of some texts.

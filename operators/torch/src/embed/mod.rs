@@ -13,7 +13,9 @@ mod published;
 #[cfg(test)]
 mod tests;
 
-pub use embedder::{Embedded, Embedder, EmbedderOptions, Role};
+pub use twinloom_sdk::serving::Role;
+
+pub use embedder::{Embedded, Embedder, EmbedderOptions};
 pub(crate) use embedder::{copy_out, encoder, is_cut};
 pub use locate::{above, embedder_dir, model_dir};
 pub use operator::Embed;

@@ -10,7 +10,8 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
-use twinloom_operators::embed::{Config, identity, info};
+use serde_json::{Value, json};
+use twinloom_operators::embed::{Config, EMBEDDER_FIGURE, MadeBy, identity, info};
 use twinloom_sdk::{Context, OperatorError, OperatorInfo, RowOperator, records};
 
 use super::{Embedder, EmbedderOptions, Role, embedder_dir};
@@ -25,6 +26,7 @@ pub struct State {
     dimension: i32,
     truncated: AtomicUsize,
     identity: Option<String>,
+    made_by: MadeBy,
 }
 
 #[async_trait]
@@ -81,6 +83,7 @@ impl RowOperator for Embed {
         ));
         let dimension = i32::try_from(embedder.dimension()).unwrap_or_default();
         Ok(State {
+            made_by: MadeBy::new(config.model.as_deref(), embedder.max_length()),
             embedder: Mutex::new(embedder),
             dimension,
             truncated: AtomicUsize::new(0),
@@ -90,6 +93,10 @@ impl RowOperator for Embed {
 
     fn identity(&self, state: &State) -> Option<String> {
         state.identity.clone()
+    }
+
+    fn figures(&self, state: &State) -> Vec<(&'static str, Value)> {
+        vec![(EMBEDDER_FIGURE, json!(state.made_by))]
     }
 
     fn map(&self, context: &Context, state: &State, rows: RecordBatch) -> Result<RecordBatch, OperatorError> {

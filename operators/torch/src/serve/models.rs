@@ -9,6 +9,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use tch::{Device, Kind};
+use twinloom_operators::embed::{EMBEDDER, identity};
 use twinloom_sdk::serving::{Embedded, Ranked};
 
 use super::{Embed, Rerank, request::check_turns};
@@ -240,11 +241,42 @@ impl Texts {
     }
 }
 
+/// A loaded embedder, with what was asked for when it was loaded.
+struct Held {
+    key: (Option<PathBuf>, Option<usize>, Option<String>),
+    identity: Option<String>,
+    embedder: Embedder,
+}
+
+/// The embedder that is asked for, and its identity. Where another one is wanted than stands in the named folder, the
+/// default one may be it: the folder was of another machine.
+fn embedder(asked: &Embed) -> Result<(PathBuf, Option<String>), ModelError> {
+    let named = asked.model.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+    let found = embedder_dir(named.as_deref());
+    let Some(wanted) = &asked.identity else {
+        let dir = found?;
+        let own = identity(&dir);
+        return Ok((dir, own));
+    };
+    let default = named.is_some().then(|| embedder_dir(None)).into_iter().flatten();
+    let fits = |dir: &PathBuf| identity(dir).as_ref() == Some(wanted);
+    if let Some(dir) = found.iter().cloned().chain(default).find(fits) {
+        return Ok((dir, Some(wanted.clone())));
+    }
+    found?;
+    Err(ModelError::input(
+        "the vectors to compare with are of another embedder than the one that is here",
+        format!(
+            "Put the embedder back that they were made with (`model` of `embed`, or {EMBEDDER}), or run the DAG again, so that all are made with this one."
+        ),
+    ))
+}
+
 /// Loaded encoders.
 pub struct Encoders {
     device: Device,
     weights: Weights,
-    embedder: Option<((PathBuf, Option<usize>), Embedder)>,
+    embedder: Option<Held>,
     reranker: Option<((PathBuf, Option<usize>), Reranker)>,
 }
 
@@ -269,29 +301,34 @@ impl Encoders {
                 format!("Send at most {MOST_TEXTS} texts at a time."),
             ));
         }
-        let named = asked.model.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-        let key = (embedder_dir(named.as_deref())?, asked.max_length);
-        let held = match self.embedder.take().filter(|held| held.0 == key) {
+        let key = (asked.model.clone(), asked.max_length, asked.identity.clone());
+        let held = match self.embedder.take().filter(|held| held.key == key) {
             Some(held) => held,
             None => {
+                let (dir, identity) = embedder(asked)?;
                 let options = EmbedderOptions {
                     device: self.device,
                     weights: self.weights,
                     max_length: asked.max_length,
                     ..EmbedderOptions::default()
                 };
-                let embedder = Embedder::open(&key.0, options)?;
-                (key, embedder)
+                let embedder = Embedder::open(&dir, options)?;
+                Held {
+                    key,
+                    identity,
+                    embedder,
+                }
             }
         };
-        let embedder = &self.embedder.insert(held).1;
+        let held = self.embedder.insert(held);
         let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
-        let found = embedder.embed(&texts)?;
+        let found = held.embedder.embed_as(&texts, asked.role)?;
         let vectors = found.vectors.chunks_exact(found.dimension.max(1));
         as_json(&Embedded {
             vectors: vectors.map(<[f32]>::to_vec).collect(),
             dimension: found.dimension,
             truncated: found.truncated,
+            identity: held.identity.clone(),
         })
     }
 
