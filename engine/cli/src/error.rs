@@ -83,58 +83,69 @@ impl From<Diagnostics> for CliError {
 
 impl From<twinloom_store::StoreError> for CliError {
     fn from(error: twinloom_store::StoreError) -> Self {
-        let exit = if error.code().ends_with("not_found") { 3 } else { 1 };
-        Self::new(exit, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_meta::MetaError> for CliError {
     fn from(error: twinloom_meta::MetaError) -> Self {
-        let exit = if error.code().ends_with("not_found") { 3 } else { 1 };
-        Self::new(exit, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_runtime::EngineError> for CliError {
     fn from(error: twinloom_runtime::EngineError) -> Self {
-        let exit = if error.code().ends_with("not_found") { 3 } else { 1 };
-        Self::new(exit, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_runtime::ServiceError> for CliError {
     fn from(error: twinloom_runtime::ServiceError) -> Self {
-        Self::new(1, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_runtime::dags::DagsError> for CliError {
     fn from(error: twinloom_runtime::dags::DagsError) -> Self {
-        Self::new(2, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_server::ServerError> for CliError {
     fn from(error: twinloom_server::ServerError) -> Self {
-        Self::new(1, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
     }
 }
 
 impl From<twinloom_server::Problem> for CliError {
     fn from(problem: twinloom_server::Problem) -> Self {
-        let exit = match problem.status {
-            404 => 3,
-            400..500 => 2,
-            _ => 1,
-        };
-        Self::new(exit, &problem.code, &problem.detail, &problem.hint)
+        Self::new(
+            exit_of_status(problem.status),
+            &problem.code,
+            &problem.detail,
+            &problem.hint,
+        )
     }
 }
 
 impl From<twinloom_gateway::GatewayError> for CliError {
     fn from(error: twinloom_gateway::GatewayError) -> Self {
-        let exit = if error.code().ends_with("not_found") { 3 } else { 1 };
-        Self::new(exit, error.code(), &error, error.hint())
+        Self::new(exit_of(error.code()), error.code(), &error, error.hint())
+    }
+}
+
+/// The exit code of an error code: that of the status that a server gives it, so that a script finds the same whether it
+/// asks a server or works on the home folder.
+fn exit_of(code: &str) -> u8 {
+    exit_of_status(twinloom_server::status_of(code).as_u16())
+}
+
+/// The exit code of an HTTP status, as `--help` lists them.
+pub fn exit_of_status(status: u16) -> u8 {
+    match status {
+        404 => 3,
+        400 | 413 | 415 | 422 | 428 => 2,
+        _ => 1,
     }
 }
 

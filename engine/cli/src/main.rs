@@ -1,5 +1,6 @@
 //! The binary `twinloom`: the command line, and the only crate that sees every part.
 
+mod account;
 mod app;
 mod args;
 mod commands;
@@ -34,7 +35,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into(), json),
     };
-    match runtime.block_on(dispatch(&app, cli.command)) {
+    let ended = runtime.block_on(dispatch(&app, cli.command));
+    // A thread may wait for a line on the terminal that nobody will write.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, json),
     }

@@ -119,6 +119,9 @@ pub enum EngineError {
     /// An alias is moved for a reason.
     #[error("an alias is not moved without a reason")]
     NoReason,
+    /// A decision in nobody's name.
+    #[error("nobody's name stands under the decision")]
+    NoName,
     /// The alias never pointed elsewhere.
     #[error("`{alias}` has no earlier version to go back to")]
     NoPrevious {
@@ -178,6 +181,7 @@ impl EngineError {
             Self::NotApprover { .. } => "run.not_approver",
             Self::AlreadyApproved { .. } => "run.already_approved",
             Self::NoReason => "alias.reason",
+            Self::NoName => "approval.no_name",
             Self::NoPrevious { .. } => "alias.no_previous",
             Self::Home { .. } => "run.home",
             Self::StoredPlan { .. } => "run.stored_plan",
@@ -210,6 +214,7 @@ impl EngineError {
             Self::NotApprover { .. } => "Ask one of those that the question names.".into(),
             Self::AlreadyApproved { .. } => "It takes another person's approval.".into(),
             Self::NoReason => "Say why, in a sentence; it is kept in the audit log.".into(),
+            Self::NoName => "Say who decides: `--as NAME`. It is kept with the evidence.".into(),
             Self::NoPrevious { .. } => "Move it to a version that you name.".into(),
             Self::Home { .. } => {
                 "Give write permission and room, or name another folder with `--home`.".into()

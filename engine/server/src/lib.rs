@@ -25,6 +25,6 @@ pub use auth::{
     token::random_password,
 };
 pub use error::ServerError;
-pub use http::problem::Problem;
+pub use http::problem::{Problem, status_of};
 pub use secrets::Vault;
 pub use serve::{Server, ServerConfig};

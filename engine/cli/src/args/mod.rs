@@ -17,7 +17,7 @@ const EXIT_CODES: &str = "Exit codes:
   0  done; for a run: it succeeded
   1  failed; for a run: a task failed
   2  the command line, a file or a parameter is wrong
-  3  no such run, task, dataset, model or version
+  3  no such DAG, run, task, operator, dataset, model or version
   4  the run waits for approval (`twinloom approve RUN --as NAME` goes on with it)
   5  the run was cancelled or rejected
 

@@ -28,7 +28,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub approve_as: Option<String>,
     /// Go on with an interrupted or waiting run: this one, or the newest.
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest")]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
+        conflicts_with_all = ["params", "pipelines", "no_cache"])]
     pub resume: Option<String>,
     /// Tasks at a time, if not one a core.
     #[arg(short = 'j', long, value_name = "N")]

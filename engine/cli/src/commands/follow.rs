@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use twinloom_meta::{RunState, TaskState};
 use twinloom_runtime::{Decision, Engine, EngineEvent, RunSummary, TaskSummary, WaitFor};
 
-use crate::{error::CliError, output, progress::Progress, signals};
+use crate::{account, error::CliError, output, progress::Progress, signals};
 
 /// How to follow.
 pub struct Options {
@@ -36,17 +36,30 @@ pub async fn follow(
     let printer = tokio::spawn(print_events(events, run.to_owned(), Progress::new(options.json)));
     let ended = tokio::select! {
         ended = until_end(engine, run, options) => ended,
-        () = signals::interrupted() => {
-            output::say("cancelling the run; its tasks are ended");
-            engine.cancel(run, "terminal", "interrupted").await?;
-            engine.wait(run, WaitFor::Ended).await.map_err(CliError::from)
-        }
+        () = signals::interrupted() => interrupted(engine, run).await,
     };
     printer.abort();
     let _ = printer.await;
     let summary = ended?;
     engine.shutdown().await;
     report(&summary, options.json)
+}
+
+/// Who leaves while the run only waits for a person leaves it waiting; what runs is ended.
+async fn interrupted(engine: &Engine, run: &str) -> Result<RunSummary, CliError> {
+    let summary = engine.summary(run).await?;
+    let is = |state| move |task: &TaskSummary| task.state == state;
+    let waits = summary.tasks.iter().any(is(TaskState::Waiting));
+    let busy = [TaskState::Running, TaskState::Queued]
+        .into_iter()
+        .any(|state| summary.tasks.iter().any(is(state)));
+    if waits && !busy {
+        output::say("");
+        return Ok(summary);
+    }
+    output::say("cancelling the run; its tasks are ended (once more ends at once)");
+    engine.cancel(run, "terminal", "interrupted").await?;
+    Ok(engine.wait(run, WaitFor::Ended).await?)
 }
 
 async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunSummary, CliError> {
@@ -99,10 +112,9 @@ async fn ask(task: &TaskSummary) -> Result<Option<Decision>, CliError> {
             "n" | "no" => false,
             _ => return Ok(None),
         };
-        let default = std::env::var("USER").unwrap_or_default();
-        let by = prompt(&format!("Your name [{default}]: "))?
-            .filter(|name| !name.is_empty())
-            .unwrap_or(default);
+        let Some(by) = who()? else {
+            return Ok(None);
+        };
         let comment = prompt("Comment (may be empty): ")?.filter(|text| !text.is_empty());
         Ok(Some(Decision {
             approved,
@@ -115,6 +127,24 @@ async fn ask(task: &TaskSummary) -> Result<Option<Decision>, CliError> {
         .await
         .map_err(|error| CliError::failed("terminal", error, "Use `twinloom approve`."))?
         .map_err(Into::into)
+}
+
+/// The name under the decision: the account's, unless another is given. Asked until there is one; none is "not now".
+fn who() -> io::Result<Option<String>> {
+    let default = account::name();
+    let question = if default.is_empty() {
+        "Your name: ".to_owned()
+    } else {
+        format!("Your name [{default}]: ")
+    };
+    loop {
+        match prompt(&question)? {
+            None => return Ok(None),
+            Some(name) if !name.is_empty() => return Ok(Some(name)),
+            Some(_) if !default.is_empty() => return Ok(Some(default)),
+            Some(_) => output::say("The decision is kept with the name of whoever made it."),
+        }
+    }
 }
 
 fn prompt(question: &str) -> io::Result<Option<String>> {

@@ -1,16 +1,17 @@
 //! `twinloom run`, `retry`: submit or resume, then follow.
 
 use serde_json::json;
-use twinloom_runtime::{Engine, Submit};
+use twinloom_runtime::{Engine, EngineError, Submit};
 
 use super::{files, follow};
-use crate::{app::App, args::RunArgs, commands::runs, error::CliError};
+use crate::{account, app::App, args::RunArgs, commands::runs, error::CliError};
 
 /// `twinloom run`.
 ///
 /// # Errors
 /// Diagnostics of the file; what the engine says; how the run ended, if not well.
 pub async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
+    named(args.approve_as.as_deref())?;
     let options = follow::Options {
         approve_as: args.approve_as.clone(),
         wait: args.wait,
@@ -44,8 +45,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
 }
 
 async fn submit(engine: &Engine, plan: twinloom_spec::Plan, dag_text: String) -> Result<String, CliError> {
-    let by = caller();
-    let trigger = json!({ "kind": "manual", "by": by });
+    let trigger = json!({ "kind": "manual", "by": account::name() });
     Ok(engine
         .submit(Submit {
             plan,
@@ -56,9 +56,12 @@ async fn submit(engine: &Engine, plan: twinloom_spec::Plan, dag_text: String) ->
         .await?)
 }
 
-/// Who asks, by the name of the account.
-fn caller() -> String {
-    std::env::var("USER").unwrap_or_default()
+/// Nobody's name under an approval is found out before the run, and not at its end.
+fn named(approve_as: Option<&str>) -> Result<(), CliError> {
+    match approve_as {
+        Some(name) if name.trim().is_empty() => Err(EngineError::NoName.into()),
+        _ => Ok(()),
+    }
 }
 
 /// `twinloom retry`.
@@ -71,10 +74,11 @@ pub async fn retry(
     from: Option<&str>,
     approve_as: Option<String>,
 ) -> Result<(), CliError> {
+    named(approve_as.as_deref())?;
     let id = runs::find(app, run).await?;
     let engine = app.engine(None).await?;
     let events = engine.subscribe();
-    engine.retry(&id, from, &caller()).await?;
+    engine.retry(&id, from, &account::name()).await?;
     let options = follow::Options {
         approve_as,
         wait: false,

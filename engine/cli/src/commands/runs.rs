@@ -8,7 +8,10 @@ use twinloom_meta::{RunFilter, RunHead, RunState};
 use twinloom_runtime::LogLine;
 
 use super::{files, follow};
-use crate::{app::App, error::CliError, output};
+use crate::{account, app::App, error::CliError, output};
+
+/// Lines of a log that are read at once.
+const LINES: u64 = 5000;
 
 /// The full id for an id, the start of one, or `latest`.
 ///
@@ -160,7 +163,7 @@ pub async fn show(app: &App, run: &str) -> Result<(), CliError> {
 pub async fn logs(app: &App, run: &str, task: Option<&str>, follow: bool) -> Result<(), CliError> {
     let id = find(app, run).await?;
     let engine = app.engine(None).await?;
-    let mut printed: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    let mut places: std::collections::HashMap<String, u64> = std::collections::HashMap::new();
     loop {
         let summary = engine.summary(&id).await?;
         if let Some(name) = task
@@ -183,12 +186,17 @@ pub async fn logs(app: &App, run: &str, task: Option<&str>, follow: bool) -> Res
             .iter()
             .filter(|row| task.is_none_or(|task| task == row.id))
         {
-            let lines = engine.logs(&id, &row.id).await?;
-            let from = printed.insert(row.id.clone(), lines.len()).unwrap_or(0);
-            lines
-                .iter()
-                .skip(from)
-                .try_for_each(|line| print_log(app.global.json, &row.id, line))?;
+            let place = places.entry(row.id.clone()).or_default();
+            loop {
+                let page = engine.log_page(&id, &row.id, *place, LINES).await?;
+                page.lines
+                    .iter()
+                    .try_for_each(|(_, line)| print_log(app.global.json, &row.id, line))?;
+                *place = page.next;
+                if page.end {
+                    break;
+                }
+            }
         }
         if !follow || summary.ended_at.is_some() {
             return Ok(());
@@ -223,7 +231,7 @@ pub async fn cancel(app: &App, run: &str, reason: &str) -> Result<(), CliError> 
     let id = find(app, run).await?;
     let engine = app.engine(None).await?;
     engine
-        .cancel(&id, &std::env::var("USER").unwrap_or_default(), reason)
+        .cancel(&id, &account::name(), reason)
         .await?;
     engine.shutdown().await;
     if app.global.json {

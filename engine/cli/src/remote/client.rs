@@ -5,7 +5,10 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::{args::Global, error::CliError};
+use crate::{
+    args::Global,
+    error::{CliError, exit_of_status},
+};
 
 /// A server.
 pub struct Remote {
@@ -133,11 +136,7 @@ impl Remote {
 async fn problem(status: StatusCode, response: Response) -> CliError {
     let body: Value = response.json().await.unwrap_or_default();
     let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    let exit = match status.as_u16() {
-        400 | 413 | 415 | 422 | 428 => 2,
-        404 => 3,
-        _ => 1,
-    };
+    let exit = exit_of_status(status.as_u16());
     let code = if text("code").is_empty() {
         "server.answer".to_owned()
     } else {

@@ -1,5 +1,15 @@
 //! A run that waits for a person: nothing runs meanwhile, and the record says who decided.
 
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 use super::support::{Project, state};
 
 const DAG: &str = "\
@@ -82,4 +92,111 @@ fn approve_as_answers_by_itself() {
             .stdout
             .contains("approved by demo")
     );
+}
+
+#[test]
+fn a_decision_has_a_name_under_it() {
+    let project = project();
+    for nobody in ["", "  "] {
+        let ran = project.run(&["run", "dag.yaml", "--approve-as", nobody]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("approval.no_name"), "{}", ran.stderr);
+    }
+    assert_eq!(project.run(&["run", "dag.yaml"]).code, 4);
+    project.fails(&["approve", "latest", "--as", " "], 2, "approval.no_name", "--as NAME");
+    assert_eq!(project.json(&["approvals"]).as_array().unwrap().len(), 1, "it still waits");
+}
+
+fn interrupt(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+}
+
+/// Reads until a line holds this.
+fn read_to(lines: &mut impl BufRead, words: &str) {
+    let mut line = String::new();
+    while !line.contains(words) {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without: {words}");
+    }
+}
+
+#[test]
+fn who_leaves_while_a_run_waits_leaves_it_waiting() {
+    let project = project();
+    let mut child = project
+        .command(&["run", "dag.yaml", "--wait"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    read_to(&mut said, "? approve");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert_eq!(project.json(&["approvals"]).as_array().unwrap().len(), 1);
+    assert_eq!(project.json(&["approve", "latest", "--as", "ada"])["status"], "succeeded");
+}
+
+#[test]
+fn who_leaves_at_the_prompt_leaves_it_waiting_too() {
+    let project = project();
+    let inner = project.command(&["run", "dag.yaml"]);
+    let line = [inner.get_program().to_str().unwrap(), "run", "dag.yaml"].join(" ");
+    // A terminal of its own: the question is asked there alone.
+    let started = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(project.dir.path())
+        .env_remove("TWINLOOM_HOME")
+        .env("TERM", "dumb")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = started else {
+        eprintln!("SKIP: no program `script` to make a terminal with");
+        return;
+    };
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("[l]ater") {
+        let mut part = [0; 256];
+        let read = screen.read(&mut part).unwrap();
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&part[..read]);
+    }
+    keys.write_all(&[3]).unwrap();
+    let drained = std::thread::spawn(move || screen.read_to_end(&mut Vec::new()));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    drop(keys);
+    drained.join().unwrap().unwrap();
+    assert_eq!(project.json(&["approvals"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let project = Project::new();
+    project.write(
+        "dag.yaml",
+        "apiVersion: twinloom/v1\nkind: Dag\nname: stubborn\nsteps:\n  nap:\n    uses: command\n    with: {argv: [sh, -c, \"trap '' TERM; echo napping >&2; echo x > $MARK; while :; do sleep 0.1; done\"], env: {MARK: MARKFILE}}\n"
+            .replace("MARKFILE", &project.path("mark").display().to_string())
+            .as_str(),
+    );
+    let mut child = project
+        .command(&["run", "dag.yaml"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    while !project.path("mark").is_file() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    interrupt(&child);
+    read_to(&mut said, "once more ends at once");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -76,5 +76,5 @@ fn a_name_that_is_near_is_suggested() {
     let ran = project.run(&["dataset", "head", "thing"]);
     assert_eq!(ran.code, 3);
     assert!(ran.stderr.contains("things"), "{}", ran.stderr);
-    assert_eq!(project.run(&["dataset", "head", "../../etc"]).code, 1);
+    assert_eq!(project.run(&["dataset", "head", "../../etc"]).code, 2);
 }

@@ -79,7 +79,11 @@ async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
         (&json!(apart.join("base").canonicalize().unwrap()), &json!("LORA")),
         "PEFT finds the base"
     );
-    project.ok(&["model", "export", "twin@1", "whole", "--merged"]);
+    let told = project.json(&["model", "export", "twin@1", "whole", "--merged"]);
+    assert_eq!(
+        (&told["dir"], &told["name"], &told["version"], &told["merged"], &told["base"]),
+        (&json!("whole"), &json!("twin"), &json!(1), &json!(true), &json!(false))
+    );
     let whole = project.path("whole");
     assert!(!whole.join("adapter_config.json").exists() && whole.join("tokenizer.json").is_file());
 
@@ -106,6 +110,7 @@ async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
     assert_eq!(adapted, merged);
     assert_ne!(plain, merged);
 
+    assert_eq!(project.json(&["model", "export", "twin", "beside"])["base"], true);
     project.ok(&["model", "export", "tiny", "base", "--merged"]);
     assert!(project.path("base/model.safetensors").is_file(), "whole as it is");
     let again = project.run(&["model", "export", "twin", "apart"]);

@@ -180,6 +180,16 @@ fn a_run_is_started_followed_and_looked_at() {
         "twinloom runs",
     );
     project.fails(&on(&up, &["cancel", id]), 1, "run.ended", "");
+    // The same codes and exits whether a server is asked or the home folder.
+    for (arguments, exit, code) in [
+        (["why", id, "nobody"].as_slice(), 3, "run.unknown_task"),
+        (&["retry", id, "--from", "nobody"], 3, "run.unknown_task"),
+        (&["show", "01ABSENT"], 3, "meta.not_found"),
+        (&["retry", id], 1, "run.nothing_to_retry"),
+    ] {
+        project.fails(&on(&up, arguments), exit, code, "");
+        project.fails(arguments, exit, code, "");
+    }
     project.fails(
         &on(&up, &["fmt", "dags/daily.yaml"]),
         2,

@@ -268,7 +268,10 @@ async fn a_question_is_embedded_by_what_embedded_the_chunks_and_by_nothing_else(
     let files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_none_or(|extension| extension != "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| ["vec", "keys", "rows"].iter().any(|own| extension == *own))
+        })
         .collect();
     assert!(!files.is_empty());
     files.iter().for_each(|file| std::fs::remove_file(file).unwrap());

@@ -47,6 +47,11 @@ async fn a_run_waits_for_a_person_and_goes_on_with_the_answer() {
     // It holds no slot: the only one is free for another run.
     support::run(&engine, plan("other", vec![task("note", "note", json!({}))])).await;
     assert_eq!(engine.questions(Some(&id)).await.unwrap().len(), 1);
+    for nobody in ["", " \t"] {
+        let by = nobody.to_owned();
+        let error = engine.decide(&id, None, Decision { by, ..says(true) }).await.unwrap_err();
+        assert_eq!(error.code(), "approval.no_name");
+    }
     engine.decide(&id, None, says(true)).await.unwrap();
     let ended = engine.wait(&id, WaitFor::EndedOrWaiting).await.unwrap();
     assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");

@@ -125,7 +125,7 @@ pub fn status_of(code: &str) -> StatusCode {
         | "store.schema_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
         "meta.busy" | "meta.connect" | "store.unavailable" | "run.stopped" => StatusCode::SERVICE_UNAVAILABLE,
         "store.disk_full" => StatusCode::INSUFFICIENT_STORAGE,
-        "run.unknown_task" | "dag.unknown" | "dag.no_trigger" => StatusCode::NOT_FOUND,
+        "run.unknown_task" | "dag.unknown" | "dag.no_trigger" | "operator.unknown" => StatusCode::NOT_FOUND,
         "dag.conflict" => StatusCode::PRECONDITION_FAILED,
         "run.already_approved"
         | "dag.paused"
@@ -134,7 +134,8 @@ pub fn status_of(code: &str) -> StatusCode {
         | "meta.superseded"
         | "alias.no_previous" => StatusCode::CONFLICT,
         "webhook.unsigned" => StatusCode::UNAUTHORIZED,
-        "dag.invalid" | "dag.other_name" | "backfill.range" | "webhook.body" | "alias.reason" => {
+        "dag.invalid" | "dag.other_name" | "backfill.range" | "webhook.body" | "alias.reason"
+        | "approval.no_name" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         code if code.ends_with("not_found") => StatusCode::NOT_FOUND,

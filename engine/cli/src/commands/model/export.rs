@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use twinloom_gateway::{GatewayError, locate};
-use twinloom_store::FeatureStore;
+use twinloom_store::{FeatureStore, VersionId};
 
 use crate::{app::App, error::CliError, output};
 
@@ -38,8 +38,7 @@ pub async fn run(
         let found = locate(store, &reference, &cache).await?;
         if let Some(adapter) = &found.adapter {
             merge(app, &found.base, adapter, dir).await?;
-            output::line(&dir.display().to_string());
-            return Ok(());
+            return written(app, dir, &found.id, true);
         }
     }
     let manifest = store.model(&reference).await?;
@@ -54,6 +53,17 @@ pub async fn run(
                 "Check that the folder can be written to.",
             )
         })?;
+    }
+    written(app, dir, &manifest.id(), false)
+}
+
+/// Says what was written where.
+fn written(app: &App, dir: &Path, id: &VersionId, merged: bool) -> Result<(), CliError> {
+    if app.global.json {
+        return output::json(&json!({
+            "dir": dir, "name": id.name, "version": id.version, "hash": id.hash, "merged": merged,
+            "base": !merged && dir.join("base").is_dir(),
+        }));
     }
     output::line(&dir.display().to_string());
     Ok(())
