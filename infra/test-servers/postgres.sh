@@ -4,7 +4,8 @@
 #   postgres.sh stop    stops it and deletes its folder
 set -euo pipefail
 
-state="${TWINLOOM_TEST_SERVERS:-${TMPDIR:-/tmp}/twinloom-test-servers-$(id -u)}/postgres"
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+state="$servers/postgres"
 
 say() { echo "postgres.sh: $*" >&2; }
 

@@ -4,7 +4,8 @@
 #   rabbitmq.sh stop    stops it and deletes its folder
 set -euo pipefail
 
-state="${TWINLOOM_TEST_SERVERS:-${TMPDIR:-/tmp}/twinloom-test-servers-$(id -u)}/rabbitmq"
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+state="$servers/rabbitmq"
 
 say() { echo "rabbitmq.sh: $*" >&2; }
 

@@ -5,8 +5,8 @@
 # Uses moto_server from the PATH where it works, else installs it into .cache/venv-moto.
 set -euo pipefail
 
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
-state="${TWINLOOM_TEST_SERVERS:-${TMPDIR:-/tmp}/twinloom-test-servers-$(id -u)}/s3"
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+state="$servers/s3"
 bucket=twinloom
 
 say() { echo "s3.sh: $*" >&2; }
