@@ -129,8 +129,8 @@ pub async fn released(
     };
     match store.model(&newest).await {
         Ok(newest) => Err(GatewayError::NotReleased {
-            source,
-            newest: newest.id(),
+            source: Box::new(source),
+            newest: Box::new(newest.id()),
         }),
         Err(_) => Err(source.into()),
     }

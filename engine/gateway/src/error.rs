@@ -15,9 +15,9 @@ pub enum GatewayError {
     #[error("{source}")]
     NotReleased {
         /// What the store says of the alias.
-        source: StoreError,
+        source: Box<StoreError>,
         /// The newest version of the model.
-        newest: VersionId,
+        newest: Box<VersionId>,
     },
     /// The vector collection failed.
     #[error(transparent)]

@@ -229,7 +229,11 @@ async fn the_same_documents_give_the_same_pairs_and_categories_are_chosen() {
         fresh.datasets["instruct"].version
     );
     let only = home
-        .done(task(&home, json!({"categories": ["code"]}), &second))
+        .done(task(
+            &home,
+            json!({"categories": ["code"], "split": {"share": 0.0}}),
+            &second,
+        ))
         .await;
     let rows = home.rows(&only.datasets["instruct"]).await;
     assert!(rows.num_rows() > 0 && rows.column(0).as_string::<i32>().iter().all(|id| id == Some("e")));
@@ -349,16 +353,12 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     let texts: Vec<String> = (1..=12).map(|seed| story(seed, 20)).collect();
     let titles: Vec<String> = (0..12).map(|n| format!("Letter {n}")).collect();
     let ids: Vec<String> = (0..12).map(|n| format!("d{n:02}")).collect();
-    let rows = |count: usize, title: &dyn Fn(usize) -> &str| {
+    let rows = |count: usize, title: Option<&'static str>| {
         let rows: Vec<_> = (0..count)
             .map(|n| {
-                let title: &str = title(n);
-                (ids[n].to_owned(), title.to_owned(), texts[n].to_owned())
+                let title = title.unwrap_or(titles[n].as_str());
+                (ids[n].as_str(), "article", title, texts[n].as_str())
             })
-            .collect();
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|(id, title, text)| (id.as_str(), "article", title.as_str(), text.as_str()))
             .collect();
         documents(&rows)
     };
@@ -371,9 +371,7 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     for count in 4..=12 {
         few += usize::from(by_hash(count) < 2);
         let name = format!("of_{count}");
-        let manifest = home
-            .publish(&name, &["id"], rows(count, &|n| titles[n].as_str()))
-            .await;
+        let manifest = home.publish(&name, &["id"], rows(count, None)).await;
         let ended = home.done(task(&home, json!({}), &manifest)).await;
         held.push(ended.metrics["held_out_documents"].as_u64().unwrap());
     }
@@ -384,9 +382,7 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     assert!(held.iter().all(|held| (2..=3).contains(held)), "{held:?}");
 
     // Two or three cannot give two: one is held out, and the log says at once what comes of it.
-    let manifest = home
-        .publish("three", &["id"], rows(3, &|n| titles[n].as_str()))
-        .await;
+    let manifest = home.publish("three", &["id"], rows(3, None)).await;
     let ended = home.done(task(&home, json!({}), &manifest)).await;
     assert_eq!(ended.metrics["held_out_documents"], 1);
     assert!(
@@ -396,9 +392,7 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     );
 
     // What cannot be split at all fails here and not after the training, unless nothing is to be held out.
-    let manifest = home
-        .publish("one", &["id"], rows(1, &|n| titles[n].as_str()))
-        .await;
+    let manifest = home.publish("one", &["id"], rows(1, None)).await;
     if by_hash(1) == 0 {
         let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
         assert_eq!(error.code, "instruct.no_held_out");
@@ -407,7 +401,7 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
     let ended = home.done(task(&home, none, &manifest)).await;
     assert_eq!(ended.metrics["held_out_documents"], 0);
     let manifest = home
-        .publish("same", &["id"], rows(12, &|_| "One title for all"))
+        .publish("same", &["id"], rows(12, Some("One title for all")))
         .await;
     let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
     assert_eq!(error.code, "instruct.no_held_out", "a title is not torn apart");

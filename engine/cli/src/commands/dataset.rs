@@ -7,7 +7,7 @@ use arrow::{
     json::LineDelimitedWriter,
     util::display::array_value_to_string,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twinloom_store::{
@@ -400,19 +400,4 @@ async fn import(
         &json!({ "dataset": id, "outcome": committed.outcome }),
         &words,
     )
-}
-
-/// All versions that the store has, damaged manifests reported on stderr.
-///
-/// # Errors
-/// None; kept fallible like its callers.
-pub async fn all(store: &FeatureStore) -> Vec<Arc<DatasetManifest>> {
-    let found = store.all_datasets().filter_map(async |manifest| match manifest {
-        Ok(manifest) => Some(manifest),
-        Err(error) => {
-            output::say(&format!("left out: {error}"));
-            None
-        }
-    });
-    found.collect().await
 }

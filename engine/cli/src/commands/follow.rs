@@ -1,14 +1,27 @@
 //! Follows a run to its end: progress, questions to the person, the result.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, BufRead, IsTerminal, Write},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
+    time::timeout,
+};
 use twinloom_meta::{RunState, TaskState};
 use twinloom_runtime::{Decision, Engine, EngineEvent, RunSummary, TaskSummary, WaitFor};
 
 use crate::{account, error::CliError, output, progress::Progress, signals};
+
+/// How long a question waits until what came before it is on the screen.
+const DRAWN: Duration = Duration::from_millis(500);
 
 /// How to follow.
 pub struct Options {
@@ -33,9 +46,11 @@ pub async fn follow(
     if !options.json {
         output::say(&format!("run {run}"));
     }
-    let printer = tokio::spawn(print_events(events, run.to_owned(), Progress::new(options.json)));
+    let (seen, shown) = watch::channel(BTreeSet::new());
+    let progress = Progress::new(options.json);
+    let printer = tokio::spawn(print_events(events, run.to_owned(), progress, seen));
     let ended = tokio::select! {
-        ended = until_end(engine, run, options) => ended,
+        ended = until_end(engine, run, options, shown) => ended,
         () = signals::interrupted() => interrupted(engine, run).await,
     };
     printer.abort();
@@ -62,7 +77,12 @@ async fn interrupted(engine: &Engine, run: &str) -> Result<RunSummary, CliError>
     Ok(engine.wait(run, WaitFor::Ended).await?)
 }
 
-async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunSummary, CliError> {
+async fn until_end(
+    engine: &Engine,
+    run: &str,
+    options: &Options,
+    mut shown: watch::Receiver<BTreeSet<String>>,
+) -> Result<RunSummary, CliError> {
     loop {
         let summary = engine.wait(run, WaitFor::EndedOrWaiting).await?;
         let waiting: Vec<&TaskSummary> = summary
@@ -82,6 +102,8 @@ async fn until_end(engine: &Engine, run: &str, options: &Options) -> Result<RunS
                     comment: None,
                 }),
                 None if !options.json && io::stdin().is_terminal() && io::stderr().is_terminal() => {
+                    // What is drawn after the question would be drawn over it.
+                    let _ = timeout(DRAWN, shown.wait_for(|shown| shown.contains(&task.id))).await;
                     ask(task).await?
                 }
                 None => None,
@@ -148,7 +170,8 @@ fn who() -> io::Result<Option<String>> {
 }
 
 fn prompt(question: &str) -> io::Result<Option<String>> {
-    let mut err = io::stderr().lock();
+    let mut err = io::stderr();
+    // Not locked beyond this: who is told that the run ends while somebody thinks has to write too.
     write!(err, "{question}")?;
     err.flush()?;
     let mut line = String::new();
@@ -200,10 +223,28 @@ pub fn figure(value: f64) -> String {
     format!("{value:.4}")
 }
 
-async fn print_events(mut events: Receiver<EngineEvent>, run: String, mut progress: Progress) {
+/// Shows events, and says which tasks were shown to wait.
+async fn print_events(
+    mut events: Receiver<EngineEvent>,
+    run: String,
+    mut progress: Progress,
+    seen: watch::Sender<BTreeSet<String>>,
+) {
     loop {
         match events.recv().await {
-            Ok(event) if event.run() == run => progress.event(&event),
+            Ok(event) if event.run() == run => {
+                progress.event(&event);
+                if let EngineEvent::Task {
+                    task,
+                    state: TaskState::Waiting,
+                    ..
+                } = &event
+                {
+                    seen.send_modify(|seen| {
+                        seen.insert(task.clone());
+                    });
+                }
+            }
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }

@@ -230,9 +230,7 @@ pub fn print_log(json: bool, task: &str, line: &LogLine) -> Result<(), CliError>
 pub async fn cancel(app: &App, run: &str, reason: &str) -> Result<(), CliError> {
     let id = find(app, run).await?;
     let engine = app.engine(None).await?;
-    engine
-        .cancel(&id, &account::name(), reason)
-        .await?;
+    engine.cancel(&id, &account::name(), reason).await?;
     engine.shutdown().await;
     if app.global.json {
         return output::json(&json!({ "run": id, "cancelled": true }));

@@ -103,8 +103,17 @@ fn a_decision_has_a_name_under_it() {
         assert!(ran.stderr.contains("approval.no_name"), "{}", ran.stderr);
     }
     assert_eq!(project.run(&["run", "dag.yaml"]).code, 4);
-    project.fails(&["approve", "latest", "--as", " "], 2, "approval.no_name", "--as NAME");
-    assert_eq!(project.json(&["approvals"]).as_array().unwrap().len(), 1, "it still waits");
+    project.fails(
+        &["approve", "latest", "--as", " "],
+        2,
+        "approval.no_name",
+        "--as NAME",
+    );
+    assert_eq!(
+        project.json(&["approvals"]).as_array().unwrap().len(),
+        1,
+        "it still waits"
+    );
 }
 
 fn interrupt(child: &Child) {
@@ -117,7 +126,11 @@ fn read_to(lines: &mut impl BufRead, words: &str) {
     let mut line = String::new();
     while !line.contains(words) {
         line.clear();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without: {words}");
+        assert_ne!(
+            lines.read_line(&mut line).unwrap(),
+            0,
+            "it ended without: {words}"
+        );
     }
 }
 
@@ -136,7 +149,10 @@ fn who_leaves_while_a_run_waits_leaves_it_waiting() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(4));
     assert_eq!(project.json(&["approvals"]).as_array().unwrap().len(), 1);
-    assert_eq!(project.json(&["approve", "latest", "--as", "ada"])["status"], "succeeded");
+    assert_eq!(
+        project.json(&["approve", "latest", "--as", "ada"])["status"],
+        "succeeded"
+    );
 }
 
 #[test]

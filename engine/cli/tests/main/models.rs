@@ -81,8 +81,20 @@ async fn an_adapter_is_exported_with_its_base_or_merged_into_it() {
     );
     let told = project.json(&["model", "export", "twin@1", "whole", "--merged"]);
     assert_eq!(
-        (&told["dir"], &told["name"], &told["version"], &told["merged"], &told["base"]),
-        (&json!("whole"), &json!("twin"), &json!(1), &json!(true), &json!(false))
+        (
+            &told["dir"],
+            &told["name"],
+            &told["version"],
+            &told["merged"],
+            &told["base"]
+        ),
+        (
+            &json!("whole"),
+            &json!("twin"),
+            &json!(1),
+            &json!(true),
+            &json!(false)
+        )
     );
     let whole = project.path("whole");
     assert!(!whole.join("adapter_config.json").exists() && whole.join("tokenizer.json").is_file());

@@ -183,9 +183,13 @@ fn a_run_is_started_followed_and_looked_at() {
     // The same codes and exits whether a server is asked or the home folder.
     for (arguments, exit, code) in [
         (["why", id, "nobody"].as_slice(), 3, "run.unknown_task"),
-        (&["retry", id, "--from", "nobody"], 3, "run.unknown_task"),
-        (&["show", "01ABSENT"], 3, "meta.not_found"),
-        (&["retry", id], 1, "run.nothing_to_retry"),
+        (
+            ["retry", id, "--from", "nobody"].as_slice(),
+            3,
+            "run.unknown_task",
+        ),
+        (["show", "01ABSENT"].as_slice(), 3, "meta.not_found"),
+        (["retry", id].as_slice(), 1, "run.nothing_to_retry"),
     ] {
         project.fails(&on(&up, arguments), exit, code, "");
         project.fails(arguments, exit, code, "");

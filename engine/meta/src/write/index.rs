@@ -31,7 +31,7 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
         } => {
             use entity::dataset_version::{Column, Entity};
             let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(*version))
+            rows.filter(Column::Version.eq(number(*version)))
                 .exec(transaction)
                 .await?;
         }
@@ -42,7 +42,7 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
         } => {
             use entity::model_version::{Column, Entity};
             let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(*version))
+            rows.filter(Column::Version.eq(number(*version)))
                 .exec(transaction)
                 .await?;
         }
@@ -56,4 +56,9 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// As the column holds it.
+fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
 }

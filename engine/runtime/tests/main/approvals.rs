@@ -49,7 +49,10 @@ async fn a_run_waits_for_a_person_and_goes_on_with_the_answer() {
     assert_eq!(engine.questions(Some(&id)).await.unwrap().len(), 1);
     for nobody in ["", " \t"] {
         let by = nobody.to_owned();
-        let error = engine.decide(&id, None, Decision { by, ..says(true) }).await.unwrap_err();
+        let error = engine
+            .decide(&id, None, Decision { by, ..says(true) })
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), "approval.no_name");
     }
     engine.decide(&id, None, says(true)).await.unwrap();

@@ -135,9 +135,7 @@ pub fn status_of(code: &str) -> StatusCode {
         | "alias.no_previous" => StatusCode::CONFLICT,
         "webhook.unsigned" => StatusCode::UNAUTHORIZED,
         "dag.invalid" | "dag.other_name" | "backfill.range" | "webhook.body" | "alias.reason"
-        | "approval.no_name" => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        | "approval.no_name" => StatusCode::UNPROCESSABLE_ENTITY,
         code if code.ends_with("not_found") => StatusCode::NOT_FOUND,
         "run.not_approver" => StatusCode::FORBIDDEN,
         code if code.starts_with("approve.") => StatusCode::FORBIDDEN,

@@ -19,7 +19,7 @@ use super::{
     gc::{is_old, list},
 };
 use crate::{
-    ArtifactKind, DatasetManifest, ModelManifest, Name, StoreError, VersionId,
+    ArtifactKind, DatasetManifest, ModelManifest, StoreError, VersionId,
     backend::{Backend, Versioned, blob_path, retired_folder},
     labels,
 };

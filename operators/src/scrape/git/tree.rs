@@ -22,6 +22,9 @@ use crate::scrape::{
 /// The most that a list of files may take, in bytes: millions of paths.
 const LIST: u64 = 512 << 20;
 
+/// Why a file cannot be had.
+const MISSING: &str = "the object is missing or damaged";
+
 /// Reads tracked files from disk, so that an edit counts before it is committed.
 pub async fn worktree(
     job: &mut Job<'_>,
@@ -111,22 +114,25 @@ pub async fn committed(
         };
         let mut about = about.split_ascii_whitespace();
         let (mode, object) = (about.next().unwrap_or_default(), about.nth(1).unwrap_or_default());
-        let Some(size) = about.next().and_then(|size| size.parse().ok()) else {
-            continue;
-        };
+        let size = about.next().unwrap_or_default();
         if !mode.starts_with("100") {
             continue;
         }
         if let Some(path) = path.strip_prefix(&place.prefix)
             && let Some(kind) = wanted(job, source, paths, path)
-            && job.fits(path, size)?
         {
-            blobs.push(Blob {
-                object: object.to_owned(),
-                size,
-                path: path.to_owned(),
-                kind,
-            });
+            // git writes `BAD` where it has no such object.
+            let Ok(size) = size.parse() else {
+                return Err(damaged(path, MISSING));
+            };
+            if job.fits(path, size)? {
+                blobs.push(Blob {
+                    object: object.to_owned(),
+                    size,
+                    path: path.to_owned(),
+                    kind,
+                });
+            }
         }
     }
     read_blobs(job, source, place, blobs).await
@@ -173,7 +179,7 @@ async fn read_blobs(
             .map_err(|_| too_slow(seconds))?;
         let bytes = match read {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Err(damaged(&blob.path, "the object is missing or damaged")),
+            Ok(None) => return Err(damaged(&blob.path, MISSING)),
             // git died on it: what it said last is why.
             Err(error) => {
                 drop(stdin);

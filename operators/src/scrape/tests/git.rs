@@ -403,7 +403,7 @@ async fn a_remote_that_will_not_answer_tomorrow_either_is_not_asked_again() {
         ),
         (
             wiremock::ResponseTemplate::new(200).set_body_string("a page"),
-            ErrorKind::Config,
+            ErrorKind::Data,
         ),
         (wiremock::ResponseTemplate::new(429), ErrorKind::Retry),
         (wiremock::ResponseTemplate::new(503), ErrorKind::Retry),
