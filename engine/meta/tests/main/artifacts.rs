@@ -175,7 +175,7 @@ async fn the_index_is_read_in_pages() {
             aliases: vec![alias("candidate", 3), alias("production", 2)],
         };
         let newest_bytes = index.datasets[0].bytes + index.datasets[2].bytes;
-        meta.replace_index(index).await.unwrap();
+        meta.update_index(index, &[]).await.unwrap();
 
         let models = meta.latest_models(None, None, 10).await.unwrap();
         assert_eq!(
