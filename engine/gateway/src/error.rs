@@ -88,7 +88,7 @@ impl GatewayError {
         match self {
             Self::Store(error) => error.hint().to_string(),
             Self::NotReleased { newest, .. } => format!(
-                "{newest} is there and was not released: `twinloom show latest` says why. `twinloom ask --model {0}@latest` asks it as it is; `twinloom model alias {0} ALIAS {1}` releases it by hand.",
+                "{newest} is there and was not released: `twinloom show latest` says why. `twinloom ask --model {0}@latest` asks it as it is; `twinloom model alias {0}@{1} ALIAS --as NAME --reason WHY` releases it by hand.",
                 newest.name, newest.version
             ),
             Self::Vectors(error) => error.hint().to_string(),
