@@ -226,6 +226,7 @@ fn about(text: &str) -> Question {
         passages: 1,
         reranker: None,
         sampling: Sampling::default(),
+        chat_template_kwargs: serde_json::Map::default(),
     }
 }
 
