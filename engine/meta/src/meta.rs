@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use crate::{
     AliasIndexRow, ApprovalRow, ArtifactRow, AttemptRow, AuditRow, Before, CacheRow, Change, DagStateRow,
-    DatasetIndexRow, DecisionRow, EventRow, Index, IndexKey, MetaError, MetricPoint, MetricSeries, ModelIndexRow,
-    RunFilter, RunHead, RunRow, TaskRow, TriggerDecisionRow, TriggerRow,
+    DatasetIndexRow, DecisionRow, EventRow, Index, IndexKey, MetaError, MetricPoint, MetricSeries,
+    ModelIndexRow, RunFilter, RunHead, RunRow, TaskRow, TriggerDecisionRow, TriggerRow,
     connect::{Address, Pools},
     read::{artifacts, events, runs, tasks, triggers},
     write::{Batches, check_fence, forget, index, lease},
