@@ -4,6 +4,7 @@
 mod context;
 mod error;
 mod execute;
+pub mod net;
 mod operator;
 mod outcome;
 mod protocol;

@@ -1,9 +1,6 @@
 //! Sending: by HTTP or SMTP, never to an address of a private network unless that is allowed.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -16,6 +13,7 @@ use lettre::{
 };
 use serde_json::json;
 use sha2::Sha256;
+use twinloom_sdk::net::is_public;
 use url::Url;
 
 use super::{Address, Destination, MailTls, message::Message};
@@ -115,35 +113,6 @@ async fn addresses(host: &str, port: u16, private: bool) -> Result<Vec<SocketAdd
     Ok(found)
 }
 
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, ..] = address.octets();
-            let shared = a == 100 && (64..128).contains(&b);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || address.is_broadcast()
-                || address.is_multicast()
-                || address.is_documentation()
-                || shared
-                || a == 0
-                || a >= 240)
-        }
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_public(mapped.into()),
-            None => {
-                !(address.is_loopback()
-                    || address.is_unspecified()
-                    || address.is_multicast()
-                    || address.is_unique_local()
-                    || address.is_unicast_link_local())
-            }
-        },
-    }
-}
-
 async fn mail(address: &Address, message: &Message, secrets: &Vault, private: bool) -> Result<(), String> {
     let Address::Email {
         host,
@@ -204,26 +173,6 @@ async fn mail(address: &Address, message: &Message, secrets: &Vault, private: bo
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn private_addresses_are_known() {
-        for private in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "::1",
-            "fd00::1",
-            "::ffff:10.0.0.1",
-            "0.0.0.0",
-        ] {
-            assert!(!is_public(private.parse().unwrap()), "{private}");
-        }
-        for public in ["1.1.1.1", "2606:4700::1111", "100.128.0.1"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-    }
 
     #[tokio::test]
     async fn a_private_address_is_not_asked() {

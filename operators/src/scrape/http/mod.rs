@@ -12,8 +12,6 @@ use twinloom_sdk::OperatorError;
 use url::{Host, Url};
 
 pub use access::{Access, secret};
-#[cfg(test)]
-pub use address::is_public;
 pub use address::resolve;
 use robots::Rules;
 

@@ -31,6 +31,7 @@ const FIELDS: Record<Kind, [string, string, boolean, string][]> = {
     ["port", "Port", false, "587"],
     ["user", "User", false, "twinloom"],
     ["password", "Password", false, "secret:SMTP_PASSWORD"],
+    ["tls", "TLS: required, or none for a relay of your own network", false, "required"],
     ["from", "From", true, "twinloom@example.org"],
     ["to", "To, with commas between", true, "ada@example.org"],
   ],
