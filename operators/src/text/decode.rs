@@ -67,7 +67,7 @@ fn label(tag: &str, key: &str) -> Option<&'static Encoding> {
         let value = tag[at + key.len()..].trim_start().strip_prefix('=')?.trim_start();
         let value = value.trim_start_matches(['"', '\'']);
         let end = value.find(|c: char| c.is_whitespace() || "\"';/>".contains(c));
-        Encoding::for_label(value[..end.unwrap_or(value.len())].as_bytes())
+        Encoding::for_label(&value.as_bytes()[..end.unwrap_or(value.len())])
     })
 }
 
