@@ -191,26 +191,20 @@ pub async fn collect(
 
 /// Artifacts of runs that have not ended: they go on with them, whenever a person says so.
 async fn in_runs(meta: &Meta) -> Result<Vec<VersionKey>, EngineError> {
-    let open = RunState::ALL
-        .iter()
-        .copied()
-        .filter(|state| !state.ended())
-        .collect();
     let filter = RunFilter {
-        states: open,
+        states: RunState::OPEN.to_vec(),
         limit: u64::from(u32::MAX),
         ..RunFilter::default()
     };
+    let runs: Vec<String> = meta.runs(&filter).await?.into_iter().map(|run| run.id).collect();
     let mut pinned = Vec::new();
-    for run in meta.runs(&filter).await? {
-        for row in meta.artifacts(&run.id).await? {
-            let kind = match row.kind {
-                ArtifactKind::Dataset => twinloom_store::ArtifactKind::Dataset,
-                ArtifactKind::Model => twinloom_store::ArtifactKind::Model,
-            };
-            if let Ok(name) = Name::new(row.name) {
-                pinned.push((kind, name, row.version));
-            }
+    for row in meta.artifacts_of(&runs).await? {
+        let kind = match row.kind {
+            ArtifactKind::Dataset => twinloom_store::ArtifactKind::Dataset,
+            ArtifactKind::Model => twinloom_store::ArtifactKind::Model,
+        };
+        if let Ok(name) = Name::new(row.name) {
+            pinned.push((kind, name, row.version));
         }
     }
     Ok(pinned)

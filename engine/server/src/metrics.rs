@@ -230,9 +230,8 @@ impl Metrics {
     /// # Errors
     /// What the database says.
     pub async fn render(&self, meta: &Meta) -> Result<String, MetaError> {
-        let open = [RunState::Queued, RunState::Running, RunState::Waiting];
         let counts = meta.run_counts(Some(Timestamp::now())).await?;
-        for state in open {
+        for state in RunState::OPEN {
             self.set(
                 "twinloom_runs_open",
                 &[("state", state.as_str())],

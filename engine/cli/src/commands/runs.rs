@@ -51,13 +51,8 @@ pub async fn resumable(app: &App, run: &str, file: Option<&Path>) -> Result<Stri
         Some(path) => Some(twinloom_spec::parse_dag(&files::read(path)?)?.name.value.0),
         None => None,
     };
-    let open = RunState::ALL
-        .iter()
-        .copied()
-        .filter(|state| !state.ended())
-        .collect();
     let filter = RunFilter {
-        states: open,
+        states: RunState::OPEN.to_vec(),
         dag,
         limit: 1,
         ..RunFilter::default()

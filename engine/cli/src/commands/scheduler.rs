@@ -23,18 +23,13 @@ pub async fn run(app: &App) -> Result<(), CliError> {
     } else {
         output::say(&format!("ready; {} interrupted runs go on", resumed.len()));
     }
-    let open: Vec<RunState> = RunState::ALL
-        .iter()
-        .copied()
-        .filter(|state| !state.ended())
-        .collect();
     loop {
         tokio::select! {
             () = signals::interrupted() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let filter = RunFilter {
-            states: open.clone(),
+            states: RunState::OPEN.to_vec(),
             limit: 1,
             ..RunFilter::default()
         };

@@ -113,10 +113,13 @@ words! {
 }
 
 impl RunState {
+    /// The states of runs that have not ended.
+    pub const OPEN: [Self; 3] = [Self::Queued, Self::Running, Self::Waiting];
+
     /// Whether nothing more happens to the run unless someone retries it.
     #[must_use]
     pub fn ended(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running | Self::Waiting)
+        !Self::OPEN.contains(&self)
     }
 }
 

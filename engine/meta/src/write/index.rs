@@ -1,6 +1,6 @@
 //! Bringing the index to what a walk over the store found.
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{DatabaseTransaction, EntityTrait};
 
 use super::apply::Batches;
 use crate::{ArtifactKind, Change, Index, IndexKey, MetaError, entity};
@@ -23,42 +23,28 @@ pub async fn update(
 }
 
 async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(), MetaError> {
-    match key {
-        IndexKey::Version {
-            kind: ArtifactKind::Dataset,
-            name,
-            version,
-        } => {
-            use entity::dataset_version::{Column, Entity};
-            let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(number(*version)))
-                .exec(transaction)
-                .await?;
-        }
-        IndexKey::Version {
-            kind: ArtifactKind::Model,
-            name,
-            version,
-        } => {
-            use entity::model_version::{Column, Entity};
-            let rows = Entity::delete_many().filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Version.eq(number(*version)))
-                .exec(transaction)
-                .await?;
+    use entity::{alias, dataset_version, model_version};
+    match key.clone() {
+        IndexKey::Version { kind, name, version } => {
+            let key = (name, i64::try_from(version).unwrap_or(i64::MAX));
+            match kind {
+                ArtifactKind::Dataset => {
+                    dataset_version::Entity::delete_by_id(key)
+                        .exec(transaction)
+                        .await?
+                }
+                ArtifactKind::Model => {
+                    model_version::Entity::delete_by_id(key)
+                        .exec(transaction)
+                        .await?
+                }
+            }
         }
         IndexKey::Label { kind, name, label } => {
-            use entity::alias::{Column, Entity};
-            let rows = Entity::delete_many().filter(Column::Kind.eq(kind.as_str()));
-            let rows = rows.filter(Column::Name.eq(name.as_str()));
-            rows.filter(Column::Alias.eq(label.as_str()))
+            alias::Entity::delete_by_id((kind.as_str().to_owned(), name, label))
                 .exec(transaction)
-                .await?;
+                .await?
         }
-    }
+    };
     Ok(())
-}
-
-/// As the column holds it.
-fn number(version: u64) -> i64 {
-    i64::try_from(version).unwrap_or(i64::MAX)
 }

@@ -48,9 +48,8 @@ impl Engine {
     /// # Errors
     /// What the database says.
     pub async fn recover(&self) -> Result<Vec<RunId>, EngineError> {
-        let states = vec![RunState::Queued, RunState::Running, RunState::Waiting];
         let mut filter = RunFilter {
-            states,
+            states: RunState::OPEN.to_vec(),
             limit: PAGE,
             ..RunFilter::default()
         };

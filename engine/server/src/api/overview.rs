@@ -86,7 +86,7 @@ pub struct FreshnessItem {
 pub async fn show(State(app): State<Shared>) -> Answer<Json<Overview>> {
     let now = Timestamp::now();
     let open = RunFilter {
-        states: vec![RunState::Running, RunState::Waiting, RunState::Queued],
+        states: RunState::OPEN.to_vec(),
         limit: SHOWN,
         ..RunFilter::default()
     };
