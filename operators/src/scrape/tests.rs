@@ -3,6 +3,7 @@
 mod end_to_end;
 mod files;
 mod git;
+mod remote;
 mod web;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! A run that waits for a person: nothing runs meanwhile, and the record says who decided.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, Read, Write},
     process::{Child, Command, Stdio},
 };
 
@@ -27,27 +27,9 @@ steps:
     with: {argv: [\"true\"]}
 ";
 
-fn project() -> Project {
-    let project = Project::new();
-    project.write("dag.yaml", DAG);
-    project.write(
-        "report.csv",
-        "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n",
-    );
-    project.ok(&[
-        "dataset",
-        "import",
-        "report",
-        "report.csv",
-        "--keys",
-        "metric,subject",
-    ]);
-    project
-}
-
 #[test]
 fn a_run_waits_and_an_approval_from_another_process_goes_on_with_it() {
-    let project = project();
+    let project = Project::with_report(DAG);
     let ran = project.run(&["run", "dag.yaml", "--json"]);
     assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert_eq!(
@@ -70,7 +52,7 @@ fn a_run_waits_and_an_approval_from_another_process_goes_on_with_it() {
 
 #[test]
 fn a_rejection_ends_the_run_and_what_comes_after_does_not_run() {
-    let project = project();
+    let project = Project::with_report(DAG);
     assert_eq!(project.run(&["run", "dag.yaml"]).code, 4);
     let ran = project.run(&["reject", "latest", "--as", "ada", "--comment", "not me", "--json"]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
@@ -83,7 +65,7 @@ fn a_rejection_ends_the_run_and_what_comes_after_does_not_run() {
 
 #[test]
 fn approve_as_answers_by_itself() {
-    let project = project();
+    let project = Project::with_report(DAG);
     let run = project.json(&["run", "dag.yaml", "--approve-as", "demo"]);
     assert_eq!(run["status"], "succeeded");
     assert!(
@@ -96,7 +78,7 @@ fn approve_as_answers_by_itself() {
 
 #[test]
 fn a_decision_has_a_name_under_it() {
-    let project = project();
+    let project = Project::with_report(DAG);
     for nobody in ["", "  "] {
         let ran = project.run(&["run", "dag.yaml", "--approve-as", nobody]);
         assert_eq!(ran.code, 2, "{}", ran.stderr);
@@ -136,15 +118,8 @@ fn read_to(lines: &mut impl BufRead, words: &str) {
 
 #[test]
 fn who_leaves_while_a_run_waits_leaves_it_waiting() {
-    let project = project();
-    let mut child = project
-        .command(&["run", "dag.yaml", "--wait"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let project = Project::with_report(DAG);
+    let (mut child, mut said) = project.start(&["run", "dag.yaml", "--wait"]);
     read_to(&mut said, "? approve");
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(4));
@@ -157,7 +132,7 @@ fn who_leaves_while_a_run_waits_leaves_it_waiting() {
 
 #[test]
 fn who_leaves_at_the_prompt_leaves_it_waiting_too() {
-    let project = project();
+    let project = Project::with_report(DAG);
     let inner = project.command(&["run", "dag.yaml"]);
     // In the shell's place: some shells would answer the signal themselves once their child has ended.
     let line = ["exec", inner.get_program().to_str().unwrap(), "run", "dag.yaml"].join(" ");
@@ -200,14 +175,7 @@ fn a_second_signal_ends_at_once() {
             .replace("MARKFILE", &project.path("mark").display().to_string())
             .as_str(),
     );
-    let mut child = project
-        .command(&["run", "dag.yaml"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let (mut child, mut said) = project.start(&["run", "dag.yaml"]);
     while !project.path("mark").is_file() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended");
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -29,20 +29,7 @@ steps:
 
 #[test]
 fn a_run_whose_gate_is_not_passed_says_why_nobody_was_asked() {
-    let project = Project::new();
-    project.write("dag.yaml", DAG);
-    project.write(
-        "report.csv",
-        "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n",
-    );
-    project.ok(&[
-        "dataset",
-        "import",
-        "report",
-        "report.csv",
-        "--keys",
-        "metric,subject",
-    ]);
+    let project = Project::with_report(DAG);
     let why = "evaluate: 1 held-out documents, 2 are needed";
     let run = project.json(&["run", "dag.yaml"]);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -28,6 +28,25 @@ impl Project {
         Self {
             dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// One with `dag.yaml` and `dataset:report@1`, the evidence that an approval needs.
+    pub fn with_report(dag: &str) -> Self {
+        let project = Self::new();
+        project.write("dag.yaml", dag);
+        project.write(
+            "report.csv",
+            "metric,subject,value,low,high,threshold,passed,evidence\neval_loss,candidate,1.5,1.4,1.6,2.5,true,{}\n",
+        );
+        project.ok(&[
+            "dataset",
+            "import",
+            "report",
+            "report.csv",
+            "--keys",
+            "metric,subject",
+        ]);
+        project
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -58,6 +77,19 @@ impl Project {
             command.env("TWINLOOM_EMBEDDER", minilm);
         }
         command
+    }
+
+    /// Starts a command without a terminal; what it says is read from its standard error.
+    pub fn start(&self, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        (child, said)
     }
 
     /// Runs a command that must succeed.

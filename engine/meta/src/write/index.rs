@@ -33,11 +33,7 @@ async fn remove(transaction: &DatabaseTransaction, key: &IndexKey) -> Result<(),
                         .exec(transaction)
                         .await?
                 }
-                ArtifactKind::Model => {
-                    model_version::Entity::delete_by_id(key)
-                        .exec(transaction)
-                        .await?
-                }
+                ArtifactKind::Model => model_version::Entity::delete_by_id(key).exec(transaction).await?,
             }
         }
         IndexKey::Label { kind, name, label } => {

@@ -79,6 +79,12 @@ async fn a_write_goes_to_its_end_when_its_caller_hangs_up() {
     panic!("the key stayed taken");
 }
 
+/// What a start of the server does to what the last one left.
+async fn start_once_more(server: &Running) {
+    let started = listen(&server.service, "127.0.0.1:0").await;
+    started.ok().unwrap().shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_servers_that_are_gone_are_free_at_the_next_start() {
     let server = Running::start(&[("greet", GREET)]).await;
@@ -95,12 +101,7 @@ async fn keys_of_servers_that_are_gone_are_free_at_the_next_start() {
         );
     }
     // Elsewhere it might still run, as far as one can tell: it said so a moment ago.
-    listen(&server.service, "127.0.0.1:0")
-        .await
-        .ok()
-        .unwrap()
-        .shutdown()
-        .await;
+    start_once_more(&server).await;
     assert_eq!(meta.open_claims().await.unwrap().len(), 2);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let owner = format!("{}/a-boot/1/1/gone", host.trim().replace('/', "-"));
@@ -111,12 +112,7 @@ async fn keys_of_servers_that_are_gone_are_free_at_the_next_start() {
             .unwrap(),
         None
     );
-    listen(&server.service, "127.0.0.1:0")
-        .await
-        .ok()
-        .unwrap()
-        .shutdown()
-        .await;
+    start_once_more(&server).await;
     let mut open: Vec<String> = meta
         .open_claims()
         .await
