@@ -17,10 +17,10 @@ pub enum ServerError {
         source: io::Error,
     },
     /// Others could reach it, and nobody has to log in.
-    #[error("{address} can be reached by others, and there is no user who could log in")]
+    #[error("{at} can be reached by others, and there is no user who could log in")]
     NeedsLogin {
-        /// Where.
-        address: SocketAddr,
+        /// The address, or the name that others ask for.
+        at: String,
     },
     /// The address of the OpenTelemetry collector is wrong. It is not repeated: it may hold a password.
     #[error("traces cannot be sent to that collector: {reason}")]
@@ -55,7 +55,7 @@ impl ServerError {
         match self {
             Self::Bind { .. } => "Choose another --port, or stop the process that has it.".to_owned(),
             Self::NeedsLogin { .. } => {
-                "Make an admin first: `twinloom user create NAME --role admin`; or listen on 127.0.0.1."
+                "Make an admin first: `twinloom user create NAME --role admin`; or listen on 127.0.0.1 without --host-name."
                     .to_owned()
             }
             Self::Otlp { .. } => "Write it as http://127.0.0.1:4318.".to_owned(),

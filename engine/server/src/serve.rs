@@ -1,7 +1,7 @@
 //! The server: binding, layers, graceful end.
 
 use std::{
-    net::{Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -95,8 +95,8 @@ impl Server {
     /// Binds and serves. The service stays the caller's: it outlives the server.
     ///
     /// # Errors
-    /// `server.bind`, `server.needs_login` (an address that is not loopback, without users), `server.otlp`; what the
-    /// database says.
+    /// `server.bind`, `server.needs_login` (an address that is not loopback or a name that others ask for, without users),
+    /// `server.otlp`; what the database says.
     pub async fn start(
         service: Service,
         secrets: Arc<Vault>,
@@ -104,10 +104,11 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let engine = service.engine().clone();
         let meta = engine.config().meta.clone();
-        if !is_loopback(config.address) && !meta.has_users().await? {
-            return Err(ServerError::NeedsLogin {
-                address: config.address,
-            });
+        let reachable = reachable(&config);
+        if let Some(at) = &reachable
+            && !meta.has_users().await?
+        {
+            return Err(ServerError::NeedsLogin { at: at.clone() });
         }
         let bind = |source| ServerError::Bind {
             address: config.address,
@@ -135,7 +136,7 @@ impl Server {
             store: engine.config().store.clone(),
             registry: Arc::clone(&engine.config().registry),
             home: engine.config().home.clone(),
-            accounts: Accounts::of_server(meta.clone(), !is_loopback(address)),
+            accounts: Accounts::of_server(meta.clone(), reachable.is_some()),
             policy: Policy::of(&document),
             secrets,
             service,
@@ -214,8 +215,18 @@ fn names(mut names: Vec<String>, address: SocketAddr) -> Vec<String> {
 }
 
 /// Whether only this machine can reach an address.
-fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
+/// Where others can reach the server: its address, or a name that a proxy before it passes on.
+fn reachable(config: &ServerConfig) -> Option<String> {
+    if !config.address.ip().to_canonical().is_loopback() {
+        return Some(config.address.to_string());
+    }
+    let here = |name: &String| {
+        name == "localhost"
+            || name
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.to_canonical().is_loopback())
+    };
+    config.host_names.iter().find(|name| !here(name)).cloned()
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {

@@ -109,11 +109,12 @@ pub async fn change_user(
     Path(user): Path<String>,
     Json(body): Json<ChangeUser>,
 ) -> Answer<Json<UserItem>> {
-    let mut row = app.meta.user(&user).await?;
     let password = match body.password {
         Some(password) => Some(password::hash(password).await?),
         None => None,
     };
+    let _changing = app.accounts.changing().await;
+    let mut row = app.meta.user(&user).await?;
     if let Some(roles) = &body.roles {
         row.roles = roles.iter().map(|role| role.as_str().to_owned()).collect();
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         extract::{Json, Path},
-        problem::Answer,
+        problem::{Answer, Problem},
     },
     state::Shared,
 };
@@ -44,7 +44,20 @@ pub async fn receive(
         signature: text(SIGNATURE_HEADER),
         body: &body,
     };
-    Ok(taken(app.service.webhook(&dag, request).await?))
+    match app.service.webhook(&dag, request).await {
+        Ok(event) => Ok(taken(event)),
+        // Who sends it may be a stranger, and is not told names of secrets.
+        Err(error) if error.code().starts_with("secret.") => {
+            tracing::error!(dag, code = error.code(), detail = %error, "a webhook's signature cannot be checked");
+            Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "webhook.no_secret",
+                "signatures of this webhook cannot be checked now",
+                "Try again later; whoever runs this server finds in its log what is missing.",
+            ))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The answer to a webhook.

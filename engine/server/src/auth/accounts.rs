@@ -45,6 +45,7 @@ pub struct Accounts {
     reachable: bool,
     /// Once there is a user the login stays on, until none is left.
     has_users: Mutex<Option<(bool, Instant)>>,
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// A session that was started.
@@ -67,10 +68,11 @@ impl Accounts {
             throttle: Throttle::default(),
             reachable: false,
             has_users: Mutex::new(None),
+            changing: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// Of a server; `reachable` is whether it listens on anything but loopback.
+    /// Of a server; `reachable` is whether others can reach it.
     pub fn of_server(meta: Meta, reachable: bool) -> Self {
         Self {
             reachable,
@@ -281,6 +283,12 @@ impl Accounts {
         Ok(row)
     }
 
+    /// Held from looking at the users until one is changed: two admins who remove each other at once would both find
+    /// the other one there.
+    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
     /// Refuses a change that leaves users but no admin among them; on a server that others can reach, also one that
     /// leaves nobody at all.
     ///
@@ -327,6 +335,7 @@ impl Accounts {
     /// # Errors
     /// `meta.not_found`, `user.last_admin`.
     pub async fn remove_user(&self, name: &str) -> Answer<()> {
+        let _changing = self.changing().await;
         self.meta.user(name).await?;
         self.check_admin_stays(name, None).await?;
         Ok(self.meta.delete_user(name).await?)

@@ -2,6 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use twinloom_meta::UserRow;
 
 use crate::support::{ASK, GREET, Running};
 
@@ -249,6 +250,32 @@ async fn the_last_admin_stays() {
         .bearer_auth(&root)
         .json(&json!({ "roles": ["viewer"] }));
     assert_eq!(server.answer(demote).await.1["code"], "user.last_admin");
+    // Two who remove each other at once: one of them stays.
+    user(&server, Some(&root), "eve", &["admin"]).await;
+    let eve = token(&server, "eve", &["read", "admin"]).await;
+    let remove = |who: &str, by: &str| {
+        let path = format!("/api/v1/users/{who}");
+        server.answer(server.request(Method::DELETE, &path).bearer_auth(by))
+    };
+    let (one, other) = tokio::join!(remove("root", &eve), remove("eve", &root));
+    assert_ne!(one.0.is_success(), other.0.is_success(), "{one:?} {other:?}");
+    let admins = server.meta().users().await.unwrap();
+    let is_admin = |user: &&UserRow| user.roles == ["admin"];
+    assert_eq!(admins.iter().filter(is_admin).count(), 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_without_its_secret_says_to_come_again_and_names_nothing() {
+    let hooked = "apiVersion: twinloom/v1\nkind: Dag\nname: hooked\non: {webhook: {secret: \"secret:NOT_SET\"}}\nsteps:\n  \
+                  note: {uses: command, with: {argv: [\"true\"]}}\n";
+    let server = Running::start(&[("hooked", hooked)]).await;
+    let (status, problem) = server.post("/hooks/hooked", json!({})).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("webhook.no_secret"))
+    );
+    assert!(!problem.to_string().contains("NOT_SET"), "{problem}");
     server.stop().await;
 }
 

@@ -2,8 +2,9 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use twinloom_server::ServerConfig;
 
-use crate::support::{GREET, Running, listen};
+use crate::support::{GREET, Running, listen, listen_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_the_security_headers() {
@@ -209,6 +210,17 @@ async fn others_cannot_reach_it_without_a_login() {
     let server = Running::start(&[]).await;
     let error = listen(&server.service, "0.0.0.0:0").await.err().unwrap();
     assert_eq!(error.code(), "server.needs_login");
+    let named = |name: &str| ServerConfig {
+        host_names: vec![name.to_owned()],
+        ..ServerConfig::default()
+    };
+    // A proxy passes on what others ask for by that name.
+    let error = listen_with(&server.service, named("twin.example")).await;
+    assert_eq!(error.err().unwrap().code(), "server.needs_login");
+    for name in ["localhost", "127.0.0.2", "::1"] {
+        let here = listen_with(&server.service, named(name)).await;
+        here.ok().unwrap().shutdown().await;
+    }
     let body = json!({ "name": "ada", "roles": ["admin"], "password": "correct horse battery" });
     assert_eq!(server.post("/users", body).await.0, StatusCode::CREATED);
     listen(&server.service, "0.0.0.0:0")

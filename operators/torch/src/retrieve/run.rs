@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float32Array, Int32Array, RecordBatch, StringArray};
 use async_trait::async_trait;
-use twinloom_operators::retrieve::{Config, hits, info};
-use twinloom_sdk::{Context, Done, Operator, OperatorError, OperatorInfo, Outcome};
+use serde_json::Value;
+use twinloom_operators::{
+    embed::{EMBEDDER, identity},
+    retrieve::{Config, hits, info},
+};
+use twinloom_sdk::{Context, Done, MADE_WITH, Operator, OperatorError, OperatorInfo, Outcome};
 
 use super::{Found, Query, collection, exact, queries::queries};
 use crate::{
@@ -34,7 +38,7 @@ impl Operator for RetrieveOperator {
                 "Give `queries`, or connect chunks with some text.",
             ));
         }
-        let vectors = embed(&config, &queries).await?;
+        let vectors = embed(context, &config, &queries).await?;
         let found = match &config.collection {
             Some(collection) => collection::search(context, collection, &vectors, config.searched()).await?,
             None => exact::search(context, &vectors, config.searched()).await?,
@@ -71,7 +75,14 @@ impl Operator for RetrieveOperator {
     }
 }
 
-async fn embed(config: &Config, queries: &[Query]) -> Result<Vec<Vec<f32>>, OperatorError> {
+async fn embed(
+    context: &Context,
+    config: &Config,
+    queries: &[Query],
+) -> Result<Vec<Vec<f32>>, OperatorError> {
+    let chunks = context.dataset("chunks").await?;
+    let made_with = chunks.data.metrics.get(MADE_WITH).and_then(Value::as_str);
+    let made_with = made_with.map(str::to_owned);
     let options = EmbedderOptions {
         device: device::parse(&config.device)?,
         role: Role::Query,
@@ -80,7 +91,11 @@ async fn embed(config: &Config, queries: &[Query]) -> Result<Vec<Vec<f32>>, Oper
     let texts: Vec<String> = queries.iter().map(|query| query.text.clone()).collect();
     let model = config.model.clone();
     tokio::task::spawn_blocking(move || {
-        let embedder = Embedder::open(&embedder_dir(model.as_deref())?, options)?;
+        let dir = embedder_dir(model.as_deref())?;
+        if made_with.is_some_and(|wanted| identity(&dir).is_some_and(|own| own != wanted)) {
+            return Err(other_embedder());
+        }
+        let embedder = Embedder::open(&dir, options)?;
         let embedded = embedder.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(embedded
             .vectors
@@ -89,6 +104,17 @@ async fn embed(config: &Config, queries: &[Query]) -> Result<Vec<Vec<f32>>, Oper
             .collect())
     })
     .await?
+}
+
+/// Vectors of two models of one dimension can be compared, and mean nothing together.
+fn other_embedder() -> OperatorError {
+    OperatorError::config(
+        "retrieve.embedder",
+        "the chunks were embedded by another model than the questions would be",
+        format!(
+            "Set `model` to the embedder of the step `embed`, or {EMBEDDER} to what it was when that step ran."
+        ),
+    )
 }
 
 fn holds(query: &Query, found: &[Found], k: usize) -> bool {

@@ -112,6 +112,23 @@ async fn chunks_are_found_by_their_own_sentences_exactly_and_through_a_collectio
         ("doc-3", "https://example.org/3")
     );
 
+    // The same files and one more are another model, whatever its vectors' length.
+    let other = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(&model).unwrap() {
+        let file = file.unwrap();
+        std::os::unix::fs::symlink(file.path(), other.path().join(file.file_name())).unwrap();
+    }
+    std::fs::write(other.path().join("more.json"), "{}").unwrap();
+    let error = bench
+        .run(
+            "retrieve",
+            json!({"model": other.path()}),
+            &[("chunks", &embedded)],
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "retrieve.embedder");
+
     let missing = json!({"model": model, "collection": "none"});
     let error = bench
         .run("retrieve", missing, &[("chunks", &embedded)])
