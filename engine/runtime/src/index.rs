@@ -12,7 +12,11 @@ use twinloom_store::{
     StoreError, VersionKey,
 };
 
-use crate::EngineError;
+use crate::{
+    EngineError,
+    engine::plan_of,
+    prepare::{artifact_id, externals},
+};
 
 /// The row of a dataset version.
 #[must_use]
@@ -76,24 +80,34 @@ pub struct Scanned {
 /// Walks over the store.
 ///
 /// # Errors
-/// What the store says of its listings.
+/// What the store says of its listings and of manifests that it does not hand out.
 pub async fn scan(store: &FeatureStore) -> Result<Scanned, EngineError> {
     let mut scanned = Scanned::default();
     let mut datasets = store.all_datasets();
     while let Some(manifest) = datasets.next().await {
         match manifest {
             Ok(manifest) => scanned.index.datasets.push(dataset_row(&manifest)),
-            Err(error) => scanned.left_out.push(error.to_string()),
+            Err(error) if is_damage(&error) => scanned.left_out.push(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
     }
     let mut models = store.all_models();
     while let Some(manifest) = models.next().await {
         match manifest {
             Ok(manifest) => scanned.index.models.push(model_row(&manifest)),
-            Err(error) => scanned.left_out.push(error.to_string()),
+            Err(error) if is_damage(&error) => scanned.left_out.push(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(scanned)
+}
+
+/// Whether the manifest itself is at fault, and not the way to it.
+fn is_damage(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::BadManifest { .. } | StoreError::NewerFormat { .. }
+    )
 }
 
 /// Brings the index to what was found. Versions that were published, retired or labelled since are looked at one by one:
@@ -144,7 +158,7 @@ pub async fn write(meta: &Meta, store: &FeatureStore, scanned: Scanned) -> Resul
     }
     // Labels are few, and they move: what the store says now counts.
     let stored = meta.alias_index(None).await?;
-    index.aliases = labels(store, &index).await?;
+    index.aliases = labels(store, &index, &stored).await?;
     let key = |row: &AliasIndexRow| (row.kind, row.name.clone(), row.alias.clone());
     let standing: HashSet<_> = index.aliases.iter().map(key).collect();
     gone.extend(
@@ -189,24 +203,35 @@ pub async fn collect(
     Ok(report)
 }
 
-/// Artifacts of runs that have not ended: they go on with them, whenever a person says so.
+/// What runs that have not ended have made, and what they were given: they go on with both, whenever a person says so.
 async fn in_runs(meta: &Meta) -> Result<Vec<VersionKey>, EngineError> {
     let filter = RunFilter {
         states: RunState::OPEN.to_vec(),
         limit: u64::from(u32::MAX),
         ..RunFilter::default()
     };
-    let runs: Vec<String> = meta.runs(&filter).await?.into_iter().map(|run| run.id).collect();
+    let runs = meta.runs(&filter).await?;
     let mut pinned = Vec::new();
-    for row in meta.artifacts_of(&runs).await? {
-        let kind = match row.kind {
-            ArtifactKind::Dataset => twinloom_store::ArtifactKind::Dataset,
-            ArtifactKind::Model => twinloom_store::ArtifactKind::Model,
-        };
-        if let Ok(name) = Name::new(row.name) {
-            pinned.push((kind, name, row.version));
+    for run in &runs {
+        let plan = plan_of(&meta.run(&run.id).await?)?;
+        for (_, kind, reference) in plan.tasks.iter().flat_map(externals) {
+            // A run's references are of fixed versions since it was submitted.
+            if let Ok(Reference {
+                name,
+                selector: Selector::Number(version),
+            }) = reference.parse()
+            {
+                pinned.push((kind, name, version));
+            }
         }
     }
+    let ids: Vec<String> = runs.into_iter().map(|run| run.id).collect();
+    let made = meta.artifacts_of(&ids).await?;
+    pinned.extend(
+        made.iter()
+            .filter_map(artifact_id)
+            .map(|made| (made.kind, made.id.name, made.id.version)),
+    );
     Ok(pinned)
 }
 
@@ -226,12 +251,18 @@ fn look<M>(
     Ok(match found {
         Ok(Some(manifest)) => Look::There(manifest),
         Ok(None) | Err(StoreError::NotFound { .. }) => Look::Gone(IndexKey::Version { kind, name, version }),
-        Err(error) if error.retryable() => return Err(error.into()),
-        Err(_) => Look::Unreadable,
+        Err(error) if is_damage(&error) => Look::Unreadable,
+        Err(error) => return Err(error.into()),
     })
 }
 
-async fn labels(store: &FeatureStore, index: &Index) -> Result<Vec<AliasIndexRow>, EngineError> {
+/// Labels of everything that has versions in the index or had labels: a name whose manifests are all damaged keeps its
+/// labels.
+async fn labels(
+    store: &FeatureStore,
+    index: &Index,
+    stored: &[AliasIndexRow],
+) -> Result<Vec<AliasIndexRow>, EngineError> {
     let mut rows = Vec::new();
     let datasets = index
         .datasets
@@ -241,7 +272,8 @@ async fn labels(store: &FeatureStore, index: &Index) -> Result<Vec<AliasIndexRow
         .models
         .iter()
         .map(|row| (ArtifactKind::Model, row.name.as_str()));
-    let names: HashSet<(ArtifactKind, &str)> = datasets.chain(models).collect();
+    let labelled = stored.iter().map(|row| (row.kind, row.name.as_str()));
+    let names: HashSet<(ArtifactKind, &str)> = datasets.chain(models).chain(labelled).collect();
     for (kind, name) in names {
         let checked = Name::new(name)?;
         let labels = match kind {
@@ -264,7 +296,8 @@ fn reference(name: &str, version: u64) -> Option<Reference> {
     })
 }
 
-fn kind_of(kind: twinloom_store::ArtifactKind) -> ArtifactKind {
+/// The database's word for a kind of the store.
+pub(crate) fn kind_of(kind: twinloom_store::ArtifactKind) -> ArtifactKind {
     match kind {
         twinloom_store::ArtifactKind::Dataset => ArtifactKind::Dataset,
         twinloom_store::ArtifactKind::Model => ArtifactKind::Model,

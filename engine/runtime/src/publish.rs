@@ -159,18 +159,16 @@ impl Context<'_> {
         if *outcome == CommitOutcome::Unchanged {
             return;
         }
-        let changes = data
-            .changes
-            .and_then(|changes| serde_json::to_value(changes).ok());
-        published.changes.push(Change::from(DatasetIndexRow {
+        let row = DatasetIndexRow {
             run: Some(self.run.to_string()),
             task: Some(self.task.to_owned()),
             ..index::dataset_row(manifest)
-        }));
+        };
         let payload = json!({
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "rows": data.rows,
-            "changes": changes, "metrics": data.metrics, "checks": data.checks, "run": **self.run, "task": self.task,
+            "changes": row.changes, "metrics": data.metrics, "checks": data.checks, "run": **self.run, "task": self.task,
         });
+        published.changes.push(Change::from(row));
         self.event(
             event::DATASET_PUBLISHED,
             manifest.id().to_string(),
@@ -188,16 +186,16 @@ impl Context<'_> {
         if *outcome == CommitOutcome::Unchanged {
             return;
         }
-        let metrics = serde_json::to_value(&data.metrics).unwrap_or_default();
-        published.changes.push(Change::from(ModelIndexRow {
+        let row = ModelIndexRow {
             run: Some(self.run.to_string()),
             task: Some(self.task.to_owned()),
             ..index::model_row(manifest)
-        }));
+        };
         let payload = json!({
-            "name": data.name, "version": manifest.version, "hash": data.content_hash, "metrics": metrics,
+            "name": data.name, "version": manifest.version, "hash": data.content_hash, "metrics": row.metrics,
             "run": **self.run, "task": self.task,
         });
+        published.changes.push(Change::from(row));
         self.event(
             event::MODEL_REGISTERED,
             manifest.id().to_string(),

@@ -240,6 +240,22 @@ impl Context {
         })
     }
 
+    /// The value behind `secret:NAME`, for a key where nothing else may stand.
+    ///
+    /// # Errors
+    /// `code` where the text is no such reference: it may be the secret itself, and is not repeated; `secret.missing`.
+    pub fn secret_only(&self, code: &str, key: &str, text: &str) -> Result<String, OperatorError> {
+        if crate::secrets::reference(text).is_none() {
+            return Err(OperatorError::config(
+                code,
+                format!("`{key}` is no reference to a secret"),
+                "Write `secret:NAME`, and set TWINLOOM_SECRET_NAME where the scheduler runs, or run `twinloom secret set \
+                 NAME`.",
+            ));
+        }
+        self.secret(text)
+    }
+
     /// Logs for people who follow along.
     pub fn info(&self, message: impl Into<String>) {
         self.log(Level::Info, message);

@@ -34,16 +34,13 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        // Addresses that carry one of version 4 are as public as that: mapped, compatible, translated, 6to4.
+        // Addresses that carry one of version 4 are as public as that: mapped, translated by NAT64, 6to4.
         [0, 0, 0, 0, 0, 0xFFFF, high, low] | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => v4(high, low),
-        [0, 0, 0, 0, 0, 0, _, _] => false,
         [0x2002, high, low, ..] => v4(high, low),
-        [0x2001, 0 | 0xDB8, ..] | [0x64, 0xFF9B, 1, ..] | [0x100, 0, 0, 0, ..] => false,
-        [first, ..] => {
-            let unique_local = first & 0xFE00 == 0xFC00;
-            let link_or_site_local = first & 0xFF80 == 0xFE80;
-            !(unique_local || link_or_site_local || ip.is_multicast())
-        }
+        // Teredo, documentation.
+        [0x2001, 0 | 0xDB8, ..] | [0x3FFF, 0..=0x0FFF, ..] => false,
+        // 2000::/3 is all that is given out as global unicast (IANA, IPv6 address space).
+        [first, ..] => first & 0xE000 == 0x2000,
     }
 }
 
@@ -69,6 +66,10 @@ mod tests {
             "2002:7f00:1::",
             "::ffff:10.0.0.1",
             "2001:db8::1",
+            "3fff::1",
+            "4000::1",
+            "::ffff:0:7f00:1",
+            "::7f00:1",
             "127.0.0.1",
             "10.1.2.3",
             "192.168.0.1",

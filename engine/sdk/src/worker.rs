@@ -16,8 +16,8 @@ use crate::{Assignment, Message, OperatorError, Outcome, Registry, Reporter, exe
 /// A task document is not longer than this.
 const LONGEST_TASK: u64 = 64 << 20;
 
-/// What a worker's libraries read when they are loaded. OpenMP's threads spin while they wait by default, which costs a busy machine most of its
-/// speed; cuBLAS sums in one order only with a memory of fixed size.
+/// What a worker's libraries read when they are loaded. OpenMP's threads spin while they wait by default, which costs a
+/// busy machine most of its speed; cuBLAS sums in one order only with a memory of fixed size.
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("OMP_WAIT_POLICY", "PASSIVE"),
     ("GOMP_SPINCOUNT", "0"),

@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Meta {
-    /// Takes a key for a request: none where it was free, else what stands under it. Answers from before `since` go, and
-    /// so do keys without an answer whose server has not said since `stale` that it is at work.
+    /// Takes a key for a request: none where it was free, else what stands under it. An answer from before `since` does
+    /// not count, and neither does a claim without one whose server has not said since `stale` that it is at work.
     ///
     /// # Errors
     /// `meta.not_writable`; `meta.exists` where another takes it at this moment.
@@ -25,6 +25,7 @@ impl Meta {
         let transaction = self.pools.begin().await?;
         let silent = Column::Status.is_null().and(Column::At.lt(micros(stale)));
         Entity::delete_many()
+            .filter(Column::Key.eq(&row.key))
             .filter(Column::At.lt(micros(since)).or(silent))
             .exec(&transaction)
             .await?;

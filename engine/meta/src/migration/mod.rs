@@ -4,6 +4,7 @@ mod m0001_tables;
 mod m0002_triggers;
 mod m0003_accounts;
 mod m0004_claims;
+mod m0005_events;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_triggers::Second),
             Box::new(m0003_accounts::Third),
             Box::new(m0004_claims::Fourth),
+            Box::new(m0005_events::Fifth),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinloom_meta::{ArtifactKind, ArtifactRow, Change, TaskState};
+use twinloom_meta::{ArtifactRow, Change, TaskState};
 use twinloom_sdk::OperatorError;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     failpoint,
+    index::kind_of,
     prepare::{self, Hit, Job, Prepared, Ready},
     scope,
     writer::After,
@@ -116,10 +117,7 @@ impl Core {
             run: task.row.run.clone(),
             task: task.row.id.clone(),
             port: output.port,
-            kind: match output.artifact.kind {
-                twinloom_store::ArtifactKind::Dataset => ArtifactKind::Dataset,
-                twinloom_store::ArtifactKind::Model => ArtifactKind::Model,
-            },
+            kind: kind_of(output.artifact.kind),
             name: output.artifact.id.name.to_string(),
             version: output.artifact.id.version,
             hash: output.artifact.id.hash,

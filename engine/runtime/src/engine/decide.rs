@@ -16,7 +16,8 @@ impl Engine {
     /// rejected, the owner runs the task again.
     ///
     /// # Errors
-    /// `approval.no_name`, `run.not_waiting`, `run.ambiguous_task`, `run.not_approver`, `run.already_approved`, `meta.not_found`.
+    /// `approval.no_name`, `run.not_waiting`, `run.ambiguous_task`, `run.not_approver`, `run.already_approved`,
+    /// `meta.not_found`.
     pub async fn decide(&self, run: &str, task: Option<&str>, decision: Decision) -> Result<(), EngineError> {
         if decision.by.trim().is_empty() {
             return Err(EngineError::NoName);

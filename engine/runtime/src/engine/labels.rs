@@ -99,13 +99,11 @@ impl Engine {
         if known.iter().any(|row| row.version == manifest.version) {
             return Ok(());
         }
-        let changes = data
-            .changes
-            .and_then(|changes| serde_json::to_value(changes).ok());
+        let row = index::dataset_row(manifest);
         let at = self.shared.now();
         let payload = json!({
             "name": data.name, "version": manifest.version, "hash": data.content_hash, "rows": data.rows,
-            "changes": changes, "metrics": data.metrics, "checks": data.checks, "by": by,
+            "changes": row.changes, "metrics": data.metrics, "checks": data.checks, "by": by,
         });
         let published = NewEvent {
             kind: event::DATASET_PUBLISHED.to_owned(),
@@ -113,7 +111,6 @@ impl Engine {
             payload,
             at,
         };
-        let row = index::dataset_row(manifest);
         Ok(meta.apply(vec![row.into(), published.into()], &[]).await?)
     }
 

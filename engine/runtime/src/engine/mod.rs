@@ -8,6 +8,8 @@ pub(crate) mod reuse;
 mod submit;
 mod why;
 
+pub(crate) use ownership::plan_of;
+
 use std::{fs, sync::Arc, time::Duration};
 
 use tokio::{

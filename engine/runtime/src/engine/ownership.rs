@@ -313,7 +313,8 @@ impl Engine {
     }
 }
 
-fn plan_of(row: &RunRow) -> Result<Plan, EngineError> {
+/// The plan that a run was submitted with.
+pub(crate) fn plan_of(row: &RunRow) -> Result<Plan, EngineError> {
     serde_json::from_value(row.plan.clone()).map_err(|error| EngineError::StoredPlan {
         run: row.id.clone(),
         reason: error.to_string(),

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use twinloom_meta::{EventRow, Meta, MetaError};
 use twinloom_store::ArtifactKind;
 
-use super::{fire, live::Live, seen::Seen};
+use super::{condition::Condition, fire, live::Live, seen::Seen};
 use crate::{
     Engine, EngineError,
     dags::DagFolder,
@@ -36,7 +36,7 @@ pub type Key = (String, String);
 pub enum Command {
     /// Say that it is there.
     Ping(oneshot::Sender<()>),
-    /// Say when all that was written before is dealt with.
+    /// Say when all that was written before is dealt with, as far as store and database tell.
     Settle(oneshot::Sender<()>),
     /// The same, and write what was decided.
     Flush(oneshot::Sender<()>),
@@ -126,12 +126,10 @@ impl Triggers {
     }
 
     async fn command(&mut self, command: Command) {
-        if let Command::Ping(reply) = command {
-            // Whoever asked may be gone.
-            let _ = reply.send(());
-            return;
+        // Whether it is there does not wait for another look at the log.
+        if !matches!(command, Command::Ping(_)) {
+            self.round().await;
         }
-        self.round().await;
         // Whoever asked may be gone.
         match command {
             Command::Ping(reply) | Command::Settle(reply) => drop(reply.send(())),
@@ -162,9 +160,16 @@ impl Triggers {
             let page = self.meta().events_after(self.cursor, PAGE).await?;
             let full = page.len() as u64 == PAGE;
             let taken = self.take_in_all(page).await;
-            if !full && taken.is_ok() {
-                let now = self.engine.now();
-                self.live.values_mut().for_each(|live| live.tick(now));
+            let now = self.engine.now();
+            for live in self.live.values_mut() {
+                // A schedule asks only the clock; the others have to see what comes first.
+                let is_due = match taken {
+                    Ok(()) => !full,
+                    Err(_) => matches!(live.machine.condition, Condition::Schedule(_)),
+                };
+                if is_due {
+                    live.tick(now);
+                }
             }
             let again = self.start_runs().await?;
             if taken.is_err() {

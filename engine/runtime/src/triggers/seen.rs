@@ -140,8 +140,14 @@ async fn look_up(kind: ArtifactKind, known: &mut Version, engine: &Engine) -> Re
     };
     let store = &engine.config().store;
     let data = match kind {
-        ArtifactKind::Dataset => store.dataset(&reference).await.map(|found| json!(found.data)),
-        ArtifactKind::Model => store.model(&reference).await.map(|found| json!(found.data)),
+        ArtifactKind::Dataset => store
+            .dataset(&reference)
+            .await
+            .map(|found| json!({ "metrics": found.data.metrics, "checks": found.data.checks })),
+        ArtifactKind::Model => store
+            .model(&reference)
+            .await
+            .map(|found| json!({ "metrics": found.data.metrics })),
     };
     match data {
         Ok(data) => {
@@ -149,7 +155,8 @@ async fn look_up(kind: ArtifactKind, known: &mut Version, engine: &Engine) -> Re
             (known.metrics, known.checks) = (found.metrics, found.checks);
             Ok(())
         }
-        Err(error) if error.retryable() => Err(error),
+        // Credentials that have run out are renewed some time, and the event would be lost until then.
+        Err(error) if error.retryable() || matches!(error, StoreError::Denied { .. }) => Err(error),
         Err(error) => {
             tracing::warn!(version = %reference, %error, "a version is judged without its figures");
             Ok(())

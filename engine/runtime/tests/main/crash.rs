@@ -2,12 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     thread,
     time::Instant,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use twinloom_meta::{Meta, RunState, event};
 use twinloom_runtime::failpoint;
 
@@ -91,10 +96,8 @@ fn killed_at_random_moments_it_ends_the_same() {
             vec![child.id()]
         };
         for victim in &victims {
-            let _ = Command::new("kill")
-                .args(["-9", &victim.to_string()])
-                .stderr(Stdio::null())
-                .status();
+            // It may have ended by itself.
+            let _ = kill(Pid::from_raw(i32::try_from(*victim).unwrap()), Signal::SIGKILL);
         }
         let status = child.wait().unwrap();
         finish(home.path());
@@ -234,14 +237,17 @@ async fn counted(meta: &Meta) -> BTreeMap<(String, String), usize> {
 
 /// Direct children of a process.
 fn children(pid: u32) -> Vec<u32> {
-    let output = Command::new("ps")
-        .args(["-o", "pid=", "--ppid", &pid.to_string()])
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&output.stdout)
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
+    let is_child = |child: &u32| {
+        let Ok(stat) = fs::read_to_string(format!("/proc/{child}/stat")) else {
+            return false;
+        };
+        // The name stands in parentheses and may hold anything; state and parent follow it.
+        let fields = stat.rsplit_once(')').unwrap().1;
+        fields.split_whitespace().nth(1) == Some(&pid.to_string())
+    };
+    let entries = fs::read_dir("/proc").unwrap();
+    let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes.filter(is_child).collect()
 }
 
 fn in_parallel<T: Send + Sync, R: Send>(cases: Vec<T>, check: impl Fn(&T) -> R + Sync) -> Vec<R> {

@@ -69,7 +69,36 @@ async fn a_version_that_is_published_while_the_index_is_rebuilt_stays_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retention_leaves_what_a_waiting_run_has_made_and_tells_the_index() {
+async fn what_is_damaged_keeps_its_rows_and_what_cannot_be_reached_is_an_error() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let (store, meta) = (&engine.config().store, &engine.config().meta);
+    support::run(&engine, rows(&["a"])).await;
+    engine.tag_dataset("made", "good", 1, "ada", "").await.unwrap();
+    let folder = home.dir.path().join("store");
+    let manifest = support::file_below(&folder, "datasets/made/", "000000000001.json");
+    let whole = std::fs::read(&manifest).unwrap();
+    std::fs::write(&manifest, "{}").unwrap();
+    // The engine's own handle remembers the manifest.
+    let fresh = support::config(home.dir.path()).await.store;
+    let scanned = index::scan(&fresh).await.unwrap();
+    assert_eq!(scanned.left_out.len(), 1, "{scanned:?}");
+    index::write(meta, &fresh, scanned).await.unwrap();
+    assert_eq!(versions(meta, "made").await, [1]);
+    assert_eq!(meta.alias_index(Some("made")).await.unwrap().len(), 1);
+
+    // What may be there and is not handed out is no reason to forget it.
+    std::fs::remove_file(&manifest).unwrap();
+    std::os::unix::fs::symlink(&manifest, &manifest).unwrap();
+    let fresh = support::config(home.dir.path()).await.store;
+    assert!(index::scan(&fresh).await.is_err());
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::write(&manifest, whole).unwrap();
+    assert_eq!(index::scan(store).await.unwrap().left_out, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_leaves_what_a_waiting_run_has_made_and_was_given_and_tells_the_index() {
     let home = Home::new();
     let engine = home.engine().await;
     let (store, meta) = (&engine.config().store, &engine.config().meta);
@@ -78,6 +107,10 @@ async fn retention_leaves_what_a_waiting_run_has_made_and_tells_the_index() {
         vec![
             task("make", "rows", json!({ "texts": ["waits"] })).output("out", "made"),
             task("ask", "ask", json!({})).after("make"),
+            task("later", "upper", json!({}))
+                .dataset("rows", "made@1")
+                .output("out", "capitals")
+                .after("ask"),
         ],
     );
     for text in ["one", "two"] {
@@ -95,17 +128,21 @@ async fn retention_leaves_what_a_waiting_run_has_made_and_tells_the_index() {
         ..GcOptions::new(Timestamp::now() + SignedDuration::from_hours(2))
     };
     let dry = index::collect(meta, store, options(true)).await.unwrap();
-    assert_eq!(dry.retired, ["made@1", "made@2", "made@4"]);
+    assert_eq!(
+        dry.retired,
+        ["made@2", "made@4"],
+        "the first is what the waiting run was given"
+    );
     assert_eq!(
         versions(meta, "made").await,
         [1, 2, 3, 4, 5],
         "a dry run changes nothing"
     );
     index::collect(meta, store, options(false)).await.unwrap();
-    assert_eq!(versions(meta, "made").await, [3, 5]);
+    assert_eq!(versions(meta, "made").await, [1, 3, 5]);
     assert_eq!(
         store.dataset_versions(&Name::new("made").unwrap()).await.unwrap(),
-        [3, 5]
+        [1, 3, 5]
     );
     engine.cancel(&run, "test", "over").await.unwrap();
     engine.wait(&run, WaitFor::Ended).await.unwrap();

@@ -1,6 +1,11 @@
 //! An engine on a real store and a real database in a folder of its own.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arrow::{
     array::{Array, RecordBatch, StringArray},
@@ -81,6 +86,22 @@ impl Home {
     }
 }
 
+/// The one file of that name below a folder whose path holds `part`.
+pub fn file_below(folder: &Path, part: &str, name: &str) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.ends_with(name) && path.display().to_string().contains(part) {
+                return path;
+            }
+        }
+    }
+    panic!("there is no {name} of {part}");
+}
+
 pub async fn config(home: &Path) -> EngineConfig {
     std::fs::create_dir_all(home).unwrap();
     let store = FeatureStore::open(&StoreLocation::new(home.join("store").display().to_string()))
@@ -105,7 +126,7 @@ pub async fn config(home: &Path) -> EngineConfig {
 }
 
 /// The example `testbed`, which cargo builds for the tests: a scheduler and a worker with these operators.
-pub fn testbed() -> std::path::PathBuf {
+pub fn testbed() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let profile = here.ancestors().find(|folder| folder.join("examples").is_dir());
     profile

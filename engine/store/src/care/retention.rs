@@ -2,8 +2,8 @@
 //!
 //! Without a rule all of them. With one, of a dataset the newest ones, and whatever else somebody may still ask for: what
 //! has a label or is young, what a model in use was made from, what tells of such a model, and what the newest version of
-//! a dataset was made from (the next run applies the difference to it). Model versions go only where their name has a rule of its own: the
-//! general one is of datasets.
+//! a dataset was made from (the next run applies the difference to it). Model versions go only where their name has a
+//! rule of its own: the general one is of datasets.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -57,8 +57,6 @@ struct Found {
     in_use: Vec<VersionKey>,
     /// Models that a person has decided on, or is asked to.
     decided: HashSet<VersionKey>,
-    /// What newest versions of datasets were made from.
-    bases: Vec<VersionKey>,
 }
 
 impl Found {
@@ -79,7 +77,7 @@ impl Found {
                 .collect();
             let own = options.keep_by_name.get(&name).copied();
             let rule = own.or(options.keep_versions);
-            let newest = rule.map_or(0, |count| oldest_kept(&versions, count));
+            let oldest = rule.map_or(0, |count| oldest_kept(&versions, count));
             let has_rule = match M::KIND {
                 ArtifactKind::Dataset => rule.is_some(),
                 ArtifactKind::Model => own.is_some(),
@@ -99,14 +97,14 @@ impl Found {
                     .collect();
                 inputs.extend(manifest.base().map(|base| key_of(M::KIND, &base)));
                 let asked_for = labelled.contains(version) || options.pinned.contains(&key);
-                let stays = asked_for || *version >= newest || !is_before(manifest.created_at(), options);
+                let stays = asked_for || *version >= oldest || !is_before(manifest.created_at(), options);
                 if stays || !has_rule {
                     self.kept.insert(key.clone());
                 }
                 match M::KIND {
                     ArtifactKind::Model if stays => self.in_use.push(key.clone()),
                     ArtifactKind::Dataset if Some(version) == versions.last() => {
-                        self.bases.extend(inputs.iter().cloned());
+                        self.kept.extend(inputs.iter().cloned());
                     }
                     _ => {}
                 }
@@ -130,9 +128,9 @@ impl Found {
     }
 
     fn not_kept(mut self) -> Vec<VersionKey> {
-        self.kept.extend(self.bases.drain(..));
         // All that a model in use was made from, all the way.
-        self.keep_with(self.in_use.clone(), |_| true);
+        let in_use = std::mem::take(&mut self.in_use);
+        self.keep_with(in_use, |_| true);
         // An adapter without its base is of no use.
         let models = self.kept.iter().filter(|key| is_model(key)).cloned().collect();
         self.keep_with(models, is_model);

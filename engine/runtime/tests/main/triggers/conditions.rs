@@ -242,6 +242,7 @@ async fn a_tag_is_judged_once_the_store_answers() {
     write_dag(home.dir.path(), "tagged", on);
     write_dag(home.dir.path(), "before", "on: {datasets: {any: [a]}}");
     write_dag(home.dir.path(), "after", "on: {datasets: {any: [b]}}");
+    write_dag(home.dir.path(), "clock", "on: {schedule: {every: 1s}}");
     service(home.engine().await).await.shutdown().await;
     let engine = home.engine().await;
     publish_with(&engine, "a", 0..2, |staged| {
@@ -252,7 +253,7 @@ async fn a_tag_is_judged_once_the_store_answers() {
     publish(&engine, "b", 0..2).await;
     engine.shutdown().await;
     // Something stands in the manifest's place that cannot be opened.
-    let manifest = file_below(&home.dir.path().join("store"), "datasets/a/", "000000000001.json");
+    let manifest = support::file_below(&home.dir.path().join("store"), "datasets/a/", "000000000001.json");
     let aside = home.dir.path().join("aside");
     std::fs::rename(&manifest, &aside).unwrap();
     std::os::unix::fs::symlink(&manifest, &manifest).unwrap();
@@ -266,6 +267,12 @@ async fn a_tag_is_judged_once_the_store_answers() {
         (count(engine, "tagged").await, count(engine, "after").await),
         (0, 0)
     );
+    // A schedule has nothing to ask the store.
+    let before = count(engine, "clock").await;
+    while count(engine, "clock").await == before {
+        service.settle().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     std::fs::remove_file(&manifest).unwrap();
     std::fs::rename(&aside, &manifest).unwrap();
     service.settle().await.unwrap();
@@ -280,21 +287,6 @@ async fn a_tag_is_judged_once_the_store_answers() {
         "{why:#?}"
     );
     service.shutdown().await;
-}
-
-fn file_below(folder: &std::path::Path, part: &str, name: &str) -> std::path::PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.ends_with(name) && path.display().to_string().contains(part) {
-                return path;
-            }
-        }
-    }
-    panic!("there is no {name} of {part}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
