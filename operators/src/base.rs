@@ -8,8 +8,8 @@ use std::{
 use crate::embed::identity;
 
 /// What a `base_path` is recognised by: the contents of its folder, or the commit that a name on the hub stands for in this
-/// machine's cache of models. `None` where there is no such folder and the name is not in the cache: which commit it will be
-/// is only known once it is there.
+/// machine's cache of models. `None` where there is no such folder, the name is not in the cache and its revision is no
+/// commit: which one it will be is only known once it is there.
 #[must_use]
 pub fn base_identity(reference: &str) -> Option<String> {
     identity_in(reference, cache().as_deref())
@@ -30,6 +30,10 @@ fn identity_in(reference: &str, cache: Option<&Path>) -> Option<String> {
     // No part of a name leaves the cache's folder.
     if name.contains("..") || revision.contains("..") || revision.starts_with('/') {
         return None;
+    }
+    // A commit stands for itself, before it was downloaded and whatever else the cache gets of the repository.
+    if revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some(revision.to_owned());
     }
     commit(
         &cache?.join(format!("models--{}", name.replace('/', "--"))),
@@ -88,6 +92,10 @@ mod tests {
         // The cache's own folder, given as one.
         assert_eq!(of(repository.to_str().unwrap()).unwrap(), "cccc");
         assert_eq!(of("owner/../name@../x"), None);
+        let pinned = "a".repeat(40);
+        for name in ["absent", "name"] {
+            assert_eq!(of(&format!("owner/{name}@{pinned}")), Some(pinned.clone()));
+        }
     }
 
     #[test]

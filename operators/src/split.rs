@@ -1,5 +1,6 @@
 //! The split into training and held-out documents: by document, decided by content alone, the same for every operator
-//! that needs it (`instruct`, `tokenizer`, `train`), so that a held-out text is held out everywhere.
+//! that needs it (`instruct`, `tokenizer`, `train`), so that a held-out text is held out everywhere. Not so where `instruct`
+//! holds out more than the share, by time or because of `at_least`: what it held out is then known only from its rows.
 
 use std::fmt;
 

@@ -101,18 +101,11 @@ impl Judge {
     /// # Errors
     /// `evaluate.judge_address`, `evaluate.judge_key`, `secret.missing`.
     pub async fn open(context: &Context, config: &JudgeConfig) -> Result<Self, OperatorError> {
-        let key = match &config.key {
-            None => None,
-            Some(reference) if reference.starts_with("secret:") => Some(context.secret(reference)?),
-            // What stands there may be the key itself: it is not repeated.
-            Some(_) => {
-                return Err(OperatorError::config(
-                    "evaluate.judge_key",
-                    "`judge.key` is no reference to a secret",
-                    "Write `key: secret:NAME`, and set TWINLOOM_SECRET_NAME where the scheduler runs.",
-                ));
-            }
-        };
+        let key = config
+            .key
+            .as_deref()
+            .map(|text| context.secret_only("evaluate.judge_key", "judge.key", text))
+            .transpose()?;
         let base = config.url.trim_end_matches('/');
         let url = Url::parse(&format!("{base}/chat/completions"))
             .ok()

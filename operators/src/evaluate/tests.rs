@@ -183,6 +183,7 @@ async fn judges_that_are_busy_refuse_or_stand_in_private_networks() {
             "evaluate.judge_address",
         ),
         (json!({"key": "sk-in-the-open"}), "evaluate.judge_key"),
+        (json!({"key": "secret:../sk-in-the-open"}), "evaluate.judge_key"),
         (json!({"key": "secret:NOBODY_SET_THIS"}), "secret.missing"),
     ] {
         let mut changed = serde_json::to_value(&config).unwrap();

@@ -42,7 +42,7 @@ impl Operator for Instruct {
         ];
         OperatorInfo {
             name: "instruct",
-            version: "4",
+            version: "5",
             summary: "Makes pairs of instruction and answer from the author's own text, without near-duplicates, split by document or time; no training pair holds held-out text.",
             inputs: vec![records::dataset_in(
                 "documents",

@@ -68,9 +68,10 @@ impl Survey {
             context.progress(seen.len() as u64, Some(manifest.data.rows), "documents looked at");
         }
         let left_out = duplicates(&config.near_duplicates, &seen);
+        // What gives no pairs decides nothing: not what is newest, nor how many documents there are.
         let kept = seen
             .iter()
-            .filter(|document| !left_out.contains_key(&document.id));
+            .filter(|document| document.used && !left_out.contains_key(&document.id));
         let (held_out, by_hash) = match config.split.by {
             SplitBy::Document => match first_by_hash(kept, &config.split) {
                 Some(groups) => (groups, None),
@@ -170,7 +171,7 @@ fn duplicates(config: &NearDuplicates, seen: &[Seen]) -> HashMap<String, (String
 fn first_by_hash<'a>(documents: impl Iterator<Item = &'a Seen>, split: &SplitConfig) -> Option<HashSet<u64>> {
     let mut groups: BTreeMap<u64, usize> = BTreeMap::new();
     let (mut all, mut held) = (0, 0);
-    for document in documents.filter(|document| document.used) {
+    for document in documents {
         *groups.entry(document.group).or_default() += 1;
         all += 1;
         held += usize::from(split_of_hash(document.group, split.share) == Split::Eval);

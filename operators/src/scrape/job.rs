@@ -18,6 +18,8 @@ use crate::text::decode::{declared, decode, is_binary};
 
 /// Extensions that are counted one by one.
 const MOST_KINDS: usize = 100;
+/// Files without an extension that are counted by their names.
+pub const LICENCES: [&str; 4] = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
 /// The name of all further ones.
 const OTHERS: &str = "others";
 
@@ -197,7 +199,8 @@ impl Job<'_> {
     }
 }
 
-/// A file's extension in small letters with its point; `no extension` where it has none, or none that is one.
+/// A file's extension in small letters with its point, or a licence's name; `no extension` where it has none, or none
+/// that is one.
 fn extension(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.rsplit_once('.') {
@@ -208,6 +211,7 @@ fn extension(path: &str) -> String {
         {
             format!(".{}", after.to_ascii_lowercase())
         }
+        None if LICENCES.contains(&name) => name.to_owned(),
         _ => "no extension".to_owned(),
     }
 }

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::text::columns::{texts, times, value};
 
+/// The key of a commit's metadata that holds when it was committed, in milliseconds since 1970 UTC.
+pub const COMMITTED: &str = "committed";
+
 /// Rows read at a time.
 const BATCH: usize = 256;
 
@@ -35,8 +38,8 @@ pub enum Keep {
     Commits {
         /// The repository, as rows hold it.
         repository: String,
-        /// The oldest date that was read, in milliseconds since 1970 UTC.
-        before: i64,
+        /// When the last of them was committed, in milliseconds since 1970 UTC.
+        end: i64,
     },
 }
 
@@ -53,8 +56,12 @@ impl Keep {
                 let gone = link.is_none_or(|link| !shown.contains(&id(&["link", link])));
                 (is("feed", feed) && gone).then_some(*category)
             }
-            Self::Commits { repository, before } => {
-                let older = at.is_some_and(|at| at < *before);
+            Self::Commits { repository, end } => {
+                // Rows of earlier versions have the author's date alone.
+                let committed = metadata.get(COMMITTED).and_then(Value::as_i64).or(at);
+                // Of the same second too: a rebase makes several, and the end may lie among them. What was read again
+                // is there already and not taken twice.
+                let older = committed.is_some_and(|committed| committed <= *end);
                 let commit = metadata.contains_key("commit") && is("repository", repository);
                 (commit && older).then_some(Category::Post)
             }
@@ -146,4 +153,39 @@ fn documents(keeps: &[Keep], rows: &RecordBatch) -> Result<Vec<Document>, Operat
         });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn commits_are_told_older_by_when_they_were_committed_and_old_rows_by_their_only_date() {
+        let keep = Keep::Commits {
+            repository: "/loom".to_owned(),
+            end: 50,
+        };
+        let takes = |metadata: Value, published: Option<i64>| {
+            let Value::Object(metadata) = metadata else {
+                panic!("an object")
+            };
+            keep.takes(&metadata, None, published).is_some()
+        };
+        let commit = |committed: i64| json!({"repository": "/loom", "commit": "c", "committed": committed});
+        assert!(takes(commit(50), Some(10)) && takes(commit(40), None));
+        assert!(
+            !takes(commit(60), Some(10)),
+            "an old date of its author does not count"
+        );
+        let before = || json!({"repository": "/loom", "commit": "c"});
+        assert!(takes(before(), Some(40)));
+        assert!(!takes(before(), Some(60)) && !takes(before(), None));
+        let other = json!({"repository": "/warp", "commit": "c", "committed": 1});
+        let file = json!({"repository": "/loom", "path": "a.md"});
+        assert!(!takes(other, Some(1)) && !takes(file, Some(1)));
+    }
 }

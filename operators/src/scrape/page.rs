@@ -19,7 +19,13 @@ use crate::text::decode::{declared, is_binary};
 pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorError> {
     let name = without_credentials(&source.url);
     let remote = is_address(&source.url);
-    let (text, media) = if remote {
+    let path = source
+        .url
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let (text, format) = if remote {
         if source.robots {
             job.http.ask_robots(&source.url, source.allow_private).await?;
         }
@@ -39,9 +45,9 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
             .charset
             .as_deref()
             .and_then(|label| Encoding::for_label(label.as_bytes()));
-        let plain = matches!(answer.media.as_str(), "text/plain" | "text/markdown");
-        let charset = named.or_else(|| if plain { None } else { declared(&answer.bytes) });
-        (job.text(&name, answer.bytes, charset), answer.media)
+        let format = format_of(&answer.media, &path);
+        let charset = named.or_else(|| declared_in(format, &answer.bytes));
+        (job.text(&name, answer.bytes, charset), format)
     } else {
         let Some(bytes) = job.read(Path::new(&source.url)).await? else {
             return Ok(());
@@ -49,21 +55,9 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         if is_binary(&bytes) {
             return Err(binary(&name));
         }
-        let charset = declared(&bytes);
-        (job.text(&name, bytes, charset), String::new())
-    };
-    let path = source
-        .url
-        .split(['?', '#'])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let format = match media.as_str() {
-        "text/markdown" => "markdown",
-        "text/plain" => "text",
-        _ if path.ends_with(".md") => "markdown",
-        _ if path.ends_with(".txt") => "text",
-        _ => "html",
+        let format = format_of("", &path);
+        let charset = declared_in(format, &bytes);
+        (job.text(&name, bytes, charset), format)
     };
     let title = if format == "html" {
         html_title(&text)
@@ -90,6 +84,22 @@ pub async fn scrape(job: &mut Job<'_>, source: &Page) -> Result<(), OperatorErro
         metadata: Map::new(),
     })
     .await
+}
+
+/// What a page is, by its media type (none for a file), else by the end of its path, in small letters.
+fn format_of(media: &str, path: &str) -> &'static str {
+    match media {
+        "text/markdown" => "markdown",
+        "text/plain" => "text",
+        _ if path.ends_with(".md") => "markdown",
+        _ if path.ends_with(".txt") => "text",
+        _ => "html",
+    }
+}
+
+/// The charset that a page of HTML declares; one of another format may quote a declaration and means none.
+fn declared_in(format: &str, bytes: &[u8]) -> Option<&'static Encoding> {
+    if format == "html" { declared(bytes) } else { None }
 }
 
 /// When the page says it was published: `<meta property="article:published_time" content="…">`.

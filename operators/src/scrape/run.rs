@@ -7,19 +7,20 @@ use twinloom_sdk::{Context, Done, Operator, OperatorError, OperatorInfo, Outcome
 use super::{
     Config, Source, feed, folder, git,
     http::Http,
-    job::{Counts, Job},
+    job::{Counts, Job, LICENCES},
     jsonl, keep, page,
     sink::Sink,
 };
 
 /// Extensions of files that nobody expects words from.
-const WORDLESS: [&str; 34] = [
+const WORDLESS: [&str; 47] = [
     "png",
     "jpg",
     "jpeg",
     "gif",
     "webp",
     "avif",
+    "heic",
     "bmp",
     "ico",
     "svg",
@@ -32,6 +33,8 @@ const WORDLESS: [&str; 34] = [
     "eot",
     "mp3",
     "mp4",
+    "m4a",
+    "flac",
     "ogg",
     "wav",
     "webm",
@@ -41,12 +44,22 @@ const WORDLESS: [&str; 34] = [
     "xz",
     "zst",
     "tar",
+    "7z",
+    "bz2",
     "so",
     "o",
     "a",
+    "dll",
+    "exe",
+    "pyc",
+    "class",
+    "jar",
     "bin",
     "safetensors",
+    "gguf",
+    "pt",
     "parquet",
+    "sqlite",
     "wasm",
 ];
 
@@ -61,7 +74,7 @@ impl Operator for Scrape {
     fn info(&self) -> OperatorInfo {
         OperatorInfo {
             name: "scrape",
-            version: "2",
+            version: "3",
             summary: "Reads what a person has written from git repositories, folders, JSON lines, feeds and pages.",
             inputs: vec![],
             outputs: vec![records::dataset_out(
@@ -138,12 +151,15 @@ impl Operator for Scrape {
     }
 }
 
-/// One line of all files whose kind is not read, but for pictures and the like, which hold no words.
+/// One line of all files whose kind is not read, but for pictures and the like, which hold no words, and licences, which
+/// hold none of the author's.
 fn tell_of_unknown(context: &Context, counts: &Counts) {
     let mut kinds: Vec<(&String, &u64)> = counts
         .unknown
         .iter()
-        .filter(|(kind, _)| !WORDLESS.contains(&kind.trim_start_matches('.')))
+        .filter(|(kind, _)| {
+            !WORDLESS.contains(&kind.trim_start_matches('.')) && !LICENCES.contains(&kind.as_str())
+        })
         .collect();
     if kinds.is_empty() {
         return;

@@ -29,13 +29,9 @@ pub fn decode(bytes: Vec<u8>, declared: Option<&'static Encoding>) -> Decoded {
     match (bytes.as_slice(), declared) {
         ([0xFF, 0xFE, rest @ ..], _) => utf16(rest, u16::from_le_bytes),
         ([0xFE, 0xFF, rest @ ..], _) => utf16(rest, u16::from_be_bytes),
-        ([0xEF, 0xBB, 0xBF, rest @ ..], _) => utf8(rest.to_vec()),
+        ([0xEF, 0xBB, 0xBF, rest @ ..], _) => utf8(rest.to_vec(), false),
         (_, Some(charset)) if charset != UTF_8 => by_charset(&bytes, charset),
-        (_, None) if is_single_byte(&bytes) => Decoded {
-            guessed: true,
-            ..by_charset(&bytes, WINDOWS_1252)
-        },
-        _ => utf8(bytes),
+        _ => utf8(bytes, declared.is_none()),
     }
 }
 
@@ -108,18 +104,22 @@ pub fn is_binary(bytes: &[u8]) -> bool {
     control * 20 > probe.len()
 }
 
-fn utf8(bytes: Vec<u8>) -> Decoded {
+/// UTF-8; where it is none and one may `guess`, windows-1252.
+fn utf8(bytes: Vec<u8>, guess: bool) -> Decoded {
     match String::from_utf8(bytes) {
         Ok(text) => Decoded {
             text,
             invalid: 0,
             guessed: false,
         },
+        Err(error) if guess && is_single_byte(error.as_bytes()) => Decoded {
+            guessed: true,
+            ..by_charset(error.as_bytes(), WINDOWS_1252)
+        },
         Err(error) => {
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let before = replacements(&text);
             Decoded {
-                invalid: before,
+                invalid: replacements(&text),
                 text,
                 guessed: false,
             }

@@ -1,27 +1,16 @@
 //! What `with:` of `train` holds.
 
+mod aliases;
 mod choices;
 
 pub use choices::{LossOn, Method, MicroBatch, Optimizer, Precision, Quantization, Schedule, Size, Targets};
 
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use twinloom_sdk::OperatorError;
 
 use crate::split::EVAL_SHARE;
-
-/// What PEFT, TRL and transformers call some of the keys; each is taken as the key is.
-const ALIASES: [(&str, &str); 8] = [
-    ("gradient_accumulation_steps", "accumulate"),
-    ("max_grad_norm", "clip_norm"),
-    ("warmup_ratio", "warmup"),
-    ("max_length", "context"),
-    ("batch_size", "batch"),
-    ("num_train_epochs", "epochs"),
-    ("lora_alpha", "alpha"),
-    ("target_modules", "targets"),
-];
+use aliases::add_aliases;
 
 /// Configuration of `train`. Keys without a value here take the method's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -358,26 +347,6 @@ impl Config {
 
     fn pick<T>(&self, pretrain: T, lora: T) -> T {
         if self.method.pretrains() { pretrain } else { lora }
-    }
-}
-
-/// The schema takes what the configuration does.
-fn add_aliases(schema: &mut Schema) {
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for (alias, key) in ALIASES {
-        let Some(mut own) = properties.get(key).cloned() else {
-            continue;
-        };
-        if let Some(own) = own.as_object_mut() {
-            own.remove("default");
-            own.insert(
-                "description".to_owned(),
-                format!("Another name of `{key}`.").into(),
-            );
-        }
-        properties.insert(alias.to_owned(), own);
     }
 }
 

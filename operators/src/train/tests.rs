@@ -30,28 +30,6 @@ fn a_misspelt_key_or_target_is_an_error() {
 }
 
 #[test]
-fn keys_go_by_the_names_that_other_tools_have_for_them_too() {
-    let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
-    let theirs = json!({"method": "lora", "gradient_accumulation_steps": 4, "max_grad_norm": 0.3, "warmup_ratio": 0.03,
-        "max_length": 256, "batch_size": 2, "num_train_epochs": 1.5, "lora_alpha": 8.0, "target_modules": ["q_proj"]});
-    let ours = json!({"method": "lora", "accumulate": 4, "clip_norm": 0.3, "warmup": 0.03, "context": 256, "batch": 2,
-        "epochs": 1.5, "alpha": 8.0, "targets": ["q_proj"]});
-    assert_eq!(config(theirs.clone()), config(ours.clone()));
-    let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
-    for key in theirs.as_object().unwrap().keys() {
-        assert!(schema["properties"].get(key).is_some(), "{key}");
-    }
-    assert!(schema["properties"]["batch_size"].get("maximum").is_some());
-    let both = json!({"method": "lora", "batch": 2, "batch_size": 2});
-    assert!(
-        from_value::<Config>(both)
-            .unwrap_err()
-            .to_string()
-            .contains("duplicate")
-    );
-}
-
-#[test]
 fn targets_are_all_linear_layers_or_those_of_any_names() {
     let config = |with: serde_json::Value| from_value::<Config>(with).unwrap();
     assert_eq!(Config::of(Method::Lora).targets, Targets::AllLinear);

@@ -6,6 +6,9 @@ use std::{
 };
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
+use regex::Regex;
+
+use super::files;
 
 /// What each crate may depend on directly. A crate that is not listed may depend on nothing: list it here on purpose.
 const ALLOWED: [(&str, &[&str]); 12] = [
@@ -143,18 +146,20 @@ const FEATURES_ONLY: [&str; 1] = ["sqlx"];
 /// What is declared and used nowhere costs every user compile time.
 #[test]
 fn declared_dependencies_are_used() {
+    // A word alone may be a variable or stand in a comment.
+    let path = Regex::new(r"\b([A-Za-z_][A-Za-z0-9_]*)::|\buse ([A-Za-z_][A-Za-z0-9_]*)(?:;| as )").unwrap();
     let mut unused = Vec::new();
     for package in &metadata().packages {
         let folder = package.manifest_path.parent().unwrap().as_std_path();
-        let mut sources = String::new();
-        read_sources(folder, &mut sources);
-        let words: BTreeSet<&str> = sources
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        let sources = read_sources(folder);
+        let begins: BTreeSet<&str> = path
+            .captures_iter(&sources)
+            .filter_map(|found| Some(found.get(1).or_else(|| found.get(2))?.as_str()))
             .collect();
-        assert!(words.len() > 100, "{} has sources: {}", package.name, words.len());
+        assert!(begins.len() > 5, "{} has sources: {begins:?}", package.name);
         for dependency in &package.dependencies {
             let name = dependency.rename.as_ref().unwrap_or(&dependency.name);
-            if !words.contains(name.replace('-', "_").as_str()) && !FEATURES_ONLY.contains(&name.as_str()) {
+            if !begins.contains(name.replace('-', "_").as_str()) && !FEATURES_ONLY.contains(&name.as_str()) {
                 unused.push(format!("{} never names {name}", package.name));
             }
         }
@@ -163,18 +168,10 @@ fn declared_dependencies_are_used() {
 }
 
 /// The Rust sources of one crate, those of the crates inside its folder left out.
-fn read_sources(folder: &Path, into: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let skipped = path
-            .file_name()
-            .is_some_and(|name| name == "node_modules" || name == "target");
-        if path.is_dir() && !skipped && !path.join("Cargo.toml").exists() {
-            read_sources(&path, into);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            into.push_str(&std::fs::read_to_string(&path).unwrap());
-        }
-    }
+fn read_sources(folder: &Path) -> String {
+    let files = files(folder, |path| path.join("Cargo.toml").exists()).into_iter();
+    let rust = files.filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    rust.map(|path| std::fs::read_to_string(path).unwrap()).collect()
 }
 
 /// Everything but the worker builds without libtorch.

@@ -10,6 +10,8 @@ use regex::Regex;
 use serde_json::Value;
 use twinloom_sdk::DynOperator;
 
+use super::files;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -122,15 +124,16 @@ fn every_make_target_that_is_named_exists() {
     // Words of prose follow `make` as well; after a backtick it is a command.
     let named = Regex::new("`make ([a-z]+)").unwrap();
     let mut wrong = Vec::new();
-    for folder in ["engine", "operators", "infra", "dags", "pipelines"] {
-        for path in files(&project.join(folder)) {
-            let Ok(text) = fs::read_to_string(&path) else {
-                continue;
-            };
-            for (_, [target]) in named.captures_iter(&text).map(|found| found.extract()) {
-                if !targets.contains(target) {
-                    wrong.push(format!("{}: `make {target}`", path.display()));
-                }
+    let folders = ["engine", "operators", "infra", "dags", "pipelines"];
+    let texts = folders
+        .into_iter()
+        .flat_map(|folder| kept(&project.join(folder)))
+        .chain([project.join("README.md")]);
+    for path in texts {
+        let text = fs::read_to_string(&path).unwrap();
+        for (_, [target]) in named.captures_iter(&text).map(|found| found.extract()) {
+            if !targets.contains(target) {
+                wrong.push(format!("{}: `make {target}`", path.display()));
             }
         }
     }
@@ -141,32 +144,20 @@ fn every_make_target_that_is_named_exists() {
     );
 }
 
-/// Files that are kept in version control by their kind, what is built left out.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir()
-            && !["node_modules", "dist", "target"].contains(&name.as_str())
-            && !name.starts_with('.')
-        {
-            found.extend(files(&path));
-        } else if kind.is_file()
-            && [".rs", ".md", ".sh", ".py", ".yaml", ".ts", ".tsx"]
-                .iter()
-                .any(|end| name.ends_with(end))
-        {
-            found.push(path);
-        }
-    }
+/// Code and texts below a folder.
+fn kept(folder: &Path) -> Vec<PathBuf> {
+    let kinds = ["rs", "md", "sh", "py", "yaml", "ts", "tsx"];
+    let mut found = files(folder, |_| false);
+    found.retain(|path| {
+        path.extension()
+            .is_some_and(|end| kinds.iter().any(|kind| end == *kind))
+    });
     found
 }
 
 /// The code of operators, tests left out.
 fn sources(folders: &[PathBuf]) -> Vec<String> {
-    let code = folders.iter().flat_map(|folder| files(folder));
+    let code = folders.iter().flat_map(|folder| kept(folder));
     let code = code.filter(|path| {
         let path = path.to_string_lossy();
         path.ends_with(".rs") && !path.contains("/tests")

@@ -187,11 +187,18 @@ async fn by_time_the_newest_are_held_out() {
     let texts: Vec<String> = (1..=10).map(|seed| story(seed, 20)).collect();
     let ids: Vec<String> = (0..10).map(|n| format!("d{n}")).collect();
     let titles: Vec<String> = (0..10).map(|n| format!("Title number {n}")).collect();
-    let rows: Vec<_> = (0..10)
+    let mut rows: Vec<_> = (0..10)
         .map(|n| (ids[n].as_str(), "article", titles[n].as_str(), texts[n].as_str()))
         .collect();
+    // The newest of all is of no use: it is not held out in the place of one that gives pairs.
+    rows.push((
+        "code",
+        "code",
+        "x.rs",
+        "fn main() { println!(\"long enough to be an answer\"); }",
+    ));
     let undated = documents(&rows);
-    let by_time = json!({"split": {"by": "time", "share": 0.2}});
+    let by_time = json!({"split": {"by": "time", "share": 0.2}, "categories": ["article"]});
     let manifest = home.publish("undated", &["id"], undated.clone()).await;
     let error = home
         .run(task(&home, by_time.clone(), &manifest))
@@ -199,9 +206,9 @@ async fn by_time_the_newest_are_held_out() {
         .unwrap_err();
     assert_eq!(error.code, "instruct.no_dates");
 
-    // Day n of document n; the last has no date.
-    let days = (0..10)
-        .map(|n| (n < 9).then_some(n * 86_400_000))
+    // Day n of document n; the last article has no date.
+    let days = (0..=10)
+        .map(|n| (n != 9).then_some(n * 86_400_000))
         .collect::<Vec<Option<i64>>>();
     let dates = arrow::array::TimestampMillisecondArray::from(days).with_timezone("UTC");
     let mut columns = undated.columns().to_vec();
@@ -266,10 +273,13 @@ async fn of_a_few_documents_enough_are_held_out_for_a_gate() {
 
     // What cannot be split at all fails here and not after the training, unless nothing is to be held out.
     let manifest = home.publish("one", &["id"], rows(1, None)).await;
-    if by_hash(1) == 0 {
-        let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
-        assert_eq!(error.code, "instruct.no_held_out");
-    }
+    assert_eq!(
+        by_hash(1),
+        0,
+        "choose another first title: this one is held out by its hash"
+    );
+    let error = home.run(task(&home, json!({}), &manifest)).await.unwrap_err();
+    assert_eq!(error.code, "instruct.no_held_out");
     let none = json!({"split": {"share": 0.0}});
     let ended = home.done(task(&home, none, &manifest)).await;
     assert_eq!(ended.metrics["held_out_documents"], 0);

@@ -14,7 +14,7 @@ const STDERR: u64 = 8 * 1024;
 
 /// Settings that a repository's own configuration must not decide. `safe.directory` is safe to open because no
 /// command used here runs what a repository names: hooks, monitors, filters, signers, remote helpers.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.pager=cat",
@@ -25,6 +25,8 @@ const SETTINGS: [&str; 10] = [
     "gpg.program=false",
     "credential.helper=",
     "http.followRedirects=false",
+    // Empty: the environment's proxies are not used either, as by all that is read over HTTP.
+    "http.proxy=",
 ];
 
 /// A git command in a folder; add arguments, then [`output`] or [`spawn`].

@@ -19,12 +19,12 @@ use crate::scrape::{
     document::{Document, id},
     http::without_credentials,
     job::Job,
-    keep::Keep,
+    keep::{COMMITTED, Keep},
 };
 
-/// Hash, name, mail, seconds, message.
-const FORMAT: &str = "--format=%H%x00%an%x00%ae%x00%at%x00%B";
-const FIELDS: usize = 5;
+/// Hash, name, mail, seconds of the author and of the committer, message.
+const FORMAT: &str = "--format=%H%x00%an%x00%ae%x00%at%x00%ct%x00%B";
+const FIELDS: usize = 6;
 
 /// Names of well-known bots that do not say so.
 const BOTS: [&str; 5] = [
@@ -76,7 +76,7 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
     let mut stdout = BufReader::new(stdout);
     let limit = job.limits().document_bytes;
     let wait = Duration::from_secs(job.limits().git_seconds);
-    let (mut count, mut oldest) = (0, i64::MAX);
+    let (mut count, mut end) = (0, i64::MAX);
     loop {
         let mut fields = Vec::with_capacity(FIELDS);
         for _ in 0..FIELDS {
@@ -97,17 +97,16 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             }
             fields.push(field);
         }
-        let Ok([hash, name, mail, seconds, message]) = <[Vec<u8>; FIELDS]>::try_from(fields) else {
+        let Ok([hash, name, mail, written, committed, message]) = <[Vec<u8>; FIELDS]>::try_from(fields)
+        else {
             break;
         };
-        let [hash, name, mail, seconds] =
-            [hash, name, mail, seconds].map(|field| String::from_utf8_lossy(&field).trim().to_owned());
-        let at = seconds
-            .parse::<i64>()
-            .ok()
-            .and_then(|seconds| seconds.checked_mul(1000));
+        let [hash, name, mail, written, committed] = [hash, name, mail, written, committed]
+            .map(|field| String::from_utf8_lossy(&field).trim().to_owned());
+        let (written, committed) = (milliseconds(&written), milliseconds(&committed));
         count += 1;
-        oldest = oldest.min(at.unwrap_or(i64::MAX));
+        // git lists by the committer's date; the author's may be years older: rebased, picked, sent by mail.
+        end = committed.unwrap_or(end);
         if source.skip_bots && is_bot(&name, &mail) {
             continue;
         }
@@ -121,6 +120,9 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
         let repository = without_credentials(&source.url);
         metadata.insert("repository".to_owned(), Value::from(repository.as_str()));
         metadata.insert("commit".to_owned(), Value::from(hash.as_str()));
+        if let Some(committed) = committed {
+            metadata.insert(COMMITTED.to_owned(), Value::from(committed));
+        }
         job.push(Document {
             id: id(&["git", &repository, "commit", &hash]),
             category: Category::Post,
@@ -132,7 +134,7 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
             title: text.lines().next().map(str::to_owned),
             format: "text",
             text: text.to_owned(),
-            published_at: at,
+            published_at: written,
             updated_at: None,
             metadata,
         })
@@ -143,10 +145,15 @@ pub async fn read(job: &mut Job<'_>, source: &Git, place: &Place) -> Result<(), 
     if source.keep && (count >= source.max_commits || is_shallow(place, wait.as_secs()).await?) {
         job.keep.push(Keep::Commits {
             repository: without_credentials(&source.url),
-            before: oldest,
+            end,
         });
     }
     Ok(())
+}
+
+/// The seconds that git prints, in milliseconds.
+fn milliseconds(seconds: &str) -> Option<i64> {
+    seconds.parse::<i64>().ok()?.checked_mul(1000)
 }
 
 /// Whether the history ends where the clone does.

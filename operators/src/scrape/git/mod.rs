@@ -38,7 +38,9 @@ fn wanted(job: &mut Job<'_>, source: &Git, paths: &Paths, path: &str) -> Option<
         Some(FileKind::JsonLines) => return None,
         Some(kind) => kind,
         None if source.include.is_empty() => {
-            if source.documents && paths.allows(path) {
+            // Hidden files, such as `.gitignore`, are settings of tools: a folder's are not told of either.
+            let hidden = path.split('/').any(|part| part.starts_with('.'));
+            if source.documents && !hidden && paths.allows(path) {
                 job.unknown(path);
             }
             return None;

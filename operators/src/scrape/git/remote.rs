@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
 use tokio::process::Command;
 use twinloom_sdk::OperatorError;
 use url::Url;
 
 use super::{
-    command::{git, last_line, output},
+    command::{broken, git, last_line, output},
     place::{Place, SMALL},
 };
 use crate::scrape::{
@@ -52,7 +53,8 @@ pub async fn fetch(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErr
     command.args(["init", "--quiet", "--bare", "--template="]);
     let made = output(command, seconds, SMALL).await?;
     if !made.success {
-        return Err(super::command::damaged("a new folder", last_line(&made.stderr)));
+        // A full disk or the like: nothing is wrong with the repository that is asked for.
+        return Err(broken(&std::io::Error::other(last_line(&made.stderr).to_owned())));
     }
 
     let mut command = git(&folder);
@@ -84,7 +86,13 @@ pub async fn fetch(job: &mut Job<'_>, source: &Git) -> Result<Place, OperatorErr
             .replace(&source.url, &shown)
             .replace(url.as_str(), &shown);
         match refused(source, &shown, &complaint) {
-            Refused::Empty => None,
+            Refused::Empty => {
+                job.context.warn(format!(
+                    "`{shown}` names no commit as its HEAD: it is empty, no git repository answers there, or HEAD names \
+                     a branch that it does not have (give one as `revision`)"
+                ));
+                None
+            }
             Refused::Error(error) => return Err(error),
         }
     };
@@ -103,7 +111,8 @@ fn authorization(job: &Job<'_>, token: &str, url: &mut Url) -> Result<String, Op
     let token = secret(job.context, "token", token, url)?;
     let user = match url.username() {
         "" => TOKEN_USER.to_owned(),
-        user => user.to_owned(),
+        // An address holds it percent-encoded, and the header as it is.
+        user => percent_decode_str(user).decode_utf8_lossy().into_owned(),
     };
     // Both fail only for addresses that cannot have credentials.
     let _ = url.set_username("");
@@ -136,7 +145,7 @@ async fn fetch_head(folder: &Path, seconds: u64) -> Result<String, OperatorError
 
 /// Why nothing was fetched.
 enum Refused {
-    /// The repository has no commit yet.
+    /// The repository names no commit as its HEAD.
     Empty,
     Error(OperatorError),
 }
@@ -144,16 +153,15 @@ enum Refused {
 /// What of git's complaints will pass by itself, and what somebody has to mend.
 fn refused(source: &Git, shown: &str, complaint: &str) -> Refused {
     let says = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
-    let absent = [
-        "remote ref",
-        "not our ref",
-        "unadvertised object",
-        "no such remote",
-    ];
-    if says(&absent) {
-        let Some(revision) = &source.revision else {
-            return Refused::Empty;
-        };
+    // Only this says that there is no commit. A HEAD that is refused otherwise is a server out of step with itself, as
+    // mirrors are for a moment, and passes.
+    if source.revision.is_none() && says(&["remote ref HEAD"]) {
+        return Refused::Empty;
+    }
+    let absent = ["remote ref", "not our ref", "unadvertised object"];
+    if let Some(revision) = &source.revision
+        && says(&absent)
+    {
         let digits = revision.bytes().all(|byte| byte.is_ascii_hexdigit());
         let hint = if digits && (7..40).contains(&revision.len()) {
             "Give all 40 digits of a commit; or name a branch or tag that it has."
@@ -198,6 +206,9 @@ fn refused(source: &Git, shown: &str, complaint: &str) -> Refused {
         {
             Some("Check the address and the certificate of the host.")
         }
+        None if says(&["mismatched algorithms"]) => Some(
+            "Its objects are named by SHA-256, which is read from a folder only: clone it and give the path.",
+        ),
         None => None,
     };
     Refused::Error(match hint {

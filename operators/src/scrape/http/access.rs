@@ -76,14 +76,6 @@ impl Access {
 /// # Errors
 /// `scrape.secret` where the text is none, or it would go over the network in clear; `secret.missing`.
 pub fn secret(context: &Context, key: &str, text: &str, url: &Url) -> Result<String, OperatorError> {
-    if !text.starts_with("secret:") {
-        // What stands there may be the secret itself: it is not repeated.
-        return Err(OperatorError::config(
-            "scrape.secret",
-            format!("`{key}` is no reference to a secret"),
-            "Write `secret:NAME`, and set TWINLOOM_SECRET_NAME where the scheduler runs, or `twinloom secret set NAME`.",
-        ));
-    }
     let loopback = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -93,9 +85,11 @@ pub fn secret(context: &Context, key: &str, text: &str, url: &Url) -> Result<Str
     if url.scheme() != "https" && !loopback {
         return Err(OperatorError::config(
             "scrape.secret",
-            format!("`{key}` is a secret, and the address is not https: everybody on the way could read it"),
+            format!(
+                "`{key}` is confidential, and the address is not https: everybody on the way could read it"
+            ),
             "Give an https address.",
         ));
     }
-    context.secret(text)
+    context.secret_only("scrape.secret", key, text)
 }

@@ -395,6 +395,7 @@ async fn files_of_unknown_kinds_are_counted_and_told_of_once() {
         "d.pdf",
         "e.png",
         "NOTES",
+        "LICENSE",
     ] {
         write(&root, path, path);
     }
@@ -402,19 +403,23 @@ async fn files_of_unknown_kinds_are_counted_and_told_of_once() {
     let (ended, rows) = scrape(&home, json!({"sources": [source]})).await;
     assert_eq!(
         (rows.count(), ended.metrics["skipped_unknown"].as_u64()),
-        (1, Some(5))
+        (1, Some(6))
     );
     assert_eq!(ended.metrics["unknown_kinds"][".docx"], 2);
+    assert_eq!(ended.metrics["unknown_kinds"]["LICENSE"], 1);
     let log = home.log();
     assert!(
         log.contains("4 files are left out") && log.contains("2 .docx, 1 .pdf, 1 no extension"),
         "{log}"
     );
-    assert!(!log.contains(".png"), "a picture holds no words: {log}");
+    assert!(
+        !log.contains(".png") && !log.contains("LICENSE"),
+        "neither holds words of the author: {log}"
+    );
     let all = json!({"kind": "folder", "path": home.path().join("writing"), "include": ["**/*"], "exclude": ["**/*.png"]});
     let (ended, rows) = scrape(&home, json!({"sources": [all]})).await;
     assert_eq!(
         (rows.count(), ended.metrics["skipped_unknown"].as_u64()),
-        (5, Some(0))
+        (6, Some(0))
     );
 }

@@ -3,7 +3,27 @@ use std::{fs, path::Path, process::Command};
 use super::*;
 
 pub fn git(root: &Path, arguments: &[&str]) {
-    let done = Command::new("git")
+    git_at(root, "2024-05-09T00:00:00Z", arguments);
+}
+
+/// git in a folder, with nothing of whoever runs the tests: a name in the environment stands before one in the
+/// arguments, and a hook's `GIT_DIR` is another repository.
+pub fn bare(root: &Path) -> Command {
+    let mut git = Command::new("git");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GIT_") {
+            git.env_remove(&name);
+        }
+    }
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .current_dir(root);
+    git
+}
+
+/// As if the time were another.
+fn git_at(root: &Path, now: &str, arguments: &[&str]) {
+    let done = bare(root)
         .args([
             "-c",
             "user.name=Ada Vale",
@@ -15,10 +35,8 @@ pub fn git(root: &Path, arguments: &[&str]) {
             "commit.gpgsign=false",
         ])
         .args(arguments)
-        .current_dir(root)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_AUTHOR_DATE", "2024-05-09T00:00:00Z")
-        .env("GIT_COMMITTER_DATE", "2024-05-09T00:00:00Z")
+        .env("GIT_AUTHOR_DATE", now)
+        .env("GIT_COMMITTER_DATE", now)
         .output()
         .expect("git is installed");
     assert!(
@@ -166,6 +184,11 @@ async fn a_repository_runs_nothing_of_its_own() {
         .await;
     }
     assert!(!trap.exists(), "something of the repository's configuration ran");
+    let log = home.log();
+    assert!(
+        !log.contains("files are left out"),
+        "hidden files are not told of: {log}"
+    );
 }
 
 #[tokio::test]
@@ -239,6 +262,12 @@ async fn bad_repositories_are_named() {
     assert_error(&error, ErrorKind::Data, "scrape.empty_source", "empty");
 }
 
+/// The object that a revision names.
+pub fn head(root: &Path, revision: &str) -> String {
+    let printed = bare(root).args(["rev-parse", revision]).output().unwrap();
+    String::from_utf8(printed.stdout).unwrap().trim().to_owned()
+}
+
 /// Removes a loose object.
 fn lose(root: &Path, object: &str) {
     fs::remove_file(root.join(".git/objects").join(&object[..2]).join(&object[2..])).unwrap();
@@ -297,9 +326,9 @@ async fn commits_further_back_than_is_read_stay() {
     fs::create_dir_all(&root).unwrap();
     git(&root, &["init", "-q"]);
     let write = |day: u32| {
-        let date = format!("--date=2024-05-0{day}T00:00:00Z");
+        let now = format!("2024-05-0{day}T00:00:00Z");
         let message = format!("Day {day}");
-        git(&root, &["commit", "-q", "--allow-empty", &date, "-m", &message]);
+        git_at(&root, &now, &["commit", "-q", "--allow-empty", "-m", &message]);
     };
     let titles = async |max: u32, keep: bool| {
         let source = json!({"kind": "git", "url": root, "max_commits": max, "keep": keep});
@@ -319,5 +348,19 @@ async fn commits_further_back_than_is_read_stay() {
         titles(2, true).await,
         ["Day 1", "Day 2", "Day 3", "Day 4, better"]
     );
-    assert_eq!(titles(2, false).await, ["Day 3", "Day 4, better"]);
+    // One that was written long ago and committed today ends no window: rebased, picked, or sent by mail.
+    let late = [
+        "commit",
+        "-q",
+        "--allow-empty",
+        "--date=2023-01-01T00:00:00Z",
+        "-m",
+        "Found again",
+    ];
+    git_at(&root, "2024-05-10T00:00:00Z", &late);
+    assert_eq!(
+        titles(2, true).await,
+        ["Day 1", "Day 2", "Day 3", "Day 4, better", "Found again"]
+    );
+    assert_eq!(titles(2, false).await, ["Day 4, better", "Found again"]);
 }

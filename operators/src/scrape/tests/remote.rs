@@ -1,11 +1,11 @@
 //! Repositories that are reached over HTTP.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use twinloom_sdk::{Assignment, Secrets};
 
 use super::{
-    git::{commit, git, repository},
+    git::{bare, commit, git, head, repository},
     *,
 };
 
@@ -67,15 +67,6 @@ async fn serve(root: &Path, header: Option<&'static str>) -> wiremock::MockServe
     server
 }
 
-fn head(root: &Path, revision: &str) -> String {
-    let printed = Command::new("git")
-        .args(["rev-parse", revision])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    String::from_utf8(printed.stdout).unwrap().trim().to_owned()
-}
-
 #[tokio::test]
 async fn a_commit_of_a_remote_repository_can_be_named() {
     let home = Home::new().await;
@@ -120,7 +111,7 @@ async fn a_private_repository_is_read_with_a_token_that_is_never_told() {
     let host = server.uri().replace("http://", "");
     let source = |token: Option<&str>| {
         let mut source =
-            json!({"kind": "git", "url": format!("http://ada@{host}/loom.git"), "allow_private": true});
+            json!({"kind": "git", "url": format!("http://a%64a@{host}/loom.git"), "allow_private": true});
         if let Some(token) = token {
             source["token"] = json!(token);
         }
@@ -139,6 +130,8 @@ async fn a_private_repository_is_read_with_a_token_that_is_never_told() {
         .await
         .unwrap_err();
     assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
+    let told = format!("{error:?} {}", home.log());
+    assert!(!told.contains("wrong-token"), "{told}");
     let error = home.run(source(Some("warp-and-weft"))).await.unwrap_err();
     assert_error(&error, ErrorKind::Config, "scrape.secret", "token");
     assert!(!format!("{error:?}").contains("warp"), "{error:?}");
@@ -170,6 +163,11 @@ async fn a_remote_that_will_not_answer_tomorrow_either_is_not_asked_again() {
             ErrorKind::Config,
         ),
         (
+            wiremock::ResponseTemplate::new(200).set_body_string("<html>\na page\n</html>\n"),
+            ErrorKind::Config,
+        ),
+        // To git, a line alone is a list of branches without a HEAD.
+        (
             wiremock::ResponseTemplate::new(200).set_body_string("a page"),
             ErrorKind::Data,
         ),
@@ -187,6 +185,27 @@ async fn a_remote_that_will_not_answer_tomorrow_either_is_not_asked_again() {
         assert_eq!(error.kind, kind, "{error:?}");
         assert!(error.message.contains("/loom.git"), "{error:?}");
     }
+    assert!(
+        home.log().contains("names no commit as its HEAD"),
+        "{}",
+        home.log()
+    );
+}
+
+#[tokio::test]
+async fn objects_of_another_hash_are_no_passing_trouble() {
+    let home = Home::new().await;
+    let root = home.path().join("repo");
+    fs::create_dir_all(&root).unwrap();
+    git(&root, &["init", "-q", "--object-format=sha256"]);
+    commit(&root, "Set up the loom");
+    let server = serve(&root, None).await;
+    let source = json!({"kind": "git", "url": format!("{}/loom.git", server.uri()), "allow_private": true});
+    let error = fails_on(&home, source).await;
+    assert_error(&error, ErrorKind::Config, "scrape.git_unreadable", "/loom.git");
+    assert!(error.hint.contains("SHA-256"), "{error:?}");
+    let (_, rows) = scrape(&home, json!({"sources": [{"kind": "git", "url": root}]})).await;
+    assert_eq!(rows.column("title"), [Some("Set up the loom".to_owned())]);
 }
 
 /// Answers as a git server does, by the program that comes with git.
@@ -203,7 +222,7 @@ fn http_backend(root: &Path, request: &wiremock::Request) -> wiremock::ResponseT
             .unwrap_or_default()
             .to_owned()
     };
-    let mut backend = Command::new("git")
+    let mut backend = bare(root)
         .arg("http-backend")
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("GIT_PROJECT_ROOT", root)

@@ -50,11 +50,24 @@ async fn a_page_is_kept_as_it_came() {
         ResponseTemplate::new(200).set_body_raw(declares.to_vec(), "text/html"),
     )
     .await;
-    let (_, rows) = scrape(
-        &home,
-        json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt"), page(&server, "/declares")]}),
+    // Text may quote what a page would declare.
+    let quotes = "# Charsets\n\nThe café's page said `<meta charset=\"koi8-r\">`.\n";
+    serve(
+        &server,
+        "/quotes.md",
+        ResponseTemplate::new(200).set_body_raw(quotes, "text/x-markdown"),
     )
     .await;
+    let file = home.path().join("quotes.md");
+    std::fs::write(&file, quotes).unwrap();
+    let (_, rows) = scrape(
+        &home,
+        json!({"author": "Ada", "sources": [page(&server, "/moved"), page(&server, "/latin.txt"), page(&server, "/declares"),
+            page(&server, "/quotes.md"), {"kind": "page", "url": file}]}),
+    )
+    .await;
+    let quoting = rows.column("text").into_iter().flatten();
+    assert_eq!(quoting.filter(|text| text == quotes).count(), 2);
     assert!(
         rows.by("title", "text")["Нить"].contains("<p>Нить</p>"),
         "{:?}",
@@ -298,6 +311,11 @@ async fn headers_sign_in_at_the_host_that_is_named_and_at_no_other() {
             json!({"X-Api-Key": "warp-and-weft"}),
             "scrape.secret",
             "X-Api-Key",
+        ),
+        (
+            json!({"X-Words": "secret:../warp-and-weft"}),
+            "scrape.secret",
+            "X-Words",
         ),
         (json!({"a header": "x"}), "scrape.header", "a header"),
         (json!({"X-Words": "a\nb"}), "scrape.header", "X-Words"),
