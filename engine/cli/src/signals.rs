@@ -18,7 +18,9 @@ pub async fn interrupted() {
     either(&mut interrupt, &mut terminate).await;
     tokio::spawn(async move {
         either(&mut interrupt, &mut terminate).await;
-        output::say("ended at once; `twinloom run --resume` goes on with what was interrupted");
+        output::say(
+            "ended at once; what was interrupted goes on at the next start, or with `twinloom run --resume`",
+        );
         std::process::exit(ENDED);
     });
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
 
@@ -15,7 +14,7 @@ use twinloom_sdk::{
     serving::{Embed, Generate, Generated, Role, Sampling},
 };
 use twinloom_store::{
-    DatasetManifest, FeatureStore, ModelManifest, Reference, Selector, StoreError, VersionId,
+    DatasetManifest, FeatureStore, Reference, VersionId,
     vectors::{self, EmbeddedIndex, Hit, VectorIndex},
 };
 
@@ -104,38 +103,6 @@ pub struct Citation {
     pub quote: String,
 }
 
-/// The version that a reference to a model means; where its name is known and its alias is not, the error says what
-/// there is instead.
-///
-/// # Errors
-/// [`GatewayError::NotReleased`], and what the store says.
-pub async fn released(
-    store: &FeatureStore,
-    reference: &Reference,
-) -> Result<Arc<ModelManifest>, GatewayError> {
-    let source = match store.model(reference).await {
-        Ok(manifest) => return Ok(manifest),
-        Err(source) => source,
-    };
-    if !matches!(
-        (&source, &reference.selector),
-        (StoreError::NotFound { .. }, Selector::Label(_))
-    ) {
-        return Err(source.into());
-    }
-    let newest = Reference {
-        name: reference.name.clone(),
-        selector: Selector::Latest,
-    };
-    match store.model(&newest).await {
-        Ok(newest) => Err(GatewayError::NotReleased {
-            source: Box::new(source),
-            newest: Box::new(newest.id()),
-        }),
-        Err(_) => Err(source.into()),
-    }
-}
-
 /// Answers questions, any number at a time.
 pub struct Gateway {
     config: GatewayConfig,
@@ -209,7 +176,6 @@ impl Gateway {
     ) -> Result<Answer, GatewayError> {
         let at = Timestamp::now();
         let cache = self.config.home.join("cache").join("models");
-        released(&self.config.store, &question.model).await?;
         let model = models::locate(&self.config.store, &question.model, &cache).await?;
         let clock = Instant::now();
         let citations = self.retrieve(question).await?;
@@ -224,7 +190,7 @@ impl Gateway {
             sampling: question.sampling.clone(),
             ..Generate::default()
         };
-        let mut writing = self.torch.stream(&request).await?;
+        let mut writing = self.torch.stream(request).await?;
         let mut generated = Generated::default();
         while let Some(next) = writing.next().await? {
             match next {

@@ -12,10 +12,10 @@ pub enum GatewayError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The model is there, and the alias that was asked for is not: nothing was released under it.
-    #[error("{source}")]
+    #[error("{said}")]
     NotReleased {
-        /// What the store says of the alias.
-        source: Box<StoreError>,
+        /// What the store says of the alias. No `source`: a chain of errors would print it twice.
+        said: Box<StoreError>,
         /// The newest version of the model.
         newest: Box<VersionId>,
     },
@@ -71,7 +71,7 @@ impl GatewayError {
     pub fn code(&self) -> &str {
         match self {
             Self::Store(error) => error.code(),
-            Self::NotReleased { source, .. } => source.code(),
+            Self::NotReleased { said, .. } => said.code(),
             Self::Vectors(error) => error.code(),
             Self::NoWorker => "gateway.no_worker",
             Self::Spawn { .. } => "gateway.spawn",

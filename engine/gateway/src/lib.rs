@@ -9,9 +9,9 @@ mod prompt;
 mod torch;
 mod trace;
 
-pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker, released};
+pub use answer::{Answer, Citation, Gateway, GatewayConfig, Question, Reranker};
 pub use error::GatewayError;
-pub use models::{Located, locate};
+pub use models::{Located, locate, released};
 pub use torch::{Part, TorchWorker, Writing};
 pub use trace::Trace;
 pub use twinloom_sdk::serving::{Embed, Embedded, Generate, Generated, Role, Sampling};

@@ -1,8 +1,11 @@
 //! Model versions on disk: files checked out once a version, by content hash.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use twinloom_store::{FeatureStore, ModelManifest, Reference, VersionId};
+use twinloom_store::{FeatureStore, ModelManifest, Reference, Selector, StoreError, VersionId};
 
 use crate::GatewayError;
 
@@ -17,16 +20,48 @@ pub struct Located {
     pub adapter: Option<PathBuf>,
 }
 
+/// The version that a reference to a model means; where its name is known and its alias is not, the error says what
+/// there is instead.
+///
+/// # Errors
+/// [`GatewayError::NotReleased`], and what the store says.
+pub async fn released(
+    store: &FeatureStore,
+    reference: &Reference,
+) -> Result<Arc<ModelManifest>, GatewayError> {
+    let said = match store.model(reference).await {
+        Ok(manifest) => return Ok(manifest),
+        Err(error) => error,
+    };
+    if !matches!(
+        (&said, &reference.selector),
+        (StoreError::NotFound { .. }, Selector::Label(_))
+    ) {
+        return Err(said.into());
+    }
+    let newest = Reference {
+        name: reference.name.clone(),
+        selector: Selector::Latest,
+    };
+    match store.model(&newest).await {
+        Ok(newest) => Err(GatewayError::NotReleased {
+            said: Box::new(said),
+            newest: Box::new(newest.id()),
+        }),
+        Err(_) => Err(said.into()),
+    }
+}
+
 /// Checks a model and its base out below `cache`.
 ///
 /// # Errors
-/// What the store says; [`GatewayError::NoBase`].
+/// As [`released`]; [`GatewayError::NoBase`], [`GatewayError::File`].
 pub async fn locate(
     store: &FeatureStore,
     reference: &Reference,
     cache: &Path,
 ) -> Result<Located, GatewayError> {
-    let manifest = store.model(reference).await?;
+    let manifest = released(store, reference).await?;
     let own = checkout(store, &manifest, cache).await?;
     let id = manifest.id();
     if !manifest.data.files.contains_key("adapter_config.json") {

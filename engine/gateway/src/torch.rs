@@ -144,10 +144,10 @@ impl TorchWorker {
     ///
     /// # Errors
     /// [`GatewayError::Worker`]; what the worker says comes with the parts.
-    pub async fn stream(&self, request: &Generate) -> Result<Writing, GatewayError> {
+    pub async fn stream(&self, request: Generate) -> Result<Writing, GatewayError> {
         let request = Generate {
             stream: true,
-            ..request.clone()
+            ..request
         };
         self.send(&Request::Generate(Box::new(request))).await
     }

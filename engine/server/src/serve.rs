@@ -23,7 +23,6 @@ use tower_http::{
 use twinloom_runtime::Service;
 
 use crate::{
-    api::trouble::Failures,
     auth::{accounts::Accounts, gate, policy::Policy},
     error::ServerError,
     http::{
@@ -128,6 +127,7 @@ impl Server {
         let text =
             serde_json::to_string(&document).map_err(|error| ServerError::Document(error.to_string()))?;
         let page = page(&config, address);
+        // Not the engine's: two servers over one engine must be told apart.
         let owner = ulid::Ulid::generate().to_string();
         let notify = notify::start(meta.clone(), Arc::clone(&secrets), owner, page);
         let queues = tokio::spawn(queue::listen(service.clone()));
@@ -149,7 +149,6 @@ impl Server {
             meta,
             look_again: config.look_again,
             live,
-            failures: Failures::default(),
             metrics,
             address,
         });
@@ -214,7 +213,6 @@ fn names(mut names: Vec<String>, address: SocketAddr) -> Vec<String> {
     names
 }
 
-/// Whether only this machine can reach an address.
 /// Where others can reach the server: its address, or a name that a proxy before it passes on.
 fn reachable(config: &ServerConfig) -> Option<String> {
     if !config.address.ip().to_canonical().is_loopback() {
@@ -285,7 +283,10 @@ async fn ready(State(app): State<Shared>) -> Response {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "server.not_ready",
-            format!("the scheduler does not answer within {} s", READY.as_secs()),
+            format!(
+                "the database or the scheduler does not answer within {} s",
+                READY.as_secs()
+            ),
             "Ask again; if it stays so, look at the server's log.",
         )
     };

@@ -11,7 +11,7 @@ use twinloom_spec::Library;
 use twinloom_store::FeatureStore;
 
 use crate::{
-    api::{overview::FreshnessItem, trouble::Failures},
+    api::overview::FreshnessItem,
     auth::{accounts::Accounts, policy::Policy},
     http::{problem::Answer, rate::Rates},
     live::hub::Hub,
@@ -44,8 +44,6 @@ pub struct App {
     pub look_again: Duration,
     /// Live events.
     pub live: Hub,
-    /// Triggers that could not start runs.
-    pub failures: Failures,
     /// Figures for Prometheus.
     pub metrics: Metrics,
     /// Secrets.

@@ -224,13 +224,17 @@ pub enum StoreCommand {
         /// Keep files younger than this many hours: a running task may be about to publish them.
         #[arg(long, default_value_t = 24)]
         grace_hours: u64,
-        /// Also drop all but this many newest versions of each dataset. Kept are, besides, versions that are tagged or
-        /// younger than the grace period, artifacts of runs that have not ended, what the newest version of each dataset
-        /// was made from, all that models were made from which have an alias (or had it before), are part of such a
-        /// run, or are among as many newest of their name, and evaluations of such models with an alias. Model versions
-        /// stay. What is dropped can no longer be read by name at once; its files go at a later collection, after the grace
-        /// period.
-        #[arg(long)]
+        /// Also drop all but this many newest versions of each dataset.
+        ///
+        /// What is dropped can no longer be read by name at once; its files go at a later collection, after the
+        /// grace period. Model versions stay. Kept are, besides:
+        /// - versions that are tagged or younger than the grace period;
+        /// - artifacts of runs that have not ended;
+        /// - what the newest version of each dataset was made from;
+        /// - what models were made from that have an alias (or had it before), belong to a run that has not ended,
+        ///   or are among as many newest of their name;
+        /// - evaluations of such models with an alias.
+        #[arg(long, verbatim_doc_comment)]
         keep_versions: Option<u64>,
     },
     /// Rebuild the database's index of versions from the store.

@@ -98,12 +98,31 @@ pub struct AskArgs {
     pub template: Vec<(String, serde_json::Value)>,
 }
 
-/// A value that is no JSON is a text.
 fn switch(text: &str) -> Result<(String, serde_json::Value), String> {
     let (name, value) = text
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
         .ok_or("a switch is NAME=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    Ok((name.to_owned(), value))
+    Ok((name.to_owned(), twinloom_spec::read_value(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::switch;
+
+    #[test]
+    fn switches_are_read_as_parameters_are() {
+        let read = |text: &str| switch(text).map(|(_, value)| value);
+        assert_eq!(
+            switch("enable_thinking=false"),
+            Ok(("enable_thinking".to_owned(), json!(false)))
+        );
+        assert_eq!(read("date=26 Jul 2024"), Ok(json!("26 Jul 2024")));
+        assert_eq!(read("tools=[a, b]"), Ok(json!(["a", "b"])));
+        for wrong in ["enable_thinking", "=false"] {
+            assert!(switch(wrong).is_err(), "{wrong}");
+        }
+    }
 }

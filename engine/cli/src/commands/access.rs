@@ -6,6 +6,7 @@ use serde_json::json;
 use twinloom_server::{Accounts, NewToken, Vault};
 
 use crate::{
+    account,
     app::App,
     args::{SecretCommand, TokenCommand, UserCommand},
     error::CliError,
@@ -201,8 +202,7 @@ pub async fn secret(app: &App, command: SecretCommand) -> Result<(), CliError> {
             Ok(())
         }
         SecretCommand::Set { name } => {
-            let by = std::env::var("USER").unwrap_or_default();
-            vault.put(&name, &from_stdin()?, &by).await?;
+            vault.put(&name, &from_stdin()?, &account::name()).await?;
             set(json, &name)
         }
         SecretCommand::Remove { name } => {

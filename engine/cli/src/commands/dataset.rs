@@ -16,6 +16,7 @@ use twinloom_store::{
 };
 
 use crate::{
+    account,
     app::App,
     args::{DatasetCommand, Format},
     error::CliError,
@@ -389,8 +390,9 @@ async fn import(
     let committed = store.commit_dataset(staged, commit).await?;
     // As an event as well: triggers wait for versions, whoever made them.
     let engine = app.engine(None).await?;
-    let by = std::env::var("USER").unwrap_or_default();
-    let announced = engine.announce_dataset(&committed.manifest, &by).await;
+    let announced = engine
+        .announce_dataset(&committed.manifest, &account::name())
+        .await;
     engine.shutdown().await;
     announced?;
     let id = committed.manifest.id();

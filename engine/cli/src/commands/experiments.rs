@@ -116,8 +116,16 @@ async fn curves(app: &App, named: &[String], metric: Option<&str>) -> Result<(),
             found.extend(experiments::curves(&meta, &experiment.run, Some(&experiment.task), metric).await?);
         }
     }
-    if app.global.json {
-        return output::json(&found);
+    print_curves(app.global.json, &found)
+}
+
+/// Curves as a document, or drawn.
+///
+/// # Errors
+/// When they do not serialise.
+pub fn print_curves(json: bool, curves: &[Curve]) -> Result<(), CliError> {
+    if json {
+        return output::json(&curves);
     }
     let row = |curve: &Curve| {
         let value =
@@ -137,26 +145,36 @@ async fn curves(app: &App, named: &[String], metric: Option<&str>) -> Result<(),
     };
     output::table(
         &["experiment", "metric", "first", "", "last", "step"],
-        &found.iter().map(row).collect::<Vec<_>>(),
+        &curves.iter().map(row).collect::<Vec<_>>(),
     );
     Ok(())
 }
 
-/// The experiments of `RUN` or `RUN/TASK`.
-async fn find(app: &App, name: &str) -> Result<Vec<Experiment>, CliError> {
-    let (run, task) = match name.split_once('/') {
+/// Run and task of `RUN` or `RUN/TASK`.
+pub fn parts_of(name: &str) -> (&str, Option<&str>) {
+    match name.split_once('/') {
         Some((run, task)) => (run, Some(task)),
         None => (name, None),
-    };
+    }
+}
+
+/// The error for a name that is no experiment's.
+pub fn no_experiment(name: &str) -> CliError {
+    CliError::not_found(
+        "experiment.not_found",
+        format!("`{name}` is no experiment"),
+        "`twinloom experiments list` lists them; name one as RUN/TASK.",
+    )
+}
+
+/// The experiments of `RUN` or `RUN/TASK`.
+async fn find(app: &App, name: &str) -> Result<Vec<Experiment>, CliError> {
+    let (run, task) = parts_of(name);
     let run = runs::find(app, run).await?;
     let mut found = experiments::of_run(&app.meta().await?, &run).await?;
     found.retain(|experiment| task.is_none_or(|task| experiment.task == task));
     if found.is_empty() {
-        return Err(CliError::not_found(
-            "experiment.not_found",
-            format!("`{name}` is no experiment"),
-            "`twinloom experiments list` lists them; name one as RUN/TASK.",
-        ));
+        return Err(no_experiment(name));
     }
     Ok(found)
 }
@@ -181,7 +199,7 @@ pub fn cell(value: &Value) -> String {
     clippy::cast_sign_loss,
     reason = "places in a line of 40 characters"
 )]
-pub fn drawn(points: &[(i64, f64)]) -> String {
+fn drawn(points: &[(i64, f64)]) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = points
         .iter()

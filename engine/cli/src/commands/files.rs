@@ -126,41 +126,41 @@ pub fn params(file: &SourceFile, given: &Params) -> Result<Map<String, Value>, C
 /// # Errors
 /// One error after all files were looked at.
 pub fn validate(app: &App, files: &[PathBuf]) -> Result<(), CliError> {
-    let mut bad = 0;
-    let mut results = Vec::new();
-    for path in files {
-        match validate_one(app, path) {
-            Ok(()) => {
-                results.push(json!({ "file": path, "valid": true }));
-                if !app.global.json {
-                    output::line(&format!("{}: valid", path.display()));
-                }
-            }
-            Err(error) => {
-                bad += 1;
-                results.push(json!({ "file": path, "valid": false, "error": error }));
-                if !app.global.json {
-                    output::say(
-                        &error
-                            .rendered
-                            .unwrap_or_else(|| format!("{}: {}", path.display(), error.message)),
-                    );
-                }
+    let result = |path: &PathBuf| (path.clone(), validate_one(app, path));
+    verdict(app.global.json, files.iter().map(result).collect())
+}
+
+/// Says of each file whether it is valid, and what is wrong with it.
+///
+/// # Errors
+/// `spec.invalid` where one is not.
+pub fn verdict(json: bool, results: Vec<(PathBuf, Result<(), CliError>)>) -> Result<(), CliError> {
+    let bad = results.iter().filter(|(_, result)| result.is_err()).count();
+    let words = format!("{bad} of {} files are not valid", results.len());
+    if json {
+        let item = |(file, result): &(PathBuf, Result<(), CliError>)| match result {
+            Ok(()) => json!({ "file": file, "valid": true }),
+            Err(error) => json!({ "file": file, "valid": false, "error": error }),
+        };
+        output::json(&results.iter().map(item).collect::<Vec<_>>())?;
+    } else {
+        for (file, result) in results {
+            match result {
+                Ok(()) => output::line(&format!("{}: valid", file.display())),
+                Err(error) => output::say(
+                    &error
+                        .rendered
+                        .unwrap_or_else(|| format!("{}: {}", file.display(), error.message)),
+                ),
             }
         }
-    }
-    if app.global.json {
-        output::json(&results)?;
     }
     if bad == 0 {
         return Ok(());
     }
-    let mut error = CliError::usage(
-        "spec.invalid",
-        format!("{bad} of {} files are not valid", files.len()),
-        "See above.",
-    );
-    if app.global.json {
+    let mut error = CliError::usage("spec.invalid", words, "See above.");
+    if json {
+        // The document above holds all of it.
         error.rendered = Some(String::new());
     }
     Err(error)

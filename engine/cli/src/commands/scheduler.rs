@@ -23,9 +23,12 @@ pub async fn run(app: &App) -> Result<(), CliError> {
     } else {
         output::say(&format!("ready; {} interrupted runs go on", resumed.len()));
     }
+    // One for all turns: a signal that comes while runs are looked for is heard after it.
+    let stop = signals::interrupted();
+    tokio::pin!(stop);
     loop {
         tokio::select! {
-            () = signals::interrupted() => break,
+            () = &mut stop => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let filter = RunFilter {

@@ -38,7 +38,12 @@ pub async fn dispatch(remote: &Remote, json: bool, command: Command) -> Result<(
                 &format!("run {id} is cancelled"),
             )
         }
-        Command::Retry { run, from, .. } => {
+        Command::Retry {
+            run,
+            from,
+            approve_as,
+        } => {
+            refuse(&[(approve_as.is_some(), APPROVE_AS)])?;
             let id = find(remote, &run).await?;
             remote
                 .post(&["runs", &id, "retry"], &json!({ "from": from }))
@@ -78,6 +83,32 @@ pub fn not_remote() -> CliError {
     )
 }
 
+/// An option that a server does not take, and what holds instead.
+pub type Refused = (&'static str, &'static str);
+
+/// `--pipelines`.
+pub const PIPELINES: Refused = ("--pipelines", "a server has pipelines of its own");
+/// `--approve-as`.
+const APPROVE_AS: Refused = (
+    "--approve-as",
+    "a server knows by the token who approves: `twinloom approve RUN --server URL`",
+);
+
+/// Refuses options that a server does not take, where they are given: left out without a word, they would seem to hold.
+///
+/// # Errors
+/// `server.not_remote`.
+pub fn refuse(options: &[(bool, Refused)]) -> Result<(), CliError> {
+    match options.iter().find(|(given, _)| *given) {
+        None => Ok(()),
+        Some((_, (option, instead))) => Err(CliError::usage(
+            "server.not_remote",
+            instead,
+            format!("Leave {option} out."),
+        )),
+    }
+}
+
 /// The id of a run; `latest` is the newest.
 ///
 /// # Errors
@@ -99,6 +130,25 @@ pub async fn find(remote: &Remote, run: &str) -> Result<String, CliError> {
 
 /// A DAG is named, or its file, whose name is taken: the server runs what it has.
 async fn run(remote: &Remote, json: bool, args: &RunArgs) -> Result<(), CliError> {
+    refuse(&[
+        (
+            args.resume.is_some(),
+            ("--resume", "a server goes on with interrupted runs by itself"),
+        ),
+        (args.params.pipelines.is_some(), PIPELINES),
+        (
+            args.no_cache,
+            ("--no-cache", "a server reuses earlier results where it can"),
+        ),
+        (args.approve_as.is_some(), APPROVE_AS),
+        (
+            args.jobs.is_some(),
+            (
+                "--jobs",
+                "a server was told at its start how many tasks it runs at a time",
+            ),
+        ),
+    ])?;
     let Some(path) = &args.file else {
         return Err(CliError::usage(
             "run.file",

@@ -1,6 +1,8 @@
 //! Datasets, models and experiments of a server.
 
 use serde_json::{Value, json};
+use twinloom_runtime::experiments::Curve;
+use twinloom_store::{Reference, Selector};
 
 use super::{
     Remote,
@@ -8,10 +10,13 @@ use super::{
 };
 use crate::{
     args::{DatasetCommand, ExperimentsCommand, ModelCommand},
-    commands::experiments::{cell, drawn},
+    commands::experiments::{cell, no_experiment, parts_of, print_curves},
     error::CliError,
     output,
 };
+
+/// Runs that a server lists at a time.
+const MOST: usize = 500;
 
 /// `twinloom dataset …`.
 ///
@@ -30,8 +35,10 @@ pub async fn dataset(remote: &Remote, json: bool, command: DatasetCommand) -> Re
             table(remote, json, &["datasets"], &columns).await
         }
         DatasetCommand::Show { reference } => {
-            let (name, version) = parts(&reference);
-            let found = remote.get(&["datasets", name, "versions", version], &[]).await?;
+            let (name, version) = parts(&reference)?;
+            let found = remote
+                .get(&["datasets", &name, "versions", &version], &[])
+                .await?;
             if json {
                 return output::json(&found);
             }
@@ -51,7 +58,7 @@ pub async fn dataset(remote: &Remote, json: bool, command: DatasetCommand) -> Re
             Ok(())
         }
         DatasetCommand::Diff { from, to } => {
-            let ((name, older), (other, newer)) = (parts(&from), parts(&to));
+            let ((name, older), (other, newer)) = (parts(&from)?, parts(&to)?);
             if name != other {
                 return Err(CliError::usage(
                     "dataset.diff",
@@ -60,11 +67,11 @@ pub async fn dataset(remote: &Remote, json: bool, command: DatasetCommand) -> Re
                 ));
             }
             let query = [
-                ("from", Some(older.to_owned())),
-                ("to", Some(newer.to_owned())),
+                ("from", Some(older)),
+                ("to", Some(newer)),
                 ("limit", Some("500".to_owned())),
             ];
-            let found = remote.get(&["datasets", name, "diff"], &query).await?;
+            let found = remote.get(&["datasets", &name, "diff"], &query).await?;
             if json {
                 return output::json(&found);
             }
@@ -105,8 +112,8 @@ pub async fn model(remote: &Remote, json: bool, command: ModelCommand) -> Result
             table(remote, json, &["models"], &columns).await
         }
         ModelCommand::Show { reference } => {
-            let (name, version) = parts(&reference);
-            let found = remote.get(&["models", name, "versions", version], &[]).await?;
+            let (name, version) = parts(&reference)?;
+            let found = remote.get(&["models", &name, "versions", &version], &[]).await?;
             if json {
                 return output::json(&found);
             }
@@ -131,28 +138,39 @@ pub async fn model(remote: &Remote, json: bool, command: ModelCommand) -> Result
             reason,
             ..
         } => {
-            let (name, version) = parts(&reference);
-            let found = remote.get(&["models", name, "versions", version], &[]).await?;
-            let number = &found["version"];
-            let body = json!({ "version": number, "reason": reason });
-            remote.post(&["models", name, "aliases", &alias], &body).await?;
-            let moved = json!({ "model": name, "alias": alias, "version": number, "reason": reason });
-            done(json, &moved, &format!("{name}@{alias} is version {number} now"))
+            let (name, version) = parts(&reference)?;
+            let found = remote.get(&["models", &name, "versions", &version], &[]).await?;
+            let body = json!({ "version": found["version"], "reason": reason });
+            let label = remote.post(&["models", &name, "aliases", &alias], &body).await?;
+            moved(json, &name, &label)
         }
         ModelCommand::Rollback {
             name, alias, reason, ..
         } => {
             let path = ["models", &name, "aliases", &alias, "rollback"];
-            let moved = remote.post(&path, &json!({ "reason": reason })).await?;
-            let (version, was) = (&moved["version"], &moved["previous"]);
-            let words = format!("{name}@{alias} is version {version} now (was {was})");
-            let value = json!({
-                "model": name, "alias": alias, "version": version, "previous": was, "by": moved["by"], "reason": reason,
-            });
-            done(json, &value, &words)
+            let label = remote.post(&path, &json!({ "reason": reason })).await?;
+            moved(json, &name, &label)
         }
         _ => Err(not_remote()),
     }
+}
+
+/// Says where an alias points now, as the server answered.
+fn moved(json: bool, model: &str, label: &Value) -> Result<(), CliError> {
+    let (alias, version, previous) = (&label["label"], &label["version"], &label["previous"]);
+    let from = previous
+        .as_u64()
+        .map(|version| format!(" (was {version})"))
+        .unwrap_or_default();
+    let words = format!(
+        "{model}@{} is version {version} now{from}",
+        alias.as_str().unwrap_or_default()
+    );
+    let value = json!({
+        "model": model, "alias": alias, "version": version, "previous": previous, "by": label["by"],
+        "reason": label["reason"],
+    });
+    done(json, &value, &words)
 }
 
 /// `twinloom experiments …`: on a server an experiment is a run.
@@ -168,8 +186,11 @@ pub async fn experiments(remote: &Remote, json: bool, command: ExperimentsComman
             metric,
             limit,
         } => {
-            let query = [("dag", dag), ("limit", Some(limit.clamp(1, 500).to_string()))];
+            let query = [("dag", dag), ("limit", Some(limit.clamp(1, MOST).to_string()))];
             let page = remote.get(&["experiments"], &query).await?;
+            if limit > MOST && page["next_cursor"].is_string() {
+                output::say(&format!("a server lists the newest {MOST}; there are more"));
+            }
             if json {
                 return output::json(&page["items"]);
             }
@@ -196,56 +217,47 @@ pub async fn experiments(remote: &Remote, json: bool, command: ExperimentsComman
             Ok(())
         }
         ExperimentsCommand::Curves { experiments, metric } => {
-            curves(remote, json, &experiments, metric).await
+            curves(remote, json, &experiments, metric.as_deref()).await
         }
         _ => Err(not_remote()),
     }
 }
 
-async fn curves(
-    remote: &Remote,
-    json: bool,
-    named: &[String],
-    metric: Option<String>,
-) -> Result<(), CliError> {
+async fn curves(remote: &Remote, json: bool, named: &[String], metric: Option<&str>) -> Result<(), CliError> {
     let mut found = Vec::new();
     for name in named {
-        let (run, task) = match name.split_once('/') {
-            Some((run, task)) => (run, Some(task)),
-            None => (name.as_str(), None),
-        };
+        let (run, task) = parts_of(name);
         let run = find(remote, run).await?;
-        let query = [("run", Some(run)), ("metric", metric.clone())];
-        let mut answer = remote.get(&["experiments", "curves"], &query).await?;
-        if let Value::Array(series) = answer["series"].take() {
-            let of_task = |one: &Value| task.is_none_or(|task| one["task"] == task);
-            found.extend(series.into_iter().filter(of_task));
+        let answer = remote
+            .get(&["experiments", "curves"], &[("run", Some(run))])
+            .await?;
+        let series = answer["series"].as_array().into_iter().flatten();
+        let of_task = |curve: &Curve| task.is_none_or(|task| curve.task == task);
+        let mut own: Vec<Curve> = series.filter_map(curve).filter(of_task).collect();
+        if task.is_some() && own.is_empty() {
+            return Err(no_experiment(name));
         }
+        own.retain(|curve| metric.is_none_or(|metric| curve.name == metric));
+        found.extend(own);
     }
-    if json {
-        return output::json(&found);
-    }
-    let row = |curve: &Value| {
-        let point = |point: &Value| Some((point["step"].as_i64()?, point["value"].as_f64()?));
-        let points = curve["points"].as_array().into_iter().flatten();
-        let points: Vec<(i64, f64)> = points.filter_map(point).collect();
-        let text = |key: &str| curve[key].as_str().unwrap_or_default();
-        let value = |point: Option<&(i64, f64)>| point.map(|(_, value)| format!("{value:.4}"));
-        vec![
-            format!("{}/{}", text("run"), text("task")),
-            text("name").to_owned(),
-            value(points.first()).unwrap_or_default(),
-            drawn(&points),
-            value(points.last()).unwrap_or_default(),
-            points
-                .last()
-                .map(|(step, _)| step.to_string())
-                .unwrap_or_default(),
-        ]
+    print_curves(json, &found)
+}
+
+/// A curve as the server tells it; figures without a step are none.
+fn curve(series: &Value) -> Option<Curve> {
+    let text = |key: &str| series[key].as_str().unwrap_or_default().to_owned();
+    // What is not a number comes as null.
+    let point = |point: &Value| {
+        let value = point["value"].as_f64().unwrap_or(f64::NAN);
+        Some((point["step"].as_i64()?, value))
     };
-    let heads = ["experiment", "metric", "first", "", "last", "step"];
-    output::table(&heads, &found.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    let points: Vec<(i64, f64)> = series["points"].as_array()?.iter().filter_map(point).collect();
+    (!points.is_empty()).then(|| Curve {
+        run: text("run"),
+        task: text("task"),
+        name: text("name"),
+        points,
+    })
 }
 
 /// What dataset and model versions have in common.
@@ -282,7 +294,13 @@ fn rows(list: &Value, columns: &[&str]) {
     output::table(columns, &rows);
 }
 
-/// Name and version of NAME or NAME@VERSION.
-fn parts(reference: &str) -> (&str, &str) {
-    reference.rsplit_once('@').unwrap_or((reference, "latest"))
+/// Name and version of a reference, as the addresses of a server hold them.
+fn parts(text: &str) -> Result<(String, String), CliError> {
+    let reference: Reference = text.parse()?;
+    let version = match reference.selector {
+        Selector::Latest => "latest".to_owned(),
+        Selector::Number(number) => number.to_string(),
+        Selector::Label(label) => label,
+    };
+    Ok((reference.name.to_string(), version))
 }

@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use twinloom_spec::SourceFile;
 
-use super::Remote;
+use super::{
+    Remote,
+    commands::{PIPELINES, refuse},
+};
 use crate::{args::Params, commands::files, error::CliError, output};
 
 /// `twinloom validate`.
@@ -12,51 +16,26 @@ use crate::{args::Params, commands::files, error::CliError, output};
 /// # Errors
 /// One error after all files were looked at; what the server says.
 pub async fn validate(remote: &Remote, json: bool, paths: &[PathBuf]) -> Result<(), CliError> {
-    let (mut bad, mut results) = (0, Vec::new());
+    let mut results = Vec::new();
     for path in paths {
-        let answer = ask(remote, path, None).await?;
-        let valid = answer["valid"] == true;
-        results.push(json!({ "file": path, "valid": valid, "diagnostics": answer["diagnostics"] }));
-        if !valid {
-            bad += 1;
-        }
-        match (json, valid) {
-            (true, _) => {}
-            (false, true) => output::line(&format!("{}: valid", path.display())),
-            (false, false) => output::say(&rendered(&answer)),
-        }
+        let result = match files::read(path) {
+            Ok(file) => valid(ask(remote, &file, None).await?).map(drop),
+            Err(error) => Err(error),
+        };
+        results.push((path.clone(), result));
     }
-    if json {
-        output::json(&results)?;
-    }
-    if bad == 0 {
-        return Ok(());
-    }
-    let words = format!("{bad} of {} files are not valid", paths.len());
-    let mut error = CliError::usage("spec.invalid", words, "See above.");
-    if json {
-        error.rendered = Some(String::new());
-    }
-    Err(error)
+    files::verdict(json, results)
 }
 
 /// `twinloom plan`: what a run on the server would do.
 ///
 /// # Errors
-/// Diagnostics of the file; what the server says.
+/// `server.not_remote` with options that a server does not take; diagnostics of the file; what the server says.
 pub async fn plan(remote: &Remote, json: bool, path: &Path, given: &Params) -> Result<(), CliError> {
-    let params = files::params(&files::read(path)?, given)?;
-    let mut answer = ask(remote, path, Some(Value::Object(params))).await?;
-    if answer["valid"] != true {
-        let mut error = CliError::usage(
-            "spec.invalid",
-            "the file is not valid",
-            "Mend the places shown above.",
-        );
-        error.rendered = Some(rendered(&answer));
-        error.details = Some(Box::new(answer["diagnostics"].take()));
-        return Err(error);
-    }
+    refuse(&[(given.pipelines.is_some(), PIPELINES)])?;
+    let file = files::read(path)?;
+    let params = files::params(&file, given)?;
+    let answer = valid(ask(remote, &file, Some(Value::Object(params))).await?)?;
     if json {
         return output::json(&answer["plan"]);
     }
@@ -70,10 +49,24 @@ pub async fn plan(remote: &Remote, json: bool, path: &Path, given: &Params) -> R
     Ok(())
 }
 
-async fn ask(remote: &Remote, path: &Path, params: Option<Value>) -> Result<Value, CliError> {
-    let file = files::read(path)?;
-    let body = json!({ "text": file.text, "name": path.display().to_string(), "params": params });
+async fn ask(remote: &Remote, file: &SourceFile, params: Option<Value>) -> Result<Value, CliError> {
+    let body = json!({ "text": file.text, "name": file.name, "params": params });
     remote.post(&["validate"], &body).await
+}
+
+/// The answer about a file, unless that is that it is not valid.
+fn valid(mut answer: Value) -> Result<Value, CliError> {
+    if answer["valid"] == true {
+        return Ok(answer);
+    }
+    let mut error = CliError::usage(
+        "spec.invalid",
+        "the file is not valid",
+        "Mend the places shown above.",
+    );
+    error.rendered = Some(rendered(&answer));
+    error.details = Some(Box::new(answer["diagnostics"].take()));
+    Err(error)
 }
 
 fn rendered(answer: &Value) -> String {

@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::support::{Project, state};
+use super::support::{Project, TWINLOOM, state};
 
 const DAG: &str = "\
 apiVersion: twinloom/v1
@@ -133,21 +133,30 @@ fn who_leaves_while_a_run_waits_leaves_it_waiting() {
 #[test]
 fn who_leaves_at_the_prompt_leaves_it_waiting_too() {
     let project = Project::with_report(DAG);
-    let inner = project.command(&["run", "dag.yaml"]);
-    // In the shell's place: some shells would answer the signal themselves once their child has ended.
-    let line = ["exec", inner.get_program().to_str().unwrap(), "run", "dag.yaml"].join(" ");
-    // A terminal of its own: the question is asked there alone.
-    let started = Command::new("script")
-        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
-        .current_dir(project.dir.path())
-        .env_remove("TWINLOOM_HOME")
+    // A terminal of its own: the question is asked there alone. In the shell's place, since some shells would answer the
+    // signal themselves once their child has ended.
+    let mut command = Command::new("script");
+    command.args([
+        "--quiet",
+        "--return",
+        "--command",
+        "exec \"$PROGRAM\" run dag.yaml",
+        "/dev/null",
+    ]);
+    project.place(&mut command);
+    let started = command
+        .env("SHELL", "/bin/sh")
+        .env("PROGRAM", TWINLOOM)
         .env("TERM", "dumb")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut child) = started else {
-        eprintln!("SKIP: no program `script` to make a terminal with");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP: no program `script` to make a terminal with"
+        );
         return;
     };
     let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, process::Command};
 
 use super::{
     incremental::TEXT_DAG,
-    support::{Project, Ran},
+    support::{Project, Ran, TWINLOOM},
 };
 
 /// Runs a command in mounts of its own, after `mounts`, a line of shell; `None` where this machine does not let us.
@@ -19,16 +19,14 @@ fn mounted(project: &Project, mounts: &str, arguments: &[&str]) -> Option<Ran> {
         );
         return None;
     }
-    let inner = project.command(arguments);
     let mut command = Command::new("unshare");
     command
         .args(["--map-root-user", "--mount", "sh", "-ec"])
         .arg(format!("{mounts}\nexec \"$@\""))
         .arg("sh")
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .current_dir(project.dir.path())
-        .env_remove("TWINLOOM_HOME");
+        .arg(TWINLOOM)
+        .args(arguments);
+    project.place(&mut command);
     command.output().map(Ran::from).ok()
 }
 

@@ -264,15 +264,29 @@ fn files_are_checked_and_datasets_compared_by_the_server() {
         "{}",
         wrong.stderr
     );
-    let listed = project
-        .run(&on(&up, &["validate", "wrong.yaml", "--json"]))
-        .stdout;
-    assert!(listed.contains("\"valid\":false"), "{listed}");
+    // The same document as without a server.
+    let listed = [
+        project.run(&on(&up, &["validate", "wrong.yaml", "--json"])),
+        project.run(&["validate", "wrong.yaml", "--json"]),
+    ];
+    for listed in listed.map(|ran| ran.last_json()) {
+        assert_eq!(listed[0]["valid"], false, "{listed}");
+        assert_eq!(listed[0]["error"]["code"], "spec.invalid", "{listed}");
+    }
     let plan = ["plan", "dags/keyed.yaml", "--param", "word=moin"];
     assert_eq!(project.json(&on(&up, &plan))[0]["would"], "run");
     assert!(project.ok(&on(&up, &plan)).stdout.contains("rows"));
     let refused = project.run(&on(&up, &["plan", "wrong.yaml"]));
     assert_eq!(refused.code, 2, "{}", refused.stderr);
+    for ignored in [
+        ["plan", "dags/keyed.yaml", "--pipelines", "dags"].as_slice(),
+        &["run", "keyed", "--pipelines", "dags"],
+        &["run", "keyed", "--no-cache"],
+        &["run", "keyed", "--approve-as", "ada"],
+        &["run", "--resume"],
+    ] {
+        project.fails(&on(&up, ignored), 2, "server.not_remote", "Leave --");
+    }
     for word in ["moin", "servus"] {
         let run = ["run", "keyed", "--param", &format!("word={word}")].map(str::to_owned);
         let run: Vec<&str> = run.iter().map(String::as_str).collect();
@@ -318,6 +332,10 @@ fn files_are_checked_and_datasets_compared_by_the_server() {
             .unwrap()
             .is_empty()
     );
+    let nobody = on(&up, &["experiments", "curves", "latest/nobody"]);
+    project.fails(&nobody, 3, "experiment.not_found", "experiments list");
+    let wrong = on(&up, &["dataset", "show", "pairs@1@2"]);
+    project.fails(&wrong, 2, "store.invalid_name", "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -339,7 +357,12 @@ async fn an_alias_is_moved_and_rolled_back() {
     assert_eq!(rolled, "twin@production is version 1 now (was 2)\n");
 
     let up = project.up(&[]);
-    assert_eq!(project.json(&on(&up, &to("twin@3")))["version"], 3);
+    let moved = project.json(&on(&up, &to("twin@3")));
+    assert_eq!(
+        (moved["version"].as_u64(), moved["previous"].as_u64()),
+        (Some(3), Some(1)),
+        "{moved}"
+    );
     let shown = project.ok(&on(&up, &["model", "show", "twin@production"])).stdout;
     assert!(
         shown.starts_with("twin@3  ") && shown.contains("is production"),

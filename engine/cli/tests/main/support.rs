@@ -1,7 +1,7 @@
 //! A home folder of its own for each test, and the binary run in it.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -10,6 +10,9 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The binary under test.
+pub const TWINLOOM: &str = env!("CARGO_BIN_EXE_twinloom");
 
 /// A folder with a `.twinloom` in it.
 pub struct Project {
@@ -65,18 +68,24 @@ impl Project {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_twinloom"));
+        let mut command = Command::new(TWINLOOM);
+        command.args(arguments);
+        self.place(&mut command);
         command
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env_remove("TWINLOOM_HOME")
-            .env_remove("TWINLOOM_SERVER")
-            .env_remove("TWINLOOM_TOKEN")
-            .env("USER", "tester");
+    }
+
+    /// Has a command run here, with no setting of whoever runs the tests.
+    pub fn place(&self, command: &mut Command) {
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("TWINLOOM_") || text.starts_with("OTEL_") {
+                command.env_remove(&name);
+            }
+        }
+        command.current_dir(self.dir.path()).env("USER", "tester");
         if let Some(minilm) = embedder() {
             command.env("TWINLOOM_EMBEDDER", minilm);
         }
-        command
     }
 
     /// Starts a command without a terminal; what it says is read from its standard error.
@@ -155,7 +164,7 @@ pub fn embedder() -> Option<PathBuf> {
 
 /// The libtorch worker, where it is built.
 pub fn torch() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_BIN_EXE_twinloom"));
+    let own = Path::new(TWINLOOM);
     Some(own.with_file_name("twinloom-torch")).filter(|path| path.is_file())
 }
 
@@ -167,7 +176,7 @@ pub fn shared_data() -> Option<PathBuf> {
             .map(|dir| dir.join("shared/data"))
             .find(|dir| dir.is_dir())
     };
-    let named = std::env::var_os("TWINLOOM_SHARED").map(|dir| PathBuf::from(dir).join("data"));
+    let named = env::var_os("TWINLOOM_SHARED").map(|dir| PathBuf::from(dir).join("data"));
     named
         .or_else(beside)
         .filter(|dir| dir.join("articles.jsonl").is_file())

@@ -78,7 +78,7 @@ async fn many_ask_at_once_and_each_gets_its_own_answer() {
     assert_eq!(texts[3], alone.text, "whatever is written beside it");
     assert_ne!(texts[2], texts[4]);
 
-    let mut writing = worker.stream(&generate(dir.path(), 3, 20)).await.unwrap();
+    let mut writing = worker.stream(generate(dir.path(), 3, 20)).await.unwrap();
     let (mut text, mut whole) = (String::new(), None);
     while let Some(part) = writing.next().await.unwrap() {
         match part {
@@ -96,7 +96,7 @@ async fn many_ask_at_once_and_each_gets_its_own_answer() {
 async fn a_text_that_nobody_waits_for_is_taken_back_and_errors_come_typed() {
     let Some(program) = worker() else { return };
     let (dir, worker) = (model(), TorchWorker::start(&program).unwrap());
-    let mut writing = worker.stream(&generate(dir.path(), 1, 100)).await.unwrap();
+    let mut writing = worker.stream(generate(dir.path(), 1, 100)).await.unwrap();
     writing.next().await.unwrap();
     drop(writing);
     // Cancelled or, at the latest, finished: the engine is empty in the end.

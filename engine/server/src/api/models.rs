@@ -17,7 +17,7 @@ use super::{
     approvals::DecisionItem,
     datasets::{DatasetsQuery, Use, index_labels, labels_of, not_indexed, selector},
     events::EventItem,
-    words::{Done, Input, LabelItem, Producer, object},
+    words::{Input, LabelItem, Producer, object},
 };
 use crate::{
     auth::principal::Principal,
@@ -267,18 +267,19 @@ pub struct MoveAlias {
 /// Points an alias at a version, for instance back at an earlier one.
 #[utoipa::path(post, path = "/models/{model}/aliases/{alias}", tag = "models", operation_id = "move_alias",
     params(("model" = String, Path), ("alias" = String, Path)), request_body = MoveAlias,
-    responses((status = 200, body = Done)),
+    responses((status = 200, body = LabelItem)),
     extensions(("x-permission" = json!("approve"))))]
 pub async fn move_alias(
     State(app): State<Shared>,
     who: Principal,
     Path((model, alias)): Path<(String, String)>,
     Json(body): Json<MoveAlias>,
-) -> Answer<Json<Done>> {
-    app.engine
+) -> Answer<Json<LabelItem>> {
+    let row = app
+        .engine
         .move_alias(&model, &alias, body.version, &who.name, &body.reason)
         .await?;
-    Ok(Json(Done::DONE))
+    Ok(Json(row.into()))
 }
 
 /// A move of an alias back.

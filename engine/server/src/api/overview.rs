@@ -109,7 +109,7 @@ pub async fn show(State(app): State<Shared>) -> Answer<Json<Overview>> {
     Ok(Json(Overview {
         failed: failed.iter().map(RunItem::from).collect(),
         broken: trouble::broken(&app),
-        trigger_failures: app.failures.since(&app.meta, day_ago).await?,
+        trigger_failures: trouble::failures(&app, day_ago).await?,
         queues: trouble::queues(&app),
         destinations: trouble::destinations(&app).await?,
         late: freshness.iter().filter(|item| item.late).cloned().collect(),

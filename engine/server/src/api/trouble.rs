@@ -1,22 +1,20 @@
 //! What is wrong with the machinery: files, triggers, queues, destinations. None of it shows as a failed run.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Mutex;
-use twinloom_meta::{EventFilter, EventRow, Meta, event};
+use twinloom_meta::{EventFilter, EventRow, TriggerRow, event};
 use twinloom_runtime::{dags::DagEntry, service::QueueSource, triggers::Condition};
 use utoipa::ToSchema;
 
-use crate::{http::problem::Answer, state::Shared};
+use crate::{
+    http::{page, problem::Answer},
+    state::Shared,
+};
 
-/// Failures that are looked for in the whole log, newest first.
-const MOST: u64 = 200;
-/// Events read at a time, and how far behind the log one may be to read on in it rather than search it.
-const PAGE: u64 = 1000;
-const FAR: i64 = 20_000;
+/// Pages of failures that are looked through: a trigger that fails at every message hides older ones of others in the end,
+/// and costs no more.
+const MOST_PAGES: usize = 10;
 
 /// A DAG file with errors.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -130,86 +128,50 @@ pub async fn destinations(app: &Shared) -> Answer<Vec<FailingDestination>> {
     Ok(failing.collect())
 }
 
-/// The newest failure of each trigger, as far as the log has been read: it has no index by kind.
-#[derive(Debug, Default)]
-pub struct Failures {
-    read: Mutex<Read>,
-}
-
-#[derive(Debug, Default)]
-struct Read {
-    cursor: Option<i64>,
-    newest: BTreeMap<(String, String), TriggerFailure>,
-}
-
-impl Failures {
-    /// Failures from then on, newest first, of triggers that are still there and have started no run since.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn since(&self, meta: &Meta, since: Timestamp) -> Answer<Vec<TriggerFailure>> {
-        let mut read = self.read.lock().await;
-        read.catch_up(meta).await?;
-        read.newest.retain(|_, failure| failure.at >= since);
-        let mut found: Vec<TriggerFailure> = read.newest.values().cloned().collect();
-        drop(read);
-        if !found.is_empty() {
-            let triggers = meta.triggers(None).await?;
-            found.retain(|failure| {
-                let row = triggers
-                    .iter()
-                    .find(|row| row.dag == failure.dag && row.id == failure.trigger);
-                row.is_some_and(|row| row.last_fired_at.is_none_or(|fired| fired < failure.at))
-            });
-        }
-        found.sort_by_key(|failure| std::cmp::Reverse(failure.event));
-        Ok(found)
-    }
-}
-
-impl Read {
-    async fn catch_up(&mut self, meta: &Meta) -> Answer<()> {
-        let last = meta.last_event().await?;
-        let near = self.cursor.filter(|cursor| last - cursor < FAR);
-        let Some(mut cursor) = near else {
-            let filter = EventFilter {
-                kind: Some(event::TRIGGER_FAILED.to_owned()),
-                limit: MOST,
-                ..EventFilter::default()
+/// The newest failures from then on of triggers that are still there and have started no run since, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn failures(app: &Shared, since: Timestamp) -> Answer<Vec<TriggerFailure>> {
+    let mut triggers = app.meta.triggers(None).await?;
+    let mut filter = EventFilter {
+        kind: Some(event::TRIGGER_FAILED.to_owned()),
+        limit: page::MOST,
+        ..EventFilter::default()
+    };
+    let mut found = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let rows = app.meta.events(&filter).await?;
+        filter.before = rows.last().map(|row| row.id);
+        let all = rows.len() as u64 == page::MOST && rows.iter().all(|row| row.at >= since);
+        for failure in rows.into_iter().filter(|row| row.at >= since).map(failure) {
+            let of = |row: &TriggerRow| row.dag == failure.dag && row.id == failure.trigger;
+            // Each trigger once: what is older of it counts no more.
+            let Some(place) = triggers.iter().position(of) else {
+                continue;
             };
-            let found = meta.events(&filter).await?;
-            found.into_iter().rev().for_each(|row| self.take(row));
-            self.cursor = Some(last);
-            return Ok(());
-        };
-        while cursor < last {
-            let page = meta.events_after(cursor, PAGE).await?;
-            let Some(end) = page.last().map(|row| row.id) else {
-                break;
-            };
-            cursor = end;
-            page.into_iter().for_each(|row| self.take(row));
-            self.cursor = Some(cursor);
+            let row = triggers.swap_remove(place);
+            if row.last_fired_at.is_none_or(|fired| fired < failure.at) {
+                found.push(failure);
+            }
         }
-        Ok(())
+        if !all || triggers.is_empty() {
+            break;
+        }
     }
+    Ok(found)
+}
 
-    fn take(&mut self, row: EventRow) {
-        if row.kind != event::TRIGGER_FAILED {
-            return;
-        }
-        let text = |key: &str| {
-            let value = row.payload.get(key).and_then(Value::as_str);
-            value.unwrap_or_default().to_owned()
-        };
-        let failure = TriggerFailure {
-            event: row.id,
-            trigger: text("trigger"),
-            reason: text("reason"),
-            at: row.at,
-            dag: row.subject,
-        };
-        self.newest
-            .insert((failure.dag.clone(), failure.trigger.clone()), failure);
+fn failure(row: EventRow) -> TriggerFailure {
+    let text = |key: &str| {
+        let value = row.payload.get(key).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    TriggerFailure {
+        event: row.id,
+        trigger: text("trigger"),
+        reason: text("reason"),
+        at: row.at,
+        dag: row.subject,
     }
 }

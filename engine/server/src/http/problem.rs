@@ -106,39 +106,46 @@ impl Problem {
 /// The HTTP status of an error code, the same for every route.
 pub fn status_of(code: &str) -> StatusCode {
     match code {
-        "meta.ambiguous" | "store.invalid_name" | "store.invalid_path" | "run.ambiguous_task" => {
-            StatusCode::BAD_REQUEST
-        }
-        "store.denied" => StatusCode::BAD_GATEWAY,
-        "run.ended"
-        | "run.not_ended"
-        | "run.owned"
-        | "run.nothing_to_retry"
-        | "run.not_waiting"
-        | "meta.exists"
-        | "meta.fenced"
-        | "store.contended" => StatusCode::CONFLICT,
-        "run.input"
-        | "run.bad_plan"
-        | "run.unknown_operator"
-        | "store.key_column"
-        | "store.schema_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
-        "meta.busy" | "meta.connect" | "store.unavailable" | "run.stopped" => StatusCode::SERVICE_UNAVAILABLE,
-        "store.disk_full" => StatusCode::INSUFFICIENT_STORAGE,
-        "run.unknown_task" | "dag.unknown" | "dag.no_trigger" | "operator.unknown" => StatusCode::NOT_FOUND,
-        "dag.conflict" => StatusCode::PRECONDITION_FAILED,
-        "run.already_approved"
-        | "dag.paused"
-        | "webhook.replayed"
-        | "queue.known_message"
-        | "meta.superseded"
-        | "alias.no_previous" => StatusCode::CONFLICT,
+        "meta.ambiguous"
+        | "meta.invalid_url"
+        | "run.ambiguous_task"
+        | "store.invalid_location"
+        | "store.invalid_name"
+        | "store.invalid_path" => StatusCode::BAD_REQUEST,
         "webhook.unsigned" => StatusCode::UNAUTHORIZED,
-        "dag.invalid" | "dag.other_name" | "backfill.range" | "webhook.body" | "alias.reason"
-        | "approval.no_name" => StatusCode::UNPROCESSABLE_ENTITY,
-        code if code.ends_with("not_found") => StatusCode::NOT_FOUND,
         "run.not_approver" => StatusCode::FORBIDDEN,
         code if code.starts_with("approve.") => StatusCode::FORBIDDEN,
+        "dag.no_trigger" | "dag.unknown" | "operator.unknown" | "run.unknown_task" => StatusCode::NOT_FOUND,
+        code if code.ends_with("not_found") => StatusCode::NOT_FOUND,
+        "alias.no_previous"
+        | "dag.paused"
+        | "meta.exists"
+        | "meta.fenced"
+        | "meta.superseded"
+        | "queue.known_message"
+        | "run.already_approved"
+        | "run.ended"
+        | "run.not_ended"
+        | "run.not_waiting"
+        | "run.nothing_to_retry"
+        | "run.owned"
+        | "store.contended"
+        | "webhook.replayed" => StatusCode::CONFLICT,
+        "dag.conflict" => StatusCode::PRECONDITION_FAILED,
+        "alias.reason"
+        | "approval.no_name"
+        | "backfill.range"
+        | "dag.invalid"
+        | "dag.other_name"
+        | "run.bad_plan"
+        | "run.input"
+        | "run.unknown_operator"
+        | "store.key_column"
+        | "store.schema_mismatch"
+        | "webhook.body" => StatusCode::UNPROCESSABLE_ENTITY,
+        "store.denied" => StatusCode::BAD_GATEWAY,
+        "meta.busy" | "meta.connect" | "run.stopped" | "store.unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        "store.disk_full" => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -1,7 +1,10 @@
 //! Messages of AMQP 0.9.1 queues (RabbitMQ). A message is acknowledged once its event is durable, and not before: one that
 //! comes again after a crash is known by its id.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt;
 use lapin::{
@@ -62,15 +65,15 @@ impl Drop for Listener {
 async fn keep_listening(service: Service, source: QueueSource) {
     let mut pause = SHORTEST_PAUSE;
     loop {
+        let began = Instant::now();
         let error = match hear(&service, &source).await {
-            Ok(taken) => {
-                if taken > 0 {
-                    pause = SHORTEST_PAUSE;
-                }
-                "the connection was closed".to_owned()
-            }
+            Ok(()) => "the connection was closed".to_owned(),
             Err(error) => error,
         };
+        // It was good for a while, however it ended.
+        if began.elapsed() > LONGEST_PAUSE {
+            pause = SHORTEST_PAUSE;
+        }
         tracing::warn!(
             queue = source.name,
             error,
@@ -82,8 +85,8 @@ async fn keep_listening(service: Service, source: QueueSource) {
     }
 }
 
-/// Takes messages until the connection ends; how many, or why there was none, in words without secrets.
-async fn hear(service: &Service, source: &QueueSource) -> Result<u64, String> {
+/// Takes messages until the connection ends; an error is in words without secrets.
+async fn hear(service: &Service, source: &QueueSource) -> Result<(), String> {
     let reference = source.url.as_deref().unwrap_or(URL);
     let url = service
         .secret(reference)
@@ -106,12 +109,12 @@ async fn hear(service: &Service, source: &QueueSource) -> Result<u64, String> {
     consume(service, source, &connection).await.map_err(said)
 }
 
-/// Takes messages until the connection ends; how many.
+/// Takes messages until the connection ends.
 async fn consume(
     service: &Service,
     source: &QueueSource,
     connection: &Connection,
-) -> Result<u64, lapin::Error> {
+) -> Result<(), lapin::Error> {
     let queue = source.name.as_str();
     let channel = channel(connection, queue).await?;
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
@@ -124,11 +127,10 @@ async fn consume(
         )
         .await?;
     service.note_queue(source, None);
-    let mut taken = 0;
     while let Some(delivery) = deliveries.next().await {
-        taken += u64::from(take(service, queue, delivery?).await?);
+        take(service, queue, delivery?).await?;
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// A channel on which the queue is there. One that stands with other settings is taken as it is.
@@ -148,26 +150,20 @@ async fn channel(connection: &Connection, queue: &str) -> Result<Channel, lapin:
     }
 }
 
-/// Puts a message into the log and acknowledges it; whether it was new.
-async fn take(service: &Service, queue: &str, delivery: Delivery) -> Result<bool, lapin::Error> {
+/// Puts a message into the log and acknowledges it.
+async fn take(service: &Service, queue: &str, delivery: Delivery) -> Result<(), lapin::Error> {
     let id = delivery.properties.message_id().as_ref().map(ToString::to_string);
     let message = QueueMessage {
         id,
         body: delivery.data.clone(),
     };
     match service.queue_message(queue, message).await {
-        Ok(_) => {
+        Ok(_) | Err(ServiceError::KnownMessage { .. }) => {
             delivery.ack(BasicAckOptions::default()).await?;
-            Ok(true)
-        }
-        Err(ServiceError::KnownMessage { .. }) => {
-            delivery.ack(BasicAckOptions::default()).await?;
-            Ok(false)
         }
         Err(error @ ServiceError::Body { .. }) => {
             tracing::warn!(queue, %error, "a message is rejected");
             delivery.reject(BasicRejectOptions::default()).await?;
-            Ok(false)
         }
         Err(error) => {
             tracing::warn!(queue, %error, "a message could not be stored; it goes back to the queue");
@@ -177,7 +173,7 @@ async fn take(service: &Service, queue: &str, delivery: Delivery) -> Result<bool
             };
             tokio::time::sleep(Duration::from_millis(500)).await;
             delivery.nack(again).await?;
-            Ok(false)
         }
     }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use twinloom_meta::{AuditRow, KeptAnswer};
 
 use crate::{
     roles::{token, user},
-    support::{GREET, Running, listen},
+    support::{GREET, Running, listen, until},
 };
 
 fn claim(key: &str, owner: &str) -> KeptAnswer {
@@ -48,9 +48,10 @@ async fn a_write_goes_to_its_end_when_its_caller_hangs_up() {
         .await
         .unwrap();
     stream.write_all((head + &text).as_bytes()).await.unwrap();
-    while server.meta().open_claims().await.unwrap().is_empty() && server.meta().user("bob").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the write", async || {
+        !server.meta().open_claims().await.unwrap().is_empty() || server.meta().user("bob").await.is_ok()
+    })
+    .await;
     drop(stream);
     let again = || {
         server
@@ -71,9 +72,7 @@ async fn a_write_goes_to_its_end_when_its_caller_hangs_up() {
         assert_eq!(answer.headers()["idempotency-replayed"], "true");
         assert_eq!(answer.json::<Value>().await.unwrap()["name"], "bob");
         // Noted after the answer was kept.
-        while !is_noted(&server).await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("the note", async || is_noted(&server).await).await;
         return server.stop().await;
     }
     panic!("the key stayed taken");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use twinloom_meta::DestinationRow;
 
-use crate::support::{Running, listen};
+use crate::support::{Running, listen, until};
 
 pub const FAIL: &str = r#"apiVersion: twinloom/v1
 kind: Dag
@@ -85,17 +85,6 @@ pub async fn put(server: &Running, path: &str, body: Value) {
     let request = server.request(Method::PUT, &format!("/api/v1{path}")).json(&body);
     let (status, answer) = server.answer(request).await;
     assert_eq!(status, StatusCode::OK, "{path}: {answer}");
-}
-
-/// Waits for something that comes soon or never.
-pub async fn until(what: &str, is: impl AsyncFn() -> bool) {
-    for _ in 0..1_500 {
-        if is().await {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("it never came: {what}");
 }
 
 async fn destination(server: &Running, name: &str) -> Option<DestinationRow> {

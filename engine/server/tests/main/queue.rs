@@ -17,6 +17,8 @@ use twinloom_sdk::OperatorError;
 use twinloom_server::queue;
 use twinloom_store::{FeatureStore, StoreLocation};
 
+use crate::support::until;
+
 const DAG: &str = "apiVersion: twinloom/v1\nkind: Dag\nname: worker\non: {queue: {name: NAME}}\nsteps:\n  \
                    note: {uses: command, with: {argv: [\"true\"]}}\n";
 
@@ -95,15 +97,8 @@ async fn a_queue_that_cannot_be_reached_says_so_and_not_its_password() {
         std::fs::write(home.path().join("worker.yaml"), DAG.replace("NAME", "jobs")).unwrap();
         let service = service(home.path(), url).await;
         let listener = tokio::spawn(queue::listen(service.clone()));
-        let mut states = service.queue_states();
-        for _ in 0..200 {
-            if !states.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-            states = service.queue_states();
-        }
-        let (source, state) = &states[0];
+        until("the queue's state", async || !service.queue_states().is_empty()).await;
+        let (source, state) = &service.queue_states()[0];
         assert_eq!((source.name.as_str(), state.connected), ("jobs", false));
         let error = state.error.as_deref().unwrap();
         assert!(error.contains(word) && !error.contains("hunter2"), "{error}");
@@ -128,13 +123,10 @@ async fn a_queue_that_cannot_be_reached_says_so_and_not_its_password() {
 }
 
 async fn wait_for(service: &Service, messages: usize) {
-    for _ in 0..600 {
-        if of_kind(service, event::QUEUE_MESSAGE).await.len() >= messages {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the messages did not come");
+    until("the messages", async || {
+        of_kind(service, event::QUEUE_MESSAGE).await.len() >= messages
+    })
+    .await;
 }
 
 async fn of_kind(service: &Service, kind: &str) -> Vec<EventRow> {

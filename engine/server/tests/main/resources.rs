@@ -6,7 +6,7 @@ use serde_json::json;
 use twinloom_meta::DestinationRow;
 use twinloom_runtime::service::QueueMessage;
 
-use crate::support::{ASK, GREET, Running};
+use crate::support::{ASK, GREET, Running, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_shows_on_every_page() {
@@ -331,14 +331,11 @@ async fn what_is_wrong_beside_runs_is_in_the_overview() {
         updated_at: jiff::Timestamp::now(),
     };
     server.meta().put_destination(&row).await.unwrap();
-    let mut overview = server.get("/overview").await;
-    for _ in 0..200 {
-        if overview["queues"] != json!([]) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-        overview = server.get("/overview").await;
-    }
+    until("the queue", async || {
+        server.get("/overview").await["queues"] != json!([])
+    })
+    .await;
+    let overview = server.get("/overview").await;
     let file = &overview["broken"][0];
     assert_eq!(
         (

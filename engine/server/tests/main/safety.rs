@@ -1,5 +1,7 @@
 //! Headers, hosts, limits, repeated writes, secrets, health.
 
+use std::io::Write as _;
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use twinloom_server::ServerConfig;
@@ -279,7 +281,14 @@ async fn a_server_answers_at_the_address_that_it_listens_on() {
         .map(|address| address.ip());
     let own = match own {
         Ok(own) if !own.is_loopback() && !own.is_unspecified() => own,
-        _ => return eprintln!("SKIP: this machine has no address but loopback"),
+        _ => {
+            // Not by a macro: the test harness would keep it to itself.
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIP: this machine has no address but loopback"
+            );
+            return;
+        }
     };
     let mut server = Running::start(&[]).await;
     let body = json!({ "name": "ada", "roles": ["admin"], "password": "correct horse battery" });

@@ -51,6 +51,17 @@ steps:
     with: {approvers: ["role:approver"]}
 "#;
 
+/// Waits for something that comes soon or never.
+pub async fn until(what: &str, is: impl AsyncFn() -> bool) {
+    for _ in 0..1_500 {
+        if is().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it never came: {what}");
+}
+
 pub struct Running {
     pub home: TempDir,
     pub service: Service,
@@ -75,7 +86,8 @@ impl Running {
             service,
             server: Some(server),
             base,
-            client: Client::new(),
+            // A proxy of the machine has no part in this.
+            client: Client::builder().no_proxy().build().unwrap(),
         }
     }
 

@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    notify::{Ear, FAIL, put, until},
-    support::{ASK, Running},
+    notify::{Ear, FAIL, put},
+    support::{ASK, Running, until},
 };
 
 const FRESH: &str = "apiVersion: twinloom/v1\nkind: Dag\nname: fresh\nfreshness: {absent: 1s}\nsteps:\n  \

@@ -47,10 +47,10 @@ pub async fn run(
         let base = store.model_exact(base).await?;
         store.checkout_model(&base, &dir.join("base")).await?;
         name_base(dir).map_err(|error| {
-            CliError::usage(
+            CliError::failed(
                 "model.export",
                 format!("`{}` cannot be changed: {error}", dir.join(ADAPTER).display()),
-                "Check that the folder can be written to.",
+                "Check the file and that the folder can be written to.",
             )
         })?;
     }

@@ -4,10 +4,10 @@ import { ActButton, useAct } from "../../ui/Act";
 import { Dialog } from "../../ui/Dialog";
 import { Problem } from "../../ui/Notes";
 
-/** Points an alias at a version, with a reason: forward, or back to where it pointed. */
-export function MoveAlias({ model, version, alias: given, word }: { model: Schemas["ModelDetail"]; version: number; alias?: string; word?: string }) {
+/** Points an alias at a version, with a reason. */
+export function MoveAlias({ model, version }: { model: Schemas["ModelDetail"]; version: number }) {
   const [open, setOpen] = useState(false);
-  const [alias, setAlias] = useState(given ?? "production");
+  const [alias, setAlias] = useState("production");
   const [reason, setReason] = useState("");
   const { act, busy, error } = useAct();
   const current = model.aliases.find(({ label }) => label === alias);
@@ -15,8 +15,8 @@ export function MoveAlias({ model, version, alias: given, word }: { model: Schem
     void act(() => client.POST("/api/v1/models/{model}/aliases/{alias}", { params: { path: { model: model.name, alias } }, body: { version, reason } }), `${alias} points at ${model.name}@${version}.`).then((done) => done && setOpen(false));
   return (
     <>
-      <ActButton need="approve" onClick={() => setOpen(true)} disabled={given !== undefined && current?.version === version}>
-        {word ?? "Point an alias here"}
+      <ActButton need="approve" onClick={() => setOpen(true)}>
+        Point an alias here
       </ActButton>
       {open && (
         <Dialog title={`Point an alias at ${model.name}@${version}`} onClose={() => setOpen(false)}>

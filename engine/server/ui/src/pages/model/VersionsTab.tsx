@@ -1,15 +1,18 @@
+import { useState } from "react";
 import { Link } from "wouter";
-import { api, type Schemas } from "../../api/client";
+import { api, client, type Schemas } from "../../api/client";
 import { to } from "../../lib/address";
 import { oneLine } from "../../lib/format";
+import { ActButton, useAct } from "../../ui/Act";
 import { Section } from "../../ui/Bits";
+import { Dialog } from "../../ui/Dialog";
+import { Problem } from "../../ui/Notes";
 import { Table } from "../../ui/Table";
 import { Time } from "../../ui/Time";
 import { Outcome } from "../Approvals";
 import { Made } from "../Datasets";
 import type { PartProps } from "../Model";
 import { Figures } from "../Models";
-import { MoveAlias } from "./MoveAlias";
 
 export default function VersionsTab({ model, version }: PartProps) {
   // What people said of each version, by the run that made it.
@@ -29,7 +32,7 @@ export default function VersionsTab({ model, version }: PartProps) {
               { key: "by", head: "Moved by", cell: (alias) => alias.by },
               { key: "at", head: "When", cell: (alias) => <Time at={alias.moved_at} /> },
               { key: "why", head: "Why", cell: (alias) => <span className="break">{alias.reason}</span> },
-              { key: "back", head: <span className="visually-hidden">Roll back</span>, cell: (alias) => (alias.previous ? <MoveAlias model={model} version={alias.previous} alias={alias.label} word={`Roll back to ${alias.previous}`} /> : null) },
+              { key: "back", head: <span className="visually-hidden">Roll back</span>, cell: (alias) => (alias.previous ? <RollBack model={model.name} alias={alias} /> : null) },
             ]}
           />
         ) : (
@@ -70,6 +73,51 @@ export default function VersionsTab({ model, version }: PartProps) {
             ))}
           </ul>
         </Section>
+      )}
+    </>
+  );
+}
+
+/** Points an alias back. The server knows where it pointed before; this page may be older than its last move. */
+function RollBack({ model, alias }: { model: string; alias: Schemas["LabelItem"] }) {
+  const [open, setOpen] = useState(false);
+  const [reason, setReason] = useState("");
+  const { act, busy, error } = useAct();
+  const go = () =>
+    void act(() => client.POST("/api/v1/models/{model}/aliases/{alias}/rollback", { params: { path: { model, alias: alias.label } }, body: { reason } }), `${alias.label} is rolled back.`).then((done) => done && setOpen(false));
+  return (
+    <>
+      <ActButton need="approve" onClick={() => setOpen(true)}>
+        Roll back to {alias.previous}
+      </ActButton>
+      {open && (
+        <Dialog title={`Roll back ${alias.label} of ${model}`} onClose={() => setOpen(false)}>
+          <form
+            className="section"
+            style={{ gap: 14 }}
+            onSubmit={(event) => {
+              event.preventDefault();
+              go();
+            }}
+          >
+            <p>
+              <strong>{alias.label}</strong> points at version {alias.version} now and goes back to version {alias.previous}. If somebody moves it meanwhile, it goes back to where it pointed before that.
+            </p>
+            <div className="field">
+              <label htmlFor="back-reason">Why</label>
+              <textarea id="back-reason" className="input" rows={2} value={reason} onChange={(event) => setReason(event.target.value)} required />
+            </div>
+            {error !== undefined && <Problem error={error} />}
+            <div className="foot">
+              <button type="button" className="btn" onClick={() => setOpen(false)}>
+                Leave it
+              </button>
+              <button type="submit" className="btn primary" disabled={busy || !reason.trim()}>
+                {busy ? "Moving…" : "Roll back"}
+              </button>
+            </div>
+          </form>
+        </Dialog>
       )}
     </>
   );
