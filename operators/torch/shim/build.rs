@@ -54,9 +54,7 @@ fn main() {
         .include(libtorch.join("include/torch/csrc/api/include"))
         .flag("-fopenmp")
         .flag(format!("-D_GLIBCXX_USE_CXX11_ABI={abi}"))
-        .files(
-            ["activations", "linear", "loss", "optimizer", "dispatch"].map(|name| format!("cpp/{name}.cpp")),
-        )
+        .files(["cpp/functions.cpp", "cpp/dispatch.cpp"])
         .compile("twinloom_shim");
     // at::parallel_for is a template over OpenMP, and has to use the OpenMP of libtorch.
     println!(

@@ -21,11 +21,10 @@ const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 const GPU_NODES: [&str; 3] = ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg"];
 /// Names the folder of that library.
 const CUDA_FOLDER: &str = "TWINLOOM_CUDA";
-/// Where `infra/setup/libtorch.sh --gpu` puts it, from `target/PROFILE` and `target/PROFILE/deps`; and beside `bin/`.
-const CUDA_FOLDERS: [&str; 3] = [
+/// Where `infra/setup/libtorch.sh --gpu` puts it, from `target/PROFILE` and `target/PROFILE/deps`.
+const CUDA_FOLDERS: [&str; 2] = [
     "../../.cache/libtorch-cuda/lib",
     "../../../.cache/libtorch-cuda/lib",
-    "../lib/cuda",
 ];
 /// Where the loader looks first.
 const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";

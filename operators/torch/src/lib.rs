@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod generate;
 pub mod inspect;
 pub mod nn;
+mod one;
 mod registry;
 pub mod rerank;
 pub mod retrieve;

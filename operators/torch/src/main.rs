@@ -20,15 +20,15 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answers embed and generate requests, JSON lines on stdin and stdout.
+    /// Answers embed, rerank and generate requests, JSON lines on stdin and stdout.
     Serve {
         /// auto, cpu, cuda or cuda:N.
         #[arg(long, default_value = "auto", env = "TWINLOOM_DEVICE")]
         device: String,
-        /// How language models' weights are held on the CPU.
+        /// How language models' weights are held.
         #[arg(long, value_enum, default_value_t, env = "TWINLOOM_WEIGHTS")]
         weights: serve::Weights,
-        /// How encoders' weights are held on the CPU.
+        /// How encoders' weights are held.
         #[arg(long, value_enum, default_value_t, env = "TWINLOOM_ENCODER_WEIGHTS")]
         encoder_weights: serve::Weights,
         /// What runs language models.

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::{folder_name, generate::write, row, train::Tuned};
 use crate::{
     ModelError,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, kind_named},
     device,
     embed::{Embedder, EmbedderOptions},
     generate::Libtorch,
@@ -49,7 +49,7 @@ pub struct AgreeBench {
     /// What is held against the CPU: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cuda")]
     pub device: String,
-    /// Type of the weights there, float32 or bfloat16; the CPU's are fp32.
+    /// Type of the weights there: float32, bfloat16, or float16 (of decoders alone); the CPU's are fp32.
     #[arg(long, default_value = "float32")]
     pub dtype: String,
     /// Largest difference that counts as equal, as a share of the CPU's values.
@@ -70,8 +70,12 @@ pub struct AgreeBench {
 pub fn agree(bench: &AgreeBench, say: &mut dyn FnMut(&Value)) -> Result<(), ModelError> {
     let there = Place {
         device: device::parse(&bench.device)?,
-        kind: super::kind(&bench.dtype)?,
+        kind: kind_named(&bench.dtype)?,
     };
+    if !(bench.embedder.is_empty() && bench.reranker.is_empty()) {
+        // Not after all decoders.
+        there.weights()?;
+    }
     let mut differ = Vec::new();
     let mut tell = |what: &str, model: &str, found: f64| {
         // What is no number is no agreement.
@@ -117,11 +121,15 @@ const CPU: Place = Place {
 };
 
 impl Place {
-    fn weights(self) -> Weights {
-        if self.kind == Kind::Float {
-            Weights::F32
-        } else {
-            Weights::Bf16
+    /// How encoders hold theirs.
+    fn weights(self) -> Result<Weights, ModelError> {
+        match self.kind {
+            Kind::Float => Ok(Weights::F32),
+            Kind::BFloat16 => Ok(Weights::Bf16),
+            _ => Err(ModelError::input(
+                "encoders are held in float32 or bfloat16",
+                "Compare them in one of these, apart from the decoders.",
+            )),
         }
     }
 }
@@ -250,7 +258,7 @@ fn embed(dir: &Path, there: Place) -> Result<f64, ModelError> {
     let vectors = |place: Place| -> Result<Tensor, ModelError> {
         let options = EmbedderOptions {
             device: place.device,
-            weights: place.weights(),
+            weights: place.weights()?,
             ..EmbedderOptions::default()
         };
         let found = Embedder::open(dir, options)?.embed(&TEXTS)?;
@@ -263,7 +271,7 @@ fn rerank(dir: &Path, there: Place) -> Result<f64, ModelError> {
     let scores = |place: Place| -> Result<Tensor, ModelError> {
         let options = RerankerOptions {
             device: place.device,
-            weights: place.weights(),
+            weights: place.weights()?,
             ..RerankerOptions::default()
         };
         let found = Reranker::open(dir, options)?.score(TEXTS[1], &TEXTS)?;

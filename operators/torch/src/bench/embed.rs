@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::{best_of, kernel_rate, matrix_rate, row};
+use super::{best_of, kernel_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
     device,
     embed::{Embedder, EmbedderOptions, above, embedder_dir},
+    train::matrix_rate,
     weights::Weights,
 };
 

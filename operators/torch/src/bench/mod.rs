@@ -65,17 +65,6 @@ fn best_on(
     })
 }
 
-/// Rate of large matrix products of a type, in products and sums a second: what the machine can do at most.
-fn matrix_rate(kind: Kind, device: Device) -> Result<f64, ModelError> {
-    // A GPU needs more than a CPU can do in a bench's time.
-    let side: i64 = if device.is_cuda() { 8192 } else { 2048 };
-    let _guard = tch::no_grad_guard();
-    let random = || Tensor::f_randn([side, side], (Kind::Float, device))?.f_to_kind(kind);
-    let (a, b) = (random()?, random()?);
-    let seconds = best_on(device, 3, || a.f_mm(&b).map(drop).map_err(ModelError::from))?;
-    Ok(2.0 * (side as f64).powi(3) / seconds)
-}
-
 /// Bytes a second that a device's memory gives: of a GPU, the better of a copy (which reads and writes) and a sum.
 fn memory_rate(device: Device) -> Result<f64, ModelError> {
     if !device.is_cuda() {
@@ -93,18 +82,6 @@ fn memory_rate(device: Device) -> Result<f64, ModelError> {
         from.f_sum(Kind::Float).map(drop).map_err(ModelError::from)
     })?;
     Ok((2.0 * bytes / copy).max(bytes / sum))
-}
-
-/// The type of that name.
-fn kind(name: &str) -> Result<Kind, ModelError> {
-    match name {
-        "float32" => Ok(Kind::Float),
-        "bfloat16" => Ok(Kind::BFloat16),
-        other => Err(ModelError::input(
-            format!("there is no type `{other}`"),
-            "Use float32 or bfloat16.",
-        )),
-    }
 }
 
 /// The last part of a folder's path, which names a checkpoint.

@@ -8,16 +8,17 @@ use std::{
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::{folder_name, kind, matrix_rate, row};
+use super::{folder_name, row};
 use crate::{
     ModelError,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, kind_named},
     device,
     nn::{Adapter, AdapterConfig, Decoder, weight::Bits},
     seeded::seeded,
     train::{
         AdamW, AdamWConfig,
         batch::{Batch, backward},
+        matrix_rate,
     },
 };
 
@@ -41,7 +42,7 @@ pub struct TrainBench {
     /// auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Type of the frozen base: float32 or bfloat16.
+    /// Type of the frozen base: float32, float16 or bfloat16.
     #[arg(long, default_value = "bfloat16")]
     pub dtype: String,
     /// Holds the base in 4 bits (NF4, scales quantised too).
@@ -57,7 +58,7 @@ pub struct TrainBench {
 /// # Errors
 /// What is wrong with the checkpoint.
 pub fn train(bench: &TrainBench) -> Result<Vec<Value>, ModelError> {
-    let kind = kind(&bench.dtype)?;
+    let kind = kind_named(&bench.dtype)?;
     let device = device::parse(&bench.device)?;
     let bits = bench.qlora.then_some(Bits::Nf4);
     let mut tuned = Tuned::new(&bench.checkpoint, device, kind, bench.rank, bits)?;
@@ -74,13 +75,17 @@ pub fn train(bench: &TrainBench) -> Result<Vec<Value>, ModelError> {
         }
     }
     let peak = super::peak_rss_mib();
+    // Before the matrices of the limit are among what was in use at most.
+    let gpu_peak = match device {
+        Device::Cuda(index) => Some(twinloom_shim::gpu_memory(index, false)?.1),
+        _ => None,
+    };
     let speed = batch.size() as f64 / (times.iter().sum::<f64>() / bench.steps.max(1) as f64);
     let limit = matrix_rate(kind, device)? / (4.0 * tuned.weights as f64);
     let mut case = json!({"checkpoint": folder_name(&bench.checkpoint), "seq": bench.seq, "batch": bench.batch,
         "rank": bench.rank, "dtype": bench.dtype, "device": bench.device, "qlora": bench.qlora,
         "checkpointing": bench.checkpointing, "loss": (loss * 1e4).round() / 1e4, "peak_rss_mib": peak});
-    if let (Device::Cuda(index), Some(case)) = (device, case.as_object_mut()) {
-        let (_, most) = twinloom_shim::gpu_memory(index, false)?;
+    if let (Some(most), Some(case)) = (gpu_peak, case.as_object_mut()) {
         case.insert("gpu_peak_gib".to_owned(), json!(most as f64 / f64::from(1 << 30)));
     }
     Ok(vec![
@@ -123,11 +128,9 @@ impl Tuned {
         let adapter = Adapter::new(&model, config, 0)?;
         model.attach(&adapter)?;
         let constants = AdamWConfig {
-            betas: (0.9, 0.999),
-            epsilon: 1e-8,
             weight_decay: 0.01,
             clip_norm: 0.0,
-            eight_bit: false,
+            ..AdamWConfig::default()
         };
         Ok(Self {
             optimizer: AdamW::new(adapter.weights(), constants)?,

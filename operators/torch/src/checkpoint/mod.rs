@@ -168,12 +168,12 @@ impl Checkpoint {
         Ok(tensor)
     }
 
-    /// Gives back the memory below a tensor that nothing looks at any more; it is read from the file again should it be
-    /// asked for.
+    /// Gives back the memory below a tensor that nothing reads any more, and that nothing wrote to; it is read from the
+    /// file again should it be asked for.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn release(&self, name: &str) -> Result<(), ModelError> {
+    pub(crate) fn release(&self, name: &str) -> Result<(), ModelError> {
         let found = self.entries.get(name);
         if let Some((map, entry)) = found.and_then(|(file, entry)| Some((&self.files.get(*file)?.1, entry))) {
             pages::release(&map.f_narrow(0, entry.start, entry.end - entry.start)?);

@@ -4,8 +4,8 @@ use std::{ffi::c_void, io};
 
 use tch::Tensor;
 
-/// Gives back the whole pages below a mapped tensor that nothing looks at any more: they are read from the file again
-/// should they be asked for.
+/// Gives back the whole pages below a mapped tensor that nothing reads any more, and that nothing wrote to: they are read
+/// from the file again should they be asked for.
 pub fn release(bytes: &Tensor) {
     // SAFETY: it takes a number and gives one.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
@@ -15,8 +15,9 @@ pub fn release(bytes: &Tensor) {
     let Some(length) = last.checked_sub(first).filter(|length| *length > 0) else {
         return;
     };
-    // SAFETY: the pages lie within the mapping that the tensor keeps, no view of them was handed out, and dropping
-    // unwritten pages of a file changes nothing that can be read.
+    // SAFETY: the pages lie within the mapping that the tensor keeps, no view of them is read any more (what was made of it,
+    // converted or packed, is a copy), and views are not written to while their checkpoint is open: dropping unwritten pages
+    // of a file changes nothing that can be read, by another view of them either.
     let done = unsafe { libc::madvise(first as *mut c_void, length, libc::MADV_DONTNEED) };
     if done != 0 {
         tracing::debug!(error = %io::Error::last_os_error(), "pages of a checkpoint stay in memory");

@@ -67,8 +67,7 @@ pub fn answers(
         for choice in &item.choices {
             let ending = model.tokenizer().encode(&format!(" {choice}."))?;
             let tokens: Vec<u32> = prompt.iter().chain(&ending).copied().collect();
-            let vocabulary = model.decoder().architecture().vocabulary;
-            model.tokenizer().check_ids(&tokens, vocabulary)?;
+            model.tokenizer().check_ids(&tokens, model.vocabulary())?;
             writer.push(&tokens, prompt.len())?;
             bytes.push(choice.len() + 2);
         }

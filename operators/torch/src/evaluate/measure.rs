@@ -74,7 +74,7 @@ pub fn by_document(
     let mut about = Vec::new();
     for row in rows {
         let Encoded { tokens, given, .. } =
-            encode(model.tokenizer(), row, config.context, vocabulary(model))?;
+            encode(model.tokenizer(), row, config.context, model.vocabulary())?;
         if tokens.len() > given {
             let bytes = model
                 .tokenizer()
@@ -148,10 +148,6 @@ pub fn measure(
     Ok(measured)
 }
 
-fn vocabulary(model: &TextModel) -> i64 {
-    model.decoder().architecture().vocabulary
-}
-
 struct Probe {
     share: f64,
     extracted: bool,
@@ -160,7 +156,7 @@ struct Probe {
 
 /// Lets the model go on with a training answer. `None` where the answer is too short to go on.
 fn probe(config: &Config, model: &TextModel, row: &Row) -> Result<Option<Probe>, ModelError> {
-    let Encoded { tokens, given, .. } = encode(model.tokenizer(), row, config.context, vocabulary(model))?;
+    let Encoded { tokens, given, .. } = encode(model.tokenizer(), row, config.context, model.vocabulary())?;
     let cut = given + config.memorisation.prompt_tokens;
     let Some((prompt, truth)) = tokens.split_at_checked(cut).filter(|(_, truth)| truth.len() > 8) else {
         return Ok(None);

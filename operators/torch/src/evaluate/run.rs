@@ -20,12 +20,11 @@ use super::{
     control::control,
     figures::{Findings, Names, Results, document, findings},
     measure::{Material, Measured, measure},
-    one::One,
     report::rows,
     sample::sample,
     subject::{Subject, own_base},
 };
-use crate::{device, generate::TextModel, train::base::Base};
+use crate::{device, generate::TextModel, one::One, train::base::Base};
 
 /// Judges a candidate.
 pub struct EvaluateOperator;

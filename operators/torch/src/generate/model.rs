@@ -54,6 +54,12 @@ impl TextModel {
         &self.decoder
     }
 
+    /// Tokens that it knows.
+    #[must_use]
+    pub fn vocabulary(&self) -> i64 {
+        self.decoder.architecture().vocabulary
+    }
+
     /// The tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &TextTokenizer {
@@ -106,10 +112,7 @@ impl TextModel {
     /// `model.input`, or what libtorch says.
     pub fn generate(&self, prompt: &[u32], sampling: &Sampling) -> Result<Generated, ModelError> {
         check(sampling)?;
-        check_prompt(
-            prompt,
-            usize::try_from(self.decoder.architecture().vocabulary).unwrap_or_default(),
-        )?;
+        check_prompt(prompt, usize::try_from(self.vocabulary()).unwrap_or_default())?;
         let context = usize::try_from(self.decoder.architecture().max_positions).unwrap_or(usize::MAX);
         let (prompt, prompt_truncated) = fit(prompt, context, sampling.max_new_tokens);
         let most = sampling

@@ -75,8 +75,8 @@ impl Decoder {
         build::load(architecture, checkpoint, device, kind, None)
     }
 
-    /// The same with the matrices of the layers packed as they are read, as [`Self::pack`] packs them: beside the packed
-    /// ones there is one dense matrix at a time.
+    /// The same with the matrices of the layers packed as they are read, as [`Weight::pack`](super::Weight::pack) packs
+    /// them: beside the packed ones there is one dense matrix at a time.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -263,16 +263,6 @@ impl Decoder {
     /// The layers that an adapter may sit on: those inside the blocks.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         self.layers.iter().flat_map(Layer::linears)
-    }
-
-    /// Packs the matrices of the layers, one at a time: beside the packed ones there is never more than one dense copy
-    /// that was not there before.
-    ///
-    /// # Errors
-    /// What libtorch says.
-    pub fn pack(&mut self, bits: Bits, double: bool) -> Result<(), ModelError> {
-        let mut linears = self.layers.iter_mut().flat_map(Layer::linears_mut);
-        linears.try_for_each(|linear| linear.weight.pack(bits, double))
     }
 
     /// Puts an adapter on; one that was on before comes off.

@@ -19,6 +19,7 @@ use crate::{
     embed::{Embedder, EmbedderOptions, embedder_dir, model_dir},
     generate::{Engine, EngineOptions, Libtorch, Native, NativeOptions, Request, Runner, ends, unsuited},
     nn::{Decoder, weight::Bits},
+    one::One,
     rerank::{Reranker, RerankerOptions},
     tokenizer::{Rendering, TextTokenizer},
     weights::Weights,
@@ -173,16 +174,17 @@ pub fn runner(checkpoint: &Checkpoint, options: &ServeOptions) -> Result<Box<dyn
         }
     }
     let kind = options.weights.kind(named);
-    let mut decoder = Decoder::load(checkpoint, options.device, kind)?;
-    match options.weights {
-        // Unpacked for each product: it saves memory, not time.
-        Weights::Int4 => decoder.pack(Bits::Int4, false)?,
-        Weights::Int8 => tracing::warn!(
+    if options.weights == Weights::Int8 {
+        tracing::warn!(
             model = %checkpoint.dir().display(),
             "libtorch has no 8-bit weights here: they are held as bf16"
-        ),
-        Weights::Auto | Weights::F32 | Weights::Bf16 => {}
+        );
     }
+    let decoder = match options.weights {
+        // Unpacked for each product: it saves memory, not time.
+        Weights::Int4 => Decoder::load_packed(checkpoint, options.device, kind, Bits::Int4, false)?,
+        _ => Decoder::load(checkpoint, options.device, kind)?,
+    };
     let a = decoder.architecture();
     let position = 2 * a.layers * a.kv_heads * a.head_dim * kind.elt_size_in_bytes() as i64;
     let positions = options.cache_bytes / usize::try_from(position).unwrap_or(1).max(1);
@@ -241,13 +243,6 @@ impl Texts {
     }
 }
 
-/// A loaded embedder, with what was asked for when it was loaded.
-struct Held {
-    key: (Option<PathBuf>, Option<usize>, Option<String>),
-    identity: Option<String>,
-    embedder: Embedder,
-}
-
 /// The embedder that is asked for, and its identity. Where another one is wanted than stands in the named folder, the
 /// default one may be it: the folder was of another machine.
 fn embedder(asked: &Embed) -> Result<(PathBuf, Option<String>), ModelError> {
@@ -276,8 +271,10 @@ fn embedder(asked: &Embed) -> Result<(PathBuf, Option<String>), ModelError> {
 pub struct Encoders {
     device: Device,
     weights: Weights,
-    embedder: Option<Held>,
-    reranker: Option<((PathBuf, Option<usize>), Reranker)>,
+    /// By folder, identity and length of a text.
+    embedder: One<(PathBuf, Option<String>, Option<usize>), Embedder>,
+    /// By folder and length of a pair.
+    reranker: One<(PathBuf, Option<usize>), Reranker>,
 }
 
 impl Encoders {
@@ -285,8 +282,8 @@ impl Encoders {
         Self {
             device,
             weights,
-            embedder: None,
-            reranker: None,
+            embedder: One::default(),
+            reranker: One::default(),
         }
     }
 
@@ -301,34 +298,26 @@ impl Encoders {
                 format!("Send at most {MOST_TEXTS} texts at a time."),
             ));
         }
-        let key = (asked.model.clone(), asked.max_length, asked.identity.clone());
-        let held = match self.embedder.take().filter(|held| held.key == key) {
-            Some(held) => held,
-            None => {
-                let (dir, identity) = embedder(asked)?;
-                let options = EmbedderOptions {
-                    device: self.device,
-                    weights: self.weights,
-                    max_length: asked.max_length,
-                    ..EmbedderOptions::default()
-                };
-                let embedder = Embedder::open(&dir, options)?;
-                Held {
-                    key,
-                    identity,
-                    embedder,
-                }
-            }
+        // Before anything is let go: a request that is refused leaves what is loaded.
+        let (dir, identity) = embedder(asked)?;
+        let key = (dir, identity, asked.max_length);
+        let options = EmbedderOptions {
+            device: self.device,
+            weights: self.weights,
+            max_length: asked.max_length,
+            ..EmbedderOptions::default()
         };
-        let held = self.embedder.insert(held);
+        let held = self
+            .embedder
+            .turn_to(&key, |(dir, ..)| Embedder::open(dir, options))?;
         let texts: Vec<&str> = asked.texts.iter().map(String::as_str).collect();
-        let found = held.embedder.embed_as(&texts, asked.role)?;
+        let found = held.embed_as(&texts, asked.role)?;
         let vectors = found.vectors.chunks_exact(found.dimension.max(1));
         as_json(&Embedded {
             vectors: vectors.map(<[f32]>::to_vec).collect(),
             dimension: found.dimension,
             truncated: found.truncated,
-            identity: held.identity.clone(),
+            identity: key.1,
         })
     }
 
@@ -344,21 +333,17 @@ impl Encoders {
             ));
         }
         let key = (model_dir(&asked.model)?, asked.max_length);
-        let held = match self.reranker.take().filter(|held| held.0 == key) {
-            Some(held) => held,
-            None => {
-                let options = RerankerOptions {
-                    device: self.device,
-                    weights: self.weights,
-                    max_length: asked.max_length,
-                    ..RerankerOptions::default()
-                };
-                let reranker = Reranker::open(&key.0, options)?;
-                (key, reranker)
-            }
+        let options = RerankerOptions {
+            device: self.device,
+            weights: self.weights,
+            max_length: asked.max_length,
+            ..RerankerOptions::default()
         };
+        let held = self
+            .reranker
+            .turn_to(&key, |(dir, _)| Reranker::open(dir, options))?;
         let documents: Vec<&str> = asked.documents.iter().map(String::as_str).collect();
-        let found = self.reranker.insert(held).1.score(&asked.query, &documents)?;
+        let found = held.score(&asked.query, &documents)?;
         as_json(&Ranked {
             order: found.order(),
             scores: found.scores,

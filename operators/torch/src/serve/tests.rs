@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tch::Device;
 
-use super::{Backend, ServeOptions, Weights, serve};
+use super::{Backend, Embed, ServeOptions, Weights, models::Encoders, serve};
 use crate::checkpoint::write_config;
 
 /// What the service wrote.
@@ -166,6 +166,48 @@ fn texts_are_embedded() {
     assert!(dot(0, 1) > dot(0, 2) + 0.2);
     assert_eq!(replies[0]["dimension"], 384);
     assert_eq!(replies[1]["vectors"], json!([]));
+}
+
+#[test]
+fn a_request_that_is_refused_leaves_the_embedder_that_is_loaded() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/encoders/bert-mean");
+    let dir = tempfile::tempdir().unwrap();
+    let pooling = "1_Pooling/config.json";
+    std::fs::create_dir(dir.path().join("1_Pooling")).unwrap();
+    for name in [
+        "config.json",
+        "config_sentence_transformers.json",
+        "model.safetensors",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        pooling,
+    ] {
+        std::fs::copy(golden.join(name), dir.path().join(name)).unwrap();
+    }
+    let ask = |model: &Path, max_length: Option<usize>, identity: Option<&str>| Embed {
+        texts: vec!["the old garden wall".to_owned()],
+        model: Some(model.to_owned()),
+        max_length,
+        identity: identity.map(str::to_owned),
+        ..Embed::default()
+    };
+    let mut encoders = Encoders::new(Device::Cpu, Weights::F32);
+    let first = encoders.embed(&ask(dir.path(), None, None)).unwrap();
+    let own = first["identity"].as_str().unwrap();
+    // Whoever loads it from now on fails; the identity is taken of other files.
+    std::fs::write(dir.path().join(pooling), "nonsense").unwrap();
+    for (model, identity) in [(dir.path(), Some("another")), (Path::new("/nowhere"), None)] {
+        let refused = encoders.embed(&ask(model, None, identity)).unwrap_err();
+        assert_eq!(refused.code(), "model.input", "{refused}");
+    }
+    for identity in [None, Some(own)] {
+        let again = encoders.embed(&ask(dir.path(), None, identity)).unwrap();
+        assert_eq!(again["identity"], own, "it was not loaded again");
+    }
+    let loaded = encoders.embed(&ask(dir.path(), Some(4), None));
+    assert_eq!(loaded.unwrap_err().code(), "model.damaged");
 }
 
 #[test]

@@ -21,6 +21,19 @@ pub struct AdamWConfig {
     pub eight_bit: bool,
 }
 
+impl Default for AdamWConfig {
+    /// The paper's constants, a norm of 1, no decay.
+    fn default() -> Self {
+        Self {
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            eight_bit: false,
+        }
+    }
+}
+
 /// The optimizer and its state. Weights and gradients of fp32 become views of flat buffers; of another type, the buffer
 /// holds their fp32 masters.
 pub struct AdamW {

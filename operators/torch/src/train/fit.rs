@@ -126,6 +126,8 @@ impl Fit<'_> {
         // A figure beside the training: where it cannot be had, that goes on without.
         let measured = || speed::matrix_rate(self.model.kind(), self.model.device()).ok();
         let matrix_rate = config.matrix_rate.or_else(measured);
+        // Speed is of steps: not of what was measured before them.
+        let stepping = Instant::now();
         let mut computed = 0;
         while progress.step < steps {
             if let Err(cancelled) = self.context.check_cancelled() {
@@ -145,7 +147,7 @@ impl Fit<'_> {
             }
             progress.losses.push(loss);
             if (progress.step - 1) % every == 0 || progress.step == steps {
-                let speed = count(computed) / started.elapsed().as_secs_f64().max(1e-9);
+                let speed = count(computed) / stepping.elapsed().as_secs_f64().max(1e-9);
                 let mut figures = vec![
                     ("train_loss", loss),
                     ("learning_rate", rate),
@@ -186,27 +188,19 @@ impl Fit<'_> {
         })
     }
 
+    /// Sequences of a unit: one, or a pair.
+    fn each(&self) -> usize {
+        if self.preference.is_some() { 2 } else { 1 }
+    }
+
     /// Sequences, or pairs of them.
     fn units(&self) -> usize {
-        let sequences = self.train.sequences().len();
-        if self.preference.is_some() {
-            sequences / 2
-        } else {
-            sequences
-        }
+        self.train.sequences().len() / self.each()
     }
 
     fn order(&self) -> Order {
-        let sequences = self.train.sequences();
-        let config = self.config;
-        let (order, each) = if self.preference.is_some() {
-            let lengths = sequences
-                .chunks_exact(2)
-                .map(|pair| pair.iter().map(|s| s.length).sum());
-            (Order::of_lengths(lengths.collect(), config.batch(), self.seed), 2)
-        } else {
-            (Order::new(sequences, config.batch(), self.seed), 1)
-        };
+        let (config, each) = (self.config, self.each());
+        let order = Order::new(self.train.sequences(), each, config.batch(), self.seed);
         if config.packing {
             order.packed(each * config.batch() * config.context())
         } else {
@@ -275,7 +269,7 @@ impl Fit<'_> {
 
     /// Tokens of some units.
     fn tokens(&self, numbers: &[usize]) -> usize {
-        let each = if self.preference.is_some() { 2 } else { 1 };
+        let each = self.each();
         let of_unit = |number: &usize| {
             let sequences = self.train.sequences().get(number * each..(number + 1) * each);
             let lengths = sequences.unwrap_or_default().iter();
@@ -286,21 +280,21 @@ impl Fit<'_> {
 
     /// Adds a batch's gradients; gives the summed loss, the targets and the tokens computed.
     fn backward(&self, numbers: &[usize]) -> Result<(Tensor, u64, u64), ModelError> {
-        let all = self.train.sequences();
-        let pick = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<Sequence> {
-            numbers.filter_map(|number| all.get(number).copied()).collect()
-        };
-        let Some(preference) = &self.preference else {
-            let picked = pick(&mut numbers.iter().copied());
-            let batch = Batch::read(self.train, &picked, self.model.device())?;
-            let loss = backward(self.model, &batch, self.config.gradient_checkpointing)?;
-            return Ok((loss, batch.targets() as u64, batch.size() as u64));
-        };
-        let both: Vec<usize> = numbers.iter().flat_map(|pair| [2 * pair, 2 * pair + 1]).collect();
-        let picked = pick(&mut both.iter().copied());
+        let (all, each) = (self.train.sequences(), self.each());
+        let numbers: Vec<usize> = numbers
+            .iter()
+            .flat_map(|number| number * each..(number + 1) * each)
+            .collect();
+        let picked: Vec<Sequence> = numbers
+            .iter()
+            .filter_map(|number| all.get(*number).copied())
+            .collect();
         let batch = Batch::read(self.train, &picked, self.model.device())?;
         let recompute = self.config.gradient_checkpointing;
-        let loss = preference.backward(self.model, &batch, &both, recompute)?;
+        let loss = match &self.preference {
+            Some(preference) => preference.backward(self.model, &batch, &numbers, recompute)?,
+            None => backward(self.model, &batch, recompute)?,
+        };
         Ok((loss, batch.targets() as u64, batch.size() as u64))
     }
 

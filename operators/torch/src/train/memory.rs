@@ -132,12 +132,14 @@ impl Memory {
     /// `train.out_of_memory`, saying what may fit.
     pub fn shrink(&mut self, count: usize, error: &ModelError) -> Result<usize, OperatorError> {
         let half = count / 2;
-        if self.wanted == MicroBatch::Auto && half >= 1 {
+        let fits = self.wanted == MicroBatch::Auto && half >= 1;
+        if fits {
             self.most = Some(half);
-            self.failed();
-            return Ok(half);
         }
         self.failed();
+        if fits {
+            return Ok(half);
+        }
         let (what, hint) = if half >= 1 {
             let hint = format!(
                 "Set `micro_batch: {half}` or `micro_batch: auto`; `gradient_checkpointing: true` saves more."

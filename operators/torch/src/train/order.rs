@@ -5,8 +5,8 @@ use super::{random::Random, tokens::Sequence};
 /// Batches whose sequences are sorted by length among each other.
 const WINDOW: usize = 16;
 
-/// Batches of sequence numbers, pass after pass without end, decided by the seed alone. Sequences of like length share
-/// a batch, so that little is padded; chance decides which, and in which order batches come.
+/// Batches of units' numbers, pass after pass without end, decided by the seed alone: units of sequences that stay together.
+/// Those of like length share a batch, so that little is padded; chance decides which, and in which order batches come.
 pub struct Order {
     lengths: Vec<u32>,
     batch: usize,
@@ -18,18 +18,12 @@ pub struct Order {
 }
 
 impl Order {
-    /// An order over these sequences.
+    /// An order over units of `each` of these sequences, which follow each other; `batch` of them make a batch.
     #[must_use]
-    pub fn new(sequences: &[Sequence], batch: usize, seed: u64) -> Self {
-        let lengths = sequences.iter().map(|sequence| sequence.length).collect();
-        Self::of_lengths(lengths, batch, seed)
-    }
-
-    /// An order over things of these lengths.
-    #[must_use]
-    pub fn of_lengths(lengths: Vec<u32>, batch: usize, seed: u64) -> Self {
+    pub fn new(sequences: &[Sequence], each: usize, batch: usize, seed: u64) -> Self {
+        let length = |unit: &[Sequence]| unit.iter().map(|sequence| sequence.length).sum::<u32>();
         Self {
-            lengths,
+            lengths: sequences.chunks_exact(each.max(1)).map(length).collect(),
             batch: batch.max(1),
             room: None,
             seed,

@@ -15,7 +15,7 @@ use twinloom_sdk::{Context, OperatorError};
 use super::{
     batch::{Batch, differentiate},
     memory::{Memory, Pass},
-    resume::{Keeper, REFERENCE, SIZE},
+    resume::{Keeper, REFERENCE, REFERENCE_NEW, SIZE},
     tokens::{Sequence, TokenFile},
 };
 use crate::{ModelError, nn::Decoder};
@@ -81,7 +81,7 @@ impl Preference {
                 );
                 let stopped = context.check_cancelled();
                 if stopped.is_err() || (!every.is_zero() && last.elapsed() >= every) {
-                    write(&path, &[said.as_slice(), own].concat())?;
+                    keep(context, &path, &[said.as_slice(), own].concat());
                     last = Instant::now();
                 }
                 stopped
@@ -89,7 +89,7 @@ impl Preference {
             said.append(&mut found);
             said.extend(rest);
         }
-        write(&path, &said)?;
+        keep(context, &path, &said);
         let held = said.split_off(first);
         Ok(Self::new(config.beta, said, held))
     }
@@ -255,10 +255,19 @@ fn read(path: &Path) -> Vec<f64> {
     words.iter().map(|word| f64::from_le_bytes(*word)).collect()
 }
 
+/// Keeps what the base said. It only saves time: where it cannot be kept, training goes on.
+fn keep(context: &Context, path: &Path, said: &[f64]) {
+    if let Err(error) = write(path, said) {
+        context.warn(format!(
+            "what the base said is not kept, an attempt after this one has to ask it again: {error}"
+        ));
+    }
+}
+
 /// Under a name of its own first: a kill leaves what there was, or all of it.
 fn write(path: &Path, said: &[f64]) -> Result<(), ModelError> {
     let bytes: Vec<u8> = said.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let fresh = path.with_extension("reference-new");
+    let fresh = path.with_extension(REFERENCE_NEW);
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&fresh, bytes))

@@ -30,6 +30,9 @@ pub const SIZE: &str = "size";
 /// Ends the name of the file that has what a base said of pairs of answers.
 pub const REFERENCE: &str = "reference";
 
+/// Ends its name while it is written.
+pub const REFERENCE_NEW: &str = "reference-new";
+
 const TENSORS: &str = "state.safetensors";
 const PROGRESS: &str = "progress.json";
 
@@ -202,7 +205,7 @@ impl Keeper {
             // What stays behind is removed a week later.
             let _ = fs::remove_dir_all(dir);
         }
-        for end in [SIZE, REFERENCE] {
+        for end in [SIZE, REFERENCE, REFERENCE_NEW] {
             let _ = fs::remove_file(self.beside(end));
         }
     }

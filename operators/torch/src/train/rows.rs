@@ -141,20 +141,20 @@ pub fn encode(
     })
 }
 
-/// How many rows did not fit the context.
+/// How much of the rows did not fit the context.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cut {
     /// Rows whose prompt was cut.
     pub prompts: u64,
-    /// Rows whose answer was cut.
+    /// Answers that were cut: a pair has two.
     pub answers: u64,
 }
 
 impl Cut {
-    /// Counts a row.
-    pub fn count(&mut self, row: &Encoded) {
-        self.prompts += u64::from(row.prompt_cut);
-        self.answers += u64::from(row.answer_cut);
+    /// Counts a row: its prompt with its answer, or with each of two.
+    pub fn count(&mut self, row: &[Encoded]) {
+        self.prompts += u64::from(row.iter().any(|one| one.prompt_cut));
+        self.answers += row.iter().filter(|one| one.answer_cut).count() as u64;
     }
 
     /// Reports the counts, and warns where there are any.

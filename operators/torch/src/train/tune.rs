@@ -99,7 +99,7 @@ async fn tokens(
     };
     let mut push = |row: &Row, encoded: &[Encoded]| -> Result<(), OperatorError> {
         let to = if row.eval { &mut held } else { &mut train };
-        encoded.iter().for_each(|one| cut.count(one));
+        cut.count(encoded);
         // A pair stays together: both have something to predict, or neither is taken.
         if encoded.iter().all(|one| one.tokens.len() > one.given.max(1)) {
             for one in encoded {
@@ -215,11 +215,11 @@ fn prepare(model: &mut Decoder, config: &Config, base: &Base) -> Result<Option<A
             .iter()
             .cloned()
             .collect(),
-        fan_in_fan_out: false,
         use_rslora: config.method == Method::Rslora,
         use_dora: config.method == Method::Dora,
         base_model_name_or_path: Some(base.plain_name()),
         revision: base.hub.as_ref().map(|name| name.revision().to_owned()),
+        ..AdapterConfig::default()
     };
     let adapter = Adapter::new(model, wanted, config.seed)?;
     model.attach(&adapter)?;

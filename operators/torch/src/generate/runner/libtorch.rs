@@ -54,6 +54,12 @@ impl Libtorch {
         (self.sequences.extent(), longest)
     }
 
+    /// The same rows with one more text in them, and positions of the longest that is there.
+    fn with_another(&self) -> (usize, usize) {
+        let (rows, longest) = self.extent();
+        (rows.max(self.sequences.next() + 1), longest)
+    }
+
     fn attach(&mut self, dir: Option<&Path>) -> Result<(), ModelError> {
         if self.attached.as_deref() == dir {
             return Ok(());
@@ -144,8 +150,8 @@ impl Runner for Libtorch {
                 "Ask for fewer new tokens, or give more memory to keys and values.",
             ));
         }
-        let (rows, longest) = self.extent();
-        let (rows, longest) = (rows.max(self.sequences.next() + 1), longest.max(most));
+        let (rows, longest) = self.with_another();
+        let longest = longest.max(most);
         // Every row of the cache has the length of the longest.
         if rows.saturating_mul(longest) > self.positions {
             return Ok(None);
@@ -204,9 +210,9 @@ impl Runner for Libtorch {
     }
 
     fn room(&self) -> Room {
-        let (rows, longest) = self.extent();
+        let (rows, longest) = self.with_another();
         // A longer text makes every row longer.
-        let free = self.positions / (rows.max(self.sequences.next() + 1));
+        let free = self.positions / rows;
         Room {
             positions: self.positions,
             free_positions: if free < longest { 0 } else { free },

@@ -39,8 +39,8 @@ pub fn load(
         && checkpoint.has(&format!("{}.weight", without(embedding, prefix)));
     let own = |name: &str| if bare { without(name, prefix) } else { name }.to_owned();
     let mut source = |name: &str, shape: &[i64]| checkpoint.tensor(&own(name), shape, device, kind);
-    let read = |name: &str| checkpoint.release(&own(name));
-    let packing = packing.map(|packing| (packing, &read as &dyn Fn(&str) -> Result<(), ModelError>));
+    let release = |name: &str| checkpoint.release(&own(name));
+    let packing = packing.map(|packing| (packing, &release as &dyn Fn(&str) -> Result<(), ModelError>));
     build(architecture, device, kind, &mut source, packing)
 }
 
@@ -286,10 +286,10 @@ impl Builder<'_, '_> {
             .then(|| (self.source)(&format!("{name}.bias"), &[outputs]))
             .transpose()?;
         let mut linear = Linear::new(name, weight, bias);
-        if let Some((Packing { bits, double }, read)) = self.packed {
+        if let Some((Packing { bits, double }, release)) = self.packed {
             linear.weight.pack(bits, double)?;
             if linear.weight.as_dense().is_none() {
-                read(&stored)?;
+                release(&stored)?;
             }
         }
         Ok(linear)

@@ -1,6 +1,6 @@
 //! What the layers of one step share: the rotation of its positions, and what each may look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use tch::{Device, Kind, Tensor};
 
@@ -125,18 +125,17 @@ impl View {
             let mask = if plain && window.is_none() {
                 None
             } else {
-                let mask = match masks.get(length) {
-                    Some(mask) => mask.shallow_clone(),
-                    None => {
+                Some(match masks.entry(*length) {
+                    Entry::Occupied(made) => made.get().shallow_clone(),
+                    Entry::Vacant(place) => {
                         let seen = Tensor::f_ones([*length, *length], (Kind::Bool, device))?.f_tril(0)?;
-                        match window {
+                        let seen = match window {
                             Some(window) => seen.f_triu(1 - window)?,
                             None => seen,
-                        }
+                        };
+                        place.insert(seen).shallow_clone()
                     }
-                };
-                masks.insert(*length, mask.shallow_clone());
-                Some(mask)
+                })
             };
             let view = Self {
                 causal: mask.is_none(),

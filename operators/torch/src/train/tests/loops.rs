@@ -47,14 +47,7 @@ pub fn sequences() -> Vec<(Vec<i64>, usize)> {
 }
 
 pub fn optimizer(weights: Vec<Tensor>) -> AdamW {
-    let config = AdamWConfig {
-        betas: (0.9, 0.999),
-        epsilon: 1e-8,
-        weight_decay: 0.0,
-        clip_norm: 1.0,
-        eight_bit: false,
-    };
-    AdamW::new(weights, config).unwrap()
+    AdamW::new(weights, AdamWConfig::default()).unwrap()
 }
 
 /// One sequence at a time, all logits, log-softmax by hand.

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::loops::{adapter, model, optimizer, sequences};
 use crate::{
     checkpoint::Checkpoint,
-    nn::{Adapter, Decoder, Step, weight::Bits},
+    nn::{Adapter, Decoder, Step, Weight, weight::Bits},
     testing::golden,
     train::{
         AdamW, AdamWConfig,
@@ -164,8 +164,9 @@ fn a_base_of_four_bits_is_near_the_dense_one_and_can_be_trained_on() {
         (Bits::Int4, false),
         (Bits::Int4, true),
     ] {
-        let (dense, mut packed) = (tiny(), tiny());
-        packed.pack(bits, double).unwrap();
+        let checkpoint = Checkpoint::open(&golden("tiny-llama")).unwrap();
+        let read = Decoder::load_packed(&checkpoint, Device::Cpu, Kind::Float, bits, double);
+        let (dense, mut packed) = (tiny(), read.unwrap());
         for (a, b) in dense.linears().zip(packed.linears()) {
             let (a, bytes) = (a.weight.dense().unwrap(), b.weight.bytes());
             let error =
@@ -189,7 +190,7 @@ fn a_base_of_four_bits_is_near_the_dense_one_and_can_be_trained_on() {
 }
 
 #[test]
-fn a_base_that_is_packed_while_it_is_read_is_the_one_that_is_packed_afterwards() {
+fn a_base_that_is_packed_while_it_is_read_is_the_one_whose_matrices_are_packed_afterwards() {
     for (dir, kind) in [
         (golden("tiny-llama"), Kind::Float),
         // Matrices `[in, out]`, in a type that is converted and in their own.
@@ -197,13 +198,14 @@ fn a_base_that_is_packed_while_it_is_read_is_the_one_that_is_packed_afterwards()
         (golden("families/gpt2"), Kind::BFloat16),
     ] {
         let checkpoint = Checkpoint::open(&dir).unwrap();
-        let mut after = Decoder::load(&checkpoint, Device::Cpu, kind).unwrap();
-        after.pack(Bits::Nf4, true).unwrap();
+        let dense = Decoder::load(&checkpoint, Device::Cpu, kind).unwrap();
         let read = Decoder::load_packed(&checkpoint, Device::Cpu, kind, Bits::Nf4, true).unwrap();
-        assert_eq!(read.linears().count(), after.linears().count());
-        for (a, b) in read.linears().zip(after.linears()) {
-            assert!(a.weight.as_dense().is_none() && a.weight.bytes() == b.weight.bytes());
-            assert_eq!(a.weight.dense().unwrap(), b.weight.dense().unwrap());
+        assert_eq!(read.linears().count(), dense.linears().count());
+        for (a, b) in read.linears().zip(dense.linears()) {
+            let mut after = Weight::from(b.weight.dense().unwrap());
+            after.pack(Bits::Nf4, true).unwrap();
+            assert!(a.weight.as_dense().is_none() && a.weight.bytes() == after.bytes());
+            assert_eq!(a.weight.dense().unwrap(), after.dense().unwrap());
         }
         // What was given back can be read again.
         assert_eq!(
@@ -223,11 +225,8 @@ fn states_of_eight_bits_train_nearly_as_well() {
         let adapter = adapter(&model);
         model.attach(&adapter).unwrap();
         let config = AdamWConfig {
-            betas: (0.9, 0.999),
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            clip_norm: 1.0,
             eight_bit,
+            ..AdamWConfig::default()
         };
         let mut optimizer = AdamW::new(adapter.weights(), config).unwrap();
         let batch = Batch::new(&sequences(), Device::Cpu).unwrap();

@@ -76,7 +76,7 @@ fn each_pass_shows_each_sequence_once_in_another_order() {
             .collect::<Vec<_>>(),
     );
     let pass = |order: &mut Order| -> Vec<Vec<usize>> { (0..25).map(|_| order.next_batch()).collect() };
-    let mut order = Order::new(file.sequences(), 8, 1);
+    let mut order = Order::new(file.sequences(), 1, 8, 1);
     let (first, second) = (pass(&mut order), pass(&mut order));
     for batches in [&first, &second] {
         let all: BTreeSet<usize> = batches.iter().flatten().copied().collect();
@@ -88,7 +88,7 @@ fn each_pass_shows_each_sequence_once_in_another_order() {
     assert_ne!(first, second);
     assert_eq!(
         first,
-        pass(&mut Order::new(file.sequences(), 8, 1)),
+        pass(&mut Order::new(file.sequences(), 1, 8, 1)),
         "the seed alone decides"
     );
     let waste = |batch: &Vec<usize>| {
@@ -140,10 +140,8 @@ fn the_learning_rate_rises_then_follows_its_schedule() {
 fn adamw_follows_the_paper() {
     let config = AdamWConfig {
         betas: (0.9, 0.99),
-        epsilon: 1e-8,
         weight_decay: 0.1,
-        clip_norm: 1.0,
-        eight_bit: false,
+        ..AdamWConfig::default()
     };
     let target = [1.0_f64, -2.0, 3.0, 0.5];
     let weight = Tensor::zeros([2, 2], (Kind::Double, Device::Cpu)).set_requires_grad(true);
@@ -207,25 +205,20 @@ fn a_prompt_gets_all_that_its_answer_leaves() {
     assert_eq!(parts(&encoded(10, 95, 100)), (10, 90, false, true));
     let mut cut = Cut::default();
     for row in [encoded(90, 20, 100), encoded(90, 70, 100), encoded(10, 20, 100)] {
-        cut.count(&row);
+        cut.count(&[row]);
     }
-    assert_eq!(
-        cut,
-        Cut {
-            prompts: 2,
-            answers: 1
-        }
-    );
+    let counts = |cut: &Cut| (cut.prompts, cut.answers);
+    assert_eq!(counts(&cut), (2, 1));
+    // The two answers of a pair have the same prompt.
+    cut.count(&[encoded(90, 70, 100), encoded(90, 70, 100)]);
+    assert_eq!(counts(&cut), (3, 3));
 }
 
 #[test]
 fn a_state_that_does_not_suit_changes_nothing() {
     let config = AdamWConfig {
-        betas: (0.9, 0.99),
-        epsilon: 1e-8,
         weight_decay: 0.1,
-        clip_norm: 1.0,
-        eight_bit: false,
+        ..AdamWConfig::default()
     };
     let options = (Kind::Float, Device::Cpu);
     let new = |from: f64| {

@@ -21,7 +21,7 @@ use crate::{
         batch::Batch,
         memory::Memory,
         preference::{Preference, likelihoods},
-        resume::Keeper,
+        resume::{Keeper, REFERENCE_NEW},
         tokens::{TokenFile, TokenWriter},
     },
 };
@@ -162,6 +162,13 @@ fn what_the_base_said_outlives_an_attempt() {
     assert_eq!(again.unwrap(), made);
     let [said, said_held] = [&train, &held].map(|file| asked(&model, file, MicroBatch::Fixed(2)));
     assert_eq!(Preference::new(config.beta, said, said_held), made);
+    // Where it cannot be kept, the training goes on.
+    let fresh = keeper.beside(REFERENCE_NEW);
+    std::fs::create_dir(&fresh).unwrap();
+    assert_eq!(attempt(4, u64::MAX).0.unwrap(), made);
+    std::fs::remove_dir(&fresh).unwrap();
+    // What a kill between writing and renaming leaves behind.
+    std::fs::write(&fresh, "").unwrap();
     keeper.finish();
     let left: Vec<_> = std::fs::read_dir(home.path().join("work/checkpoints"))
         .unwrap()
