@@ -5,6 +5,9 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 . infra/setup/common.sh
+# The tests talk to servers on loopback, which a proxy does not reach.
+export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}${no_proxy:+,$no_proxy}"
+export no_proxy="$NO_PROXY"
 infra/setup/all.sh
 
 stop() {
@@ -12,7 +15,8 @@ stop() {
   infra/test-servers/s3.sh stop || true
   infra/test-servers/rabbitmq.sh stop || true
 }
-trap stop EXIT
+log=$(mktemp)
+trap 'stop; rm -f "$log"' EXIT
 stop >/dev/null 2>&1
 # Each prints NAME=VALUE lines; a server that cannot be had says so, and its tests say that they skip.
 for server in postgres s3 rabbitmq; do
@@ -25,15 +29,13 @@ for server in postgres s3 rabbitmq; do
   fi
 done
 
-log=$(mktemp)
-trap 'stop; rm -f "$log"' EXIT
 failed=()
-# Runs a part, keeps what it says it skips, and goes on where it fails: one run tells everything.
+# Runs a part, keeps what it says, and goes on where it fails: one run tells everything.
 part() {
   local name=$1
   shift
   say "$name"
-  "$@" 2>&1 | tee >(grep -h "SKIP: " >>"$log") || failed+=("$name")
+  "$@" 2>&1 | tee -a "$log" || failed+=("$name")
 }
 
 # Both binaries are built before the first test runs: the command line's tests start the worker.
@@ -44,9 +46,10 @@ TWINLOOM=$binary part "trying the API against its own document" infra/test-serve
 
 TWINLOOM_BIN=$binary part "testing the web UI" infra/ui.sh test
 
-if [ -s "$log" ]; then
+skipped=$(grep -ao "SKIP: .*" "$log" | sort | uniq -c || true)
+if [ -n "$skipped" ]; then
   say "skipped, because something is not here:"
-  grep -o "SKIP: .*" "$log" | sort | uniq -c
+  printf '%s\n' "$skipped"
   [ -z "${TWINLOOM_NO_SKIP:-}" ] || failed+=("tests were skipped (TWINLOOM_NO_SKIP)")
 else
   say "no test was skipped"

@@ -105,7 +105,12 @@ def write(path, weights, block, start):
 
 def make(out, name):
     shape = SHAPES[name]
-    out.mkdir(parents=True)
+    # Written last: a folder that has it is complete, and one without it was interrupted and is made again.
+    done = out / "config.json"
+    if done.exists():
+        print(f"{out} is there already", file=sys.stderr)
+        return
+    out.mkdir(parents=True, exist_ok=True)
     random.seed(0)
     block = memoryview(bf16([random.gauss(0.0, 0.02) for _ in range(BLOCK)]).tobytes())
     files = shards(tensors(shape))
@@ -117,9 +122,9 @@ def make(out, name):
     if not single:
         total = sum(size(shape) for _, shape in tensors(shape))
         (out / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": index}))
-    (out / "config.json").write_text(json.dumps(config(shape), indent=1))
     for part in "tokenizer.json", "tokenizer_config.json":
         shutil.copy(BYTES / part, out / part)
+    done.write_text(json.dumps(config(shape), indent=1))
 
 
 def main(arguments):

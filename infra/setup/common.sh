@@ -26,9 +26,9 @@ wheels() {
   local dir=$1 log
   shift
   log=$(mktemp)
-  local deps=--no-deps
-  [ -z "${WHEELS_DEPS:-}" ] || deps=--no-color
-  if ! python3 -m pip download --quiet $deps --only-binary :all: --dest "$dir" "$@" 2>"$log"; then
+  local deps=(--no-deps)
+  [ -z "${WHEELS_DEPS:-}" ] || deps=()
+  if ! python3 -m pip download --quiet "${deps[@]}" --only-binary :all: --dest "$dir" "$@" 2>"$log"; then
     sed 's/^/[pip] /' "$log" >&2
     rm -f "$log"
     die "pip could not download: $*" "check the network and pip's index (pip config list), then run this again"

@@ -6,14 +6,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=infra/setup/common.sh
 . "$root/infra/setup/common.sh"
 ui=$root/engine/server/ui
+fix="install Node.js 20.19 or later with npm (Debian 13: apt-get install nodejs npm), then run infra/setup/node.sh"
 
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-  say "no Node.js here: the web UI is not built (install Node.js 20.19 or later with npm, then run infra/setup/node.sh)"
+  say "no Node.js here: the web UI is not built ($fix)"
   exit 0
 fi
 have=$(node --version | tr -d v)
 if [ "$(printf '20.19.0\n%s\n' "$have" | sort -V | head -n 1)" != 20.19.0 ]; then
-  say "Node.js $have is too old, 20.19 is needed: the web UI is not built"
+  say "Node.js $have is too old, 20.19 is needed: the web UI is not built ($fix)"
   exit 0
 fi
 

@@ -8,10 +8,15 @@ say() { printf '[api] %s\n' "$*" >&2; }
 
 twinloom=${TWINLOOM:-target/release/twinloom}
 [ -x "$twinloom" ] || { say "SKIP: $twinloom is not built (make build)"; exit 0; }
-venv=.venv/schemathesis
+venv=.cache/venv-schemathesis
 if [ ! -x "$venv/bin/schemathesis" ]; then
   log=$(mktemp)
-  if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check 'schemathesis>=4,<5'; } >"$log" 2>&1; then
+  python3 -m venv "$venv" >"$log" 2>&1 || {
+    say "SKIP: schemathesis could not be installed: python3 -m venv fails (Debian: apt-get install python3-venv)"
+    rm -rf "$venv" "$log"
+    exit 0
+  }
+  if ! "$venv/bin/pip" install --quiet --disable-pip-version-check 'schemathesis>=4,<5' >"$log" 2>&1; then
     say "SKIP: schemathesis could not be installed: $(tail -n 1 "$log")"
     rm -rf "$venv" "$log"
     exit 0
@@ -53,11 +58,8 @@ url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$home/out")
 say "$url"
 
 # Real names, so that requests get past "not found".
-run=$(curl -fsS -X POST "$url/api/v1/dags/hello/runs" -H 'content-type: application/json' -d '{}' | sed -n 's/.*"run":"\([^"]*\)".*/\1/p')
-for _ in $(seq 100); do
-  curl -fsS "$url/api/v1/runs/$run" | grep -q '"state":"succeeded"' && break
-  sleep 0.1
-done
+run=$("$twinloom" --server "$url" run hello --json | tail -n 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])') ||
+  { say "the run of hello failed"; exit 1; }
 cat >"$home/schemathesis.toml" <<TOML
 [parameters]
 "path.dag" = "hello"

@@ -65,7 +65,10 @@ export class World {
   }
 
   env() {
-    return { ...process.env, TWINLOOM_HOME: join(this.dir, "home"), NO_COLOR: "1" };
+    // What somebody has set for a Twinloom of their own (a server, a database, a token) is not for the one under test.
+    const theirs = ([name]) => /^(TWINLOOM|OTEL)_/.test(name) && name !== "TWINLOOM_TORCH";
+    const kept = Object.entries(process.env).filter((entry) => !theirs(entry));
+    return { ...Object.fromEntries(kept), TWINLOOM_HOME: join(this.dir, "home"), NO_COLOR: "1" };
   }
 
   async cli(args, input = "") {

@@ -1,6 +1,7 @@
-import { useCallback, useMemo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
 import { api, type Schemas } from "../api/client";
+import { PAGES, useMore } from "../api/pages";
 import { to, useParam } from "../lib/address";
 import { plural } from "../lib/format";
 import { Segmented } from "../ui/Bits";
@@ -33,23 +34,9 @@ const PAGE = 200;
 
 /** Questions page by page. Every page is read again when one of them is answered. */
 function useApprovals(state: string) {
-  const query = api.useInfiniteQuery(
-    "get",
-    "/api/v1/approvals",
-    { params: { query: { state, limit: PAGE } } },
-    {
-      pageParamName: "cursor",
-      // Not undefined, for which the client would put a 0.
-      initialPageParam: null as string | null,
-      getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
-    },
-  );
+  const query = api.useInfiniteQuery("get", "/api/v1/approvals", { params: { query: { state, limit: PAGE } } }, PAGES);
   const items = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
-  const { hasNextPage, isFetching, fetchNextPage } = query;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [hasNextPage, isFetching, fetchNextPage]);
-  return { ...query, items, more };
+  return { ...query, items, more: useMore(query) };
 }
 
 export default function Approvals() {

@@ -1,5 +1,6 @@
-import { useCallback, useMemo } from "react";
+import { useMemo } from "react";
 import { api } from "../api/client";
+import { PAGES, useMore } from "../api/pages";
 import { useNewest } from "../api/useNewest";
 import { useParam } from "../lib/address";
 import { oneLine } from "../lib/format";
@@ -13,11 +14,6 @@ import { Time } from "../ui/Time";
 const KINDS = ["dataset.*", "model.*", "alias.*", "run.*", "approval.*", "dag.*", "trigger.*", "schedule.*", "webhook.*", "queue.*", "freshness.*"];
 const NONE: never[] = [];
 const olderEvent = (row: { id: number }, last: { id: number }) => row.id < last.id;
-const PAGES = {
-  pageParamName: "cursor",
-  initialPageParam: null as string | null,
-  getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
-};
 
 export default function Events() {
   const [tab, setTab] = useParam("log", "events");
@@ -49,10 +45,7 @@ function Log() {
   const first = events.isPlaceholderData ? undefined : events.data?.pages[0];
   const newest = api.useQuery("get", "/api/v1/events", { params: { query } }, { enabled: first !== undefined, initialData: first, initialDataUpdatedAt: events.dataUpdatedAt });
   const rows = useNewest(events.data?.pages ?? NONE, first && newest.data, olderEvent, () => void events.refetch());
-  const { hasNextPage, isFetching, fetchNextPage } = events;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [hasNextPage, isFetching, fetchNextPage]);
+  const more = useMore(events);
   return (
     <>
       <div className="bar">
@@ -82,10 +75,7 @@ function Log() {
 function Audit() {
   const audit = api.useInfiniteQuery("get", "/api/v1/audit", { params: { query: { limit: 200 } } }, PAGES);
   const rows = useMemo(() => audit.data?.pages.flatMap((page) => page.items) ?? [], [audit.data]);
-  const { hasNextPage, isFetching, fetchNextPage } = audit;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [hasNextPage, isFetching, fetchNextPage]);
+  const more = useMore(audit);
   return (
     <Loaded of={audit} rows={10}>
       {() =>

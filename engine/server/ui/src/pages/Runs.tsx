@@ -1,5 +1,6 @@
-import { useCallback, useMemo } from "react";
+import { useMemo } from "react";
 import { api } from "../api/client";
+import { PAGES, useMore } from "../api/pages";
 import { useNewest } from "../api/useNewest";
 import { useParam, useReset } from "../lib/address";
 import { olderRun } from "../lib/overlay";
@@ -91,10 +92,7 @@ export function useRuns({ state, dag, q, since }: { state?: string; dag?: string
     "/api/v1/runs",
     { params: { query: filter } },
     {
-      pageParamName: "cursor",
-      // Not undefined, for which the client would put a 0.
-      initialPageParam: null as string | null,
-      getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
+      ...PAGES,
       placeholderData: (old) => old,
       staleTime: Infinity,
       meta: { still: true },
@@ -103,9 +101,5 @@ export function useRuns({ state, dag, q, since }: { state?: string; dag?: string
   const first = query.isPlaceholderData ? undefined : query.data?.pages[0];
   const newest = api.useQuery("get", "/api/v1/runs", { params: { query: filter } }, { enabled: first !== undefined, initialData: first, initialDataUpdatedAt: query.dataUpdatedAt });
   const rows = useNewest(query.data?.pages ?? NONE, first && newest.data, olderRun, () => void query.refetch());
-  const { hasNextPage, isFetching, fetchNextPage } = query;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [hasNextPage, isFetching, fetchNextPage]);
-  return { ...query, rows, more };
+  return { ...query, rows, more: useMore(query) };
 }

@@ -1,6 +1,7 @@
-import { useCallback, useMemo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
 import { api, type Schemas } from "../../api/client";
+import { useMore } from "../../api/pages";
 import { to } from "../../lib/address";
 import { mergeGrid } from "../../lib/grid";
 import { Grid } from "../../parts/Grid";
@@ -33,10 +34,7 @@ export default function GridTab({ dag }: { dag: Schemas["DagDetail"] }) {
   );
   const newest = api.useQuery("get", "/api/v1/dags/{dag}/grid", { params: { path, query: { limit: runsOf(LIVE_CELLS, dag.steps, 30) } } }, { enabled: grid.isSuccess });
   const data = useMemo(() => mergeGrid([...(newest.data ? [newest.data] : []), ...(grid.data?.pages ?? [])]), [newest.data, grid.data]);
-  const { hasNextPage, isFetching, fetchNextPage } = grid;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetching) void fetchNextPage();
-  }, [hasNextPage, isFetching, fetchNextPage]);
+  const more = useMore(grid);
   return (
     <Loaded of={grid} rows={8}>
       {() =>

@@ -101,11 +101,11 @@ function arrange(items: Item[], edges: [string, string][]): { boxes: Layout; wid
   let x = 0;
   let top = Infinity;
   let bottom = -Infinity;
-  const middles = heights(columns);
+  heights(columns);
   for (const column of columns) {
     const width = Math.max(...column.map((one) => one.width));
     for (const one of column) {
-      const y = (middles.get(one) ?? 0) - one.height / 2;
+      const y = one.y - one.height / 2;
       if (!of.has(one.id)) continue;
       boxes[one.id] = { x: x + (width - one.width) / 2, y, width: one.width, height: one.height };
       top = Math.min(top, y);
@@ -195,8 +195,8 @@ function crossings(order: Item[]): Item[][] {
   return filled;
 }
 
-/** Middles: each item near what it is joined with, none over another, in the order that they have. */
-function heights(columns: Item[][]): Map<Item, number> {
+/** Sets the middles: each item near what it is joined with, none over another, in the order that they have. */
+function heights(columns: Item[][]) {
   for (const column of columns) {
     let y = 0;
     for (const one of column) {
@@ -215,7 +215,6 @@ function heights(columns: Item[][]): Map<Item, number> {
       settle(column, wanted);
     }
   }
-  return new Map(columns.flat().map((one) => [one, one.y]));
 }
 
 /** The places nearest to those wanted, by least squares, with the room that each needs: neighbours that would overlap move as one. */

@@ -16,7 +16,7 @@ export interface Log {
 const MOST = 200_000;
 const START: Log = { lines: [], state: "connecting", dropped: 0 };
 
-/** `round` changes with every attempt of the task: a log that has ended is then read on from its last line. */
+/** `round` changes with every attempt and every state of the task: a log that has ended is then read on from its last line. */
 export function useLog(run: string, task: string, round: string): Log {
   const [log, setLog] = useState<Log>(START);
   const readOn = useRef<() => void>(undefined);
@@ -36,8 +36,8 @@ export function useLog(run: string, task: string, round: string): Log {
       fresh = [];
       setLog((old) => {
         const all = old.lines.concat(lines);
-        const over = Math.max(0, all.length - MOST);
-        return { ...old, lines: over ? all.slice(over) : all, dropped: old.dropped + over, state: old.state === "end" ? "end" : "open" };
+        const extra = Math.max(0, all.length - MOST);
+        return { ...old, lines: extra ? all.slice(extra) : all, dropped: old.dropped + extra, state: old.state === "end" ? "end" : "open" };
       });
     };
     const open = () => {
