@@ -2,8 +2,9 @@
 
 use std::io::Read;
 
+use serde::Serialize;
 use serde_json::json;
-use twinloom_server::{Accounts, NewToken, Vault};
+use twinloom_server::{Accounts, NewToken, SecretItem, TokenItem, UserItem, Vault};
 
 use crate::{
     account,
@@ -11,7 +12,7 @@ use crate::{
     args::{SecretCommand, TokenCommand, UserCommand},
     error::CliError,
     output,
-    remote::{Remote, done, table},
+    remote::{Remote, all, done},
 };
 
 /// `twinloom user`.
@@ -22,19 +23,7 @@ pub async fn user(app: &App, command: UserCommand) -> Result<(), CliError> {
     let accounts = Accounts::new(app.meta().await?);
     let json = app.global.json;
     match command {
-        UserCommand::List => {
-            let users = accounts.users().await?;
-            if json {
-                return output::json(&users);
-            }
-            let row = |user: &twinloom_server::UserItem| {
-                let roles: Vec<&str> = user.roles.iter().map(|role| role.as_str()).collect();
-                let state = if user.disabled { "disabled" } else { "" };
-                vec![user.name.clone(), roles.join(" "), state.to_owned()]
-            };
-            output::table(&["user", "roles", ""], &users.iter().map(row).collect::<Vec<_>>());
-            Ok(())
-        }
+        UserCommand::List => users(json, &accounts.users().await?),
         UserCommand::Create {
             name,
             role,
@@ -62,15 +51,7 @@ pub async fn user(app: &App, command: UserCommand) -> Result<(), CliError> {
 /// What the server says.
 pub async fn remote_user(remote: &Remote, json: bool, command: UserCommand) -> Result<(), CliError> {
     match command {
-        UserCommand::List => {
-            table(
-                remote,
-                json,
-                &["users"],
-                &["name", "roles", "disabled", "last_login_at"],
-            )
-            .await
-        }
+        UserCommand::List => users(json, &all(remote, &["users"]).await?),
         UserCommand::Create {
             name,
             role,
@@ -104,27 +85,7 @@ pub async fn token(app: &App, command: TokenCommand) -> Result<(), CliError> {
     let accounts = Accounts::new(app.meta().await?);
     let json = app.global.json;
     match command {
-        TokenCommand::List => {
-            let tokens = accounts.tokens().await?;
-            if json {
-                return output::json(&tokens);
-            }
-            let row = |token: &twinloom_server::TokenItem| {
-                let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
-                vec![
-                    token.id.clone(),
-                    token.name.clone(),
-                    token.user.clone(),
-                    scopes.join(" "),
-                    output::time(token.expires_at),
-                ]
-            };
-            output::table(
-                &["token", "name", "user", "scopes", "ends"],
-                &tokens.iter().map(row).collect::<Vec<_>>(),
-            );
-            Ok(())
-        }
+        TokenCommand::List => tokens(json, &accounts.tokens().await?),
         TokenCommand::Create {
             name,
             user,
@@ -154,15 +115,7 @@ pub async fn token(app: &App, command: TokenCommand) -> Result<(), CliError> {
 /// What the server says.
 pub async fn remote_token(remote: &Remote, json: bool, command: TokenCommand) -> Result<(), CliError> {
     match command {
-        TokenCommand::List => {
-            table(
-                remote,
-                json,
-                &["tokens"],
-                &["id", "name", "user", "scopes", "expires_at"],
-            )
-            .await
-        }
+        TokenCommand::List => tokens(json, &all(remote, &["tokens"]).await?),
         TokenCommand::Create {
             name, scope, days, ..
         } => {
@@ -186,21 +139,7 @@ pub async fn secret(app: &App, command: SecretCommand) -> Result<(), CliError> {
     let vault = Vault::new(app.meta().await?, &app.home()?);
     let json = app.global.json;
     match command {
-        SecretCommand::List => {
-            let secrets = vault.list().await?;
-            if json {
-                return output::json(&secrets);
-            }
-            let row = |secret: &twinloom_server::SecretItem| {
-                let at = secret.updated_at.map(output::time).unwrap_or_default();
-                vec![secret.name.clone(), secret.source.clone(), at]
-            };
-            output::table(
-                &["secret", "source", "set"],
-                &secrets.iter().map(row).collect::<Vec<_>>(),
-            );
-            Ok(())
-        }
+        SecretCommand::List => secrets(json, &vault.list().await?),
         SecretCommand::Set { name } => {
             vault.put(&name, &from_stdin()?, &account::name()).await?;
             set(json, &name)
@@ -218,15 +157,7 @@ pub async fn secret(app: &App, command: SecretCommand) -> Result<(), CliError> {
 /// What the server says.
 pub async fn remote_secret(remote: &Remote, json: bool, command: SecretCommand) -> Result<(), CliError> {
     match command {
-        SecretCommand::List => {
-            table(
-                remote,
-                json,
-                &["secrets"],
-                &["name", "source", "updated_at", "by"],
-            )
-            .await
-        }
+        SecretCommand::List => secrets(json, &all(remote, &["secrets"]).await?),
         SecretCommand::Set { name } => {
             let body = json!({ "value": from_stdin()? });
             remote
@@ -239,6 +170,57 @@ pub async fn remote_secret(remote: &Remote, json: bool, command: SecretCommand) 
             removed(json, "secret", &name)
         }
     }
+}
+
+fn users(json: bool, users: &[UserItem]) -> Result<(), CliError> {
+    let row = |user: &UserItem| {
+        let roles: Vec<&str> = user.roles.iter().map(|role| role.as_str()).collect();
+        let state = if user.disabled { "disabled" } else { "" };
+        let seen = user.last_login_at.map(output::time).unwrap_or_default();
+        vec![user.name.clone(), roles.join(" "), state.to_owned(), seen]
+    };
+    listed(json, users, &["user", "roles", "", "last login"], row)
+}
+
+fn tokens(json: bool, tokens: &[TokenItem]) -> Result<(), CliError> {
+    let row = |token: &TokenItem| {
+        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        vec![
+            token.id.clone(),
+            token.name.clone(),
+            token.user.clone(),
+            scopes.join(" "),
+            output::time(token.expires_at),
+        ]
+    };
+    listed(json, tokens, &["token", "name", "user", "scopes", "ends"], row)
+}
+
+fn secrets(json: bool, secrets: &[SecretItem]) -> Result<(), CliError> {
+    let row = |secret: &SecretItem| {
+        let at = secret.updated_at.map(output::time).unwrap_or_default();
+        vec![
+            secret.name.clone(),
+            secret.source.clone(),
+            at,
+            secret.by.clone().unwrap_or_default(),
+        ]
+    };
+    listed(json, secrets, &["secret", "source", "set", "by"], row)
+}
+
+/// A list as a document, or as a table: the same from the home folder and from a server.
+fn listed<T: Serialize>(
+    json: bool,
+    items: &[T],
+    heads: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> Result<(), CliError> {
+    if json {
+        return output::json(&items);
+    }
+    output::table(heads, &items.iter().map(row).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// A password from stdin, or one that is drawn; whether it was drawn.

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use twinloom_runtime::{LogLine, RunSummary};
 
@@ -355,21 +356,31 @@ async fn only_task(remote: &Remote, run: &str) -> Result<String, CliError> {
     }
 }
 
+/// A list, all of it.
+///
+/// # Errors
+/// What the server says, or that its items are others.
+pub async fn all<T: DeserializeOwned>(remote: &Remote, path: &[&str]) -> Result<Vec<T>, CliError> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = remote.get(path, &[("cursor", cursor)]).await?;
+        for item in page["items"].as_array().into_iter().flatten() {
+            items.push(T::deserialize(item)?);
+        }
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
 /// A list as a table, by paths into its items.
 ///
 /// # Errors
 /// What the server says.
 pub async fn table(remote: &Remote, json: bool, path: &[&str], columns: &[&str]) -> Result<(), CliError> {
-    let mut items = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = remote.get(path, &[("cursor", cursor)]).await?;
-        items.extend(page["items"].as_array().cloned().unwrap_or_default());
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let items: Vec<Value> = all(remote, path).await?;
     if json {
         return output::json(&items);
     }

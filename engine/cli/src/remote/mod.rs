@@ -6,4 +6,4 @@ mod data;
 mod spec;
 
 pub use client::Remote;
-pub use commands::{dispatch, done, table};
+pub use commands::{all, dispatch, done, table};

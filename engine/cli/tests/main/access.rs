@@ -92,12 +92,17 @@ fn users_and_tokens_of_a_server() {
     assert!(drawn["password"].as_str().unwrap().len() >= 12, "{drawn}");
     let users = project.json(&on(&server, &["user", "list"]));
     assert_eq!(users[1]["name"], "bob");
-    assert!(
-        project
-            .ok(&on(&server, &["user", "list"]))
-            .stdout
-            .contains("viewer")
-    );
+    let table = |what: &str| {
+        let there = project.ok(&on(&server, &[what, "list"])).stdout;
+        assert_eq!(
+            there,
+            project.ok(&[what, "list"]).stdout,
+            "the same here and there"
+        );
+        there
+    };
+    assert!(table("user").contains("viewer"));
+    assert!(table("token").contains("admin"));
     project.fails(
         &on(&server, &["user", "create", "bob", "--role", "viewer"]),
         1,
