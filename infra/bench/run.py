@@ -51,8 +51,9 @@ def rows_of(command: list, **extra) -> list[dict]:
     return [row for row in rows if isinstance(row, dict) and "bench" in row]
 
 
-def cargo_bench(package: str, name: str, *arguments: str):
-    return lambda: rows_of(["cargo", "bench", "--quiet", "--locked", "-p", package, "--bench", name, "--", *arguments])
+def cargo_bench(name: str, *arguments: str):
+    # Of the whole workspace: one package alone would compile dependencies again, with other features of theirs.
+    return lambda: rows_of(["cargo", "bench", "--quiet", "--locked", "--workspace", "--bench", name, "--", *arguments])
 
 
 def peer(script: str, *arguments):
@@ -280,15 +281,15 @@ def beside_load(base) -> list[dict]:
 CASES = [
     ({"dag_3_steps_p50_ms", "dag_3_steps_p95_ms", "fanout_tasks_per_s", "process_overhead_ms",
       "trigger_to_start_p50_ms", "runs_per_minute", "list_runs_p50_ms"},
-     cargo_bench("twinloom-runtime", "runs"), None),
+     cargo_bench("runs"), None),
     ({"idle_rss_mib", "ready_s"}, scheduler, None),
     ({"up_ready_s", "up_idle_rss_mib"}, server, None),
     ({"api_list_p95_ms"}, api_lists, None),
     ({"sse_spread_ms", "sse_rss_mib"}, sse_clients, None),
     ({"ui_runs_first_rows_ms", "ui_runs_scroll_frame_p95_ms", "ui_runs_filter_ms", "ui_graph_ready_ms", "ui_graph_pan_frame_p95_ms",
       "ui_grid_ready_ms", "ui_grid_scroll_frame_p95_ms", "ui_timeline_ready_ms"}, web_ui, None),
-    ({"store_publish", "store_incremental"}, cargo_bench("twinloom-store", "store"), None),
-    ({"text_pipeline"}, cargo_bench("twinloom-operators", "text_pipeline"), peer("text_pipeline.py")),
+    ({"store_publish", "store_incremental"}, cargo_bench("store"), None),
+    ({"text_pipeline"}, cargo_bench("text_pipeline"), peer("text_pipeline.py")),
     ({"embed"}, lambda: rows_of([TORCH, "bench", "embed"]), peer("embed.py", MINILM)),
     ({"lora_train"}, smol(lambda base: rows_of([TORCH, "bench", "train", base])),
      smol(lambda base: peer("lora_train.py", base, "--seq", "256", "--batch", "2")())),
@@ -324,7 +325,7 @@ def ratios(ours: list[dict], theirs: list[dict]) -> list[dict]:
 
 def beside_orchestrators() -> None:
     """Ours and each orchestrator's, on the workloads that all of them can run."""
-    ours = cargo_bench("twinloom-runtime", "runs")() + scheduler()
+    ours = cargo_bench("runs")() + scheduler()
     theirs = orchestrators.peers(ROOT, PEERS, rows_of)
     for row in ours + theirs + orchestrators.table(ours, theirs):
         emit(row)
