@@ -229,7 +229,7 @@ pub enum StoreCommand {
         /// What is dropped can no longer be read by name at once; its files go at a later collection, after the
         /// grace period. Model versions stay. Kept are, besides:
         /// - versions that are tagged or younger than the grace period;
-        /// - artifacts of runs that have not ended;
+        /// - what runs that have not ended have made and were given;
         /// - what the newest version of each dataset was made from;
         /// - what models were made from that have an alias (or had it before), belong to a run that has not ended,
         ///   or are among as many newest of their name;

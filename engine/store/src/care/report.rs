@@ -78,7 +78,7 @@ pub struct GcOptions {
     pub keep_versions: Option<u64>,
     /// The same for single datasets and models by name, before the general rule.
     pub keep_by_name: BTreeMap<Name, u64>,
-    /// What somebody else needs: artifacts of runs that have not ended.
+    /// What somebody else needs: what runs that have not ended have made and were given.
     pub pinned: HashSet<VersionKey>,
 }
 
