@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::{RATE_SIDE, best_of, kernel_rate, row};
+use super::{best_of, kernel_rate, row};
 use crate::{
     ModelError,
     checkpoint::Checkpoint,
@@ -98,9 +98,9 @@ pub fn embed(bench: &EmbedBench) -> Result<Vec<Value>, ModelError> {
         case.clone(),
     );
     let limit = if device.is_cuda() {
-        matrix_rate(bench.weights.kind(Kind::Float), device, RATE_SIDE)?
+        matrix_rate(bench.weights.kind(Kind::Float), device)?
     } else {
-        kernel_rate(bench.weights.format(Kind::Float))?.max(matrix_rate(Kind::Float, device, RATE_SIDE)?)
+        kernel_rate(bench.weights.format(Kind::Float))?.max(matrix_rate(Kind::Float, device)?)
     };
     let products = tokens as f64 * products_a_token(&model)?;
     let share = row(name, "share_of_limit", products / seconds / limit, "share", case);

@@ -19,9 +19,6 @@ use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::ModelError;
 
-/// Rows of the matrices by which a CPU's rate is measured.
-const RATE_SIDE: i64 = 2048;
-
 /// A row in the form that all benches share; `extra` names the case.
 fn row(bench: &str, system: &str, value: f64, unit: &str, extra: Value) -> Value {
     let mut row = Map::new();

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::{RATE_SIDE, folder_name, row};
+use super::{folder_name, row};
 use crate::{
     ModelError,
     checkpoint::{Checkpoint, kind_named},
@@ -81,7 +81,7 @@ pub fn train(bench: &TrainBench) -> Result<Vec<Value>, ModelError> {
         _ => None,
     };
     let speed = batch.size() as f64 / (times.iter().sum::<f64>() / bench.steps.max(1) as f64);
-    let limit = matrix_rate(kind, device, RATE_SIDE)? / (4.0 * tuned.weights as f64);
+    let limit = matrix_rate(kind, device)? / (4.0 * tuned.weights as f64);
     let mut case = json!({"checkpoint": folder_name(&bench.checkpoint), "seq": bench.seq, "batch": bench.batch,
         "rank": bench.rank, "dtype": bench.dtype, "device": bench.device, "qlora": bench.qlora,
         "checkpointing": bench.checkpointing, "loss": (loss * 1e4).round() / 1e4, "peak_rss_mib": peak});

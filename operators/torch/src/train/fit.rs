@@ -25,8 +25,6 @@ use crate::{
 
 /// At most so many points of a curve are reported.
 const POINTS: u64 = 200;
-/// Rows of the matrices by which a CPU's rate is measured: every training does it, and should not wait for it.
-const RATE_SIDE: i64 = 1024;
 
 /// What is trained on what.
 pub struct Fit<'a> {
@@ -126,7 +124,7 @@ impl Fit<'_> {
         let every = steps.div_ceil(POINTS);
         let seconds = |started: Instant| before + started.elapsed().as_secs_f64();
         // A figure beside the training: where it cannot be had, that goes on without.
-        let measured = || speed::matrix_rate(self.model.kind(), self.model.device(), RATE_SIDE).ok();
+        let measured = || speed::matrix_rate(self.model.kind(), self.model.device()).ok();
         let matrix_rate = config.matrix_rate.or_else(measured);
         // Speed is of steps: not of what was measured before them.
         let stepping = Instant::now();

@@ -6,16 +6,15 @@ use tch::{Device, Kind, Tensor};
 
 use crate::ModelError;
 
-/// Rate of large matrix products of a type, in products and sums a second: what the device can do at most. On a CPU the
-/// matrices have `side` rows and columns: small ones take milliseconds, in which a core may run faster than it can for
-/// long. Draws nothing from libtorch's generator.
+/// Rate of large matrix products of a type, in products and sums a second: what the device can do at most. Draws nothing
+/// from libtorch's generator.
 ///
 /// # Errors
 /// What libtorch says.
-pub fn matrix_rate(kind: Kind, device: Device, side: i64) -> Result<f64, ModelError> {
+pub fn matrix_rate(kind: Kind, device: Device) -> Result<f64, ModelError> {
     // Large enough to fill the device; some at a time, where one takes less than waiting for it.
     let (side, products): (i64, i32) = if device == Device::Cpu {
-        (side, 1)
+        (1024, 1)
     } else {
         (8192, 8)
     };
